@@ -1,0 +1,61 @@
+# hydrodl: `make demo` and `make test` do all the set-up, from a bare clone, in .venv.
+# On anything but Linux on x86-64 use conda: see environment.yml.
+
+VENV = .venv
+PYTHON_IN = $(VENV)/bin/python
+READY = $(VENV)/.hydrodl-ready
+
+export PYTHON
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help setup demo test lint bench clean
+
+help:
+	@echo 'make setup   the environment in .venv (Python >= 3.12; PYTHON=... names one)'
+	@echo 'make demo    set-up, then two moons pulled apart by a flow: demos/two_moons.py'
+	@echo 'make test    set-up, then every test, with style and types; ARGS="-k domain" narrows it'
+	@echo 'make lint    set-up, then ruff and mypy'
+	@echo 'make bench   set-up, then every script in benchmarks/'
+	@echo 'make clean   removes .venv and caches'
+	@echo 'MPI: .venv/bin/mpiexec -n 2 .venv/bin/hydrodl train PROBLEM.toml (never another mpiexec)'
+
+setup: $(READY)
+
+# Made again whenever pyproject.toml changes; a half-made environment leaves no stamp and is completed by the next try.
+$(READY): pyproject.toml
+	@if [ "$$(uname -s)-$$(uname -m)" != Linux-x86_64 ]; then \
+	  echo "The pip wheel of DOLFINx and PETSc exists for Linux on x86-64 only; this is $$(uname -s) on $$(uname -m)." >&2; \
+	  echo "Use conda instead: the commands are at the top of environment.yml." >&2; \
+	  exit 1; \
+	fi
+	@if ! command -v cc >/dev/null 2>&1 && ! command -v gcc >/dev/null 2>&1; then \
+	  echo "A C compiler is missing: DOLFINx compiles its forms with it (Debian and Ubuntu: apt-get install gcc libc6-dev)." >&2; \
+	  exit 1; \
+	fi
+	@if ! [ -x $(PYTHON_IN) ] || ! $(PYTHON_IN) -m pip --version >/dev/null 2>&1; then \
+	  found=$$(./.ci/find-python) || exit 1; \
+	  echo "Making $(VENV) with $$found"; \
+	  "$$found" -m venv --clear $(VENV) || exit 1; \
+	fi
+	$(PYTHON_IN) -m pip install --quiet --disable-pip-version-check -e '.[test,pictures,mesh]'
+	@$(PYTHON_IN) -c 'import hydrodl'
+	@touch $(READY)
+
+demo: setup
+	$(PYTHON_IN) demos/two_moons.py
+
+test: setup
+	$(PYTHON_IN) -m pytest -q $(ARGS)
+
+lint: setup
+	$(PYTHON_IN) -m ruff check
+	$(PYTHON_IN) -m ruff format --check
+	$(PYTHON_IN) -m mypy
+
+bench: setup
+	@for script in benchmarks/*.py; do \
+	  if [ -e "$$script" ]; then echo "== $$script"; $(PYTHON_IN) "$$script" || exit 1; fi; \
+	done
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -1,0 +1,197 @@
+"""From a checked problem file to the objects it describes: samples, mesh, densities, physics, losses, problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hydrodl import _sections as sections
+from hydrodl import lagrangian, losses
+from hydrodl._expression import Expression
+from hydrodl.collective import attempt
+from hydrodl.data import DATASETS, load_dataset, read_csv
+from hydrodl.densities import Densities, densities, mixture, sample_mixture
+from hydrodl.domain import Domain, Floats, Layers, layers
+from hydrodl.errors import InputError
+from hydrodl.gaussian import Gaussian
+from hydrodl.problem import Problem
+from hydrodl.readout import Readout
+from hydrodl.samples import Samples
+
+TEST_SEED = 1_000_003  # added to data.seed: test samples that no usual training seed repeats
+TAILS = 3.0  # standard deviations of a mixture that its box holds, before the margin
+
+
+@dataclass(frozen=True, eq=False)
+class Setup:
+    """A problem and the samples it came from.
+
+    Attributes:
+        problem: ready to train.
+        train: samples behind the densities (drawn from the mixture where there is one).
+        test: held-out samples seen through the same preprocessing, None if none were asked for.
+    """
+
+    problem: Problem
+    train: Samples
+    test: Samples | None
+
+
+def setup(config: sections.Config) -> Setup:
+    """Everything a problem file describes; collective.
+
+    Raises:
+        InputError: anything wrong with the data or the mesh, or parts of the file that do not fit together.
+    """
+    train, test = samples(config.data)
+    domain = make_domain(config, train.points.shape[1], box(config, train))
+    if config.data.mixture is not None:
+        rho = mixture(gaussians(config.data.mixture), domain)
+    else:
+        rho = densities(train, domain, config.data.bandwidth)
+    return Setup(make_problem(config, rho), train, test)
+
+
+def samples(data: sections.Data) -> tuple[Samples, Samples | None]:
+    """Training samples, and test samples seen through the preprocessing of the training samples; collective."""
+    if data.mixture is not None:
+        parts = gaussians(data.mixture)
+        drawn = sample_mixture(parts, data.samples, data.seed)
+        return drawn, sample_mixture(parts, data.test_samples, data.seed + TEST_SEED) if data.test_samples else None
+    source = str(data.source)
+    if not data.is_table and DATASETS[source].source.startswith("generated"):
+        made = load_dataset(source, n=data.samples, noise=data.noise, seed=data.seed, dimensions=data.dimensions)
+        if not data.test_samples:
+            return made, None
+        test = load_dataset(source, n=data.test_samples, noise=data.noise, seed=data.seed + TEST_SEED)
+        return made, test.with_preprocessing(made.preprocessing)
+    if data.is_table:
+        table = read_csv(source, label=str(data.label), features=data.features, dimensions=data.dimensions)
+    else:
+        table = load_dataset(source, noise=data.noise, dimensions=data.dimensions)
+    return table.split(data.test_fraction, data.seed) if data.test_fraction > 0 else (table, None)
+
+
+def gaussians(components: Sequence[sections.Component]) -> list[Gaussian]:
+    """The mixture of a problem file."""
+    return [Gaussian(c.mean, std=c.std, covariance=c.covariance, weight=c.weight, label=c.label) for c in components]
+
+
+def box(config: sections.Config, train: Samples) -> tuple[Floats, Floats]:
+    """Corners of the feature box: as given, or the data (three standard deviations of a mixture) and the margin."""
+    given, margin = config.domain, config.domain.margin
+    if given.lower is not None and given.upper is not None:
+        return np.array(given.lower), np.array(given.upper)
+    if config.data.mixture is None:
+        reached = train.points
+    else:
+        parts = gaussians(config.data.mixture)
+        tails = [TAILS * np.sqrt(np.diag(part.matrix)) for part in parts]
+        reached = np.array([part.center + side * t for part, t in zip(parts, tails, strict=True) for side in (-1, 1)])
+    return reached.min(axis=0) - margin, reached.max(axis=0) + margin
+
+
+def make_domain(config: sections.Config, dimension: int | None, corners: tuple[Floats, Floats]) -> Domain:
+    """The feature mesh: a file (of any dimension if None is given), or the box with the given corners; collective.
+
+    Raises:
+        InputError: a mesh, corners or a list of nodes of another dimension than the data.
+    """
+    wanted = config.domain
+    if wanted.mesh is not None:
+        lumped = bool(wanted.lumped)
+        return Domain.from_file(wanted.mesh, degree=wanted.degree, lumped=lumped, dimension=dimension)
+    if dimension is not None and len(corners[0]) != dimension:
+        raise InputError(f"domain.lower has {len(corners[0])} numbers, the data have {dimension} features")
+    if isinstance(wanted.nodes, list) and len(wanted.nodes) != len(corners[0]):
+        raise InputError(
+            f"domain.nodes is {wanted.nodes}, must be one number or {len(corners[0])} (the number of features)"
+        )
+    return Domain.box(*corners, wanted.nodes, cells=wanted.cells, degree=wanted.degree, lumped=wanted.lumped)
+
+
+def make_layers(config: sections.Config) -> Layers:
+    """The layer partition of a problem file."""
+    network = config.network
+    return layers(network.layers, network.depth) if network.times is None else layers(np.array(network.times))
+
+
+def make_problem(config: sections.Config, rho: Densities, readout: Readout | None = None) -> Problem:
+    """The problem on given initial densities; ``readout`` None: aligned to the class means. Collective.
+
+    Raises:
+        InputError: potentials, targets or losses that do not fit the features, classes or layers.
+    """
+    physics = make_lagrangian(config.physics, rho)
+    asked = [make_loss(loss, rho, readout) for loss in config.loss]
+    problem = Problem(rho.domain, make_layers(config), rho, physics, asked, config.network.scheme)
+    attempt(rho.domain.comm, lambda: _check_fields(problem))
+    return problem
+
+
+def _check_fields(problem: Problem) -> None:
+    """Evaluate everything that is given at nodes once, so that what is wrong is known before the solve."""
+    domain = problem.domain
+    problem.lagrangian.potentials(domain.coordinates[: domain.owned], problem.classes)
+    for loss in problem.losses:  # type: ignore[union-attr]
+        loss.field(domain, problem.classes)
+
+
+def make_lagrangian(physics: sections.Physics, rho: Densities) -> lagrangian.Lagrangian:
+    """The physics of a problem file.
+
+    Raises:
+        InputError: as many potentials as neither one nor one per class, or a formula in too many features.
+    """
+    formulas = [Expression(text) for text in physics.potentials]
+    if isinstance(physics.potential, list) and len(formulas) != rho.classes:
+        raise InputError(f"physics.potential lists {len(formulas)} formulas for {rho.classes} classes")
+    potential = formulas[0] if isinstance(physics.potential, str) else formulas or None
+    return lagrangian.Lagrangian(
+        noise=physics.noise, decay=physics.decay, smoothness=physics.smoothness, kinetic=physics.kinetic,
+        energy=_energy(physics.energy), potential=potential, fitted=physics.fitted,
+    )  # fmt: skip
+
+
+def _energy(energy: sections.Entropy | sections.Power | None) -> lagrangian.InternalEnergy | None:
+    match energy:
+        case sections.Focusing():
+            return lagrangian.Focusing(energy.weight, energy.exponent)
+        case sections.Power():
+            return lagrangian.Power(energy.weight, energy.exponent)
+        case sections.Entropy():
+            return lagrangian.Entropy(energy.weight)
+    return None
+
+
+def make_loss(loss: sections.Loss, rho: Densities, readout: Readout | None) -> losses.Loss:
+    """One loss of a problem file.
+
+    Raises:
+        InputError: a target with other classes or another dimension than the data.
+    """
+    match loss:
+        case sections.Position():
+            if len({len(loss.targets), rho.classes}) > 1 or {len(t) for t in loss.targets} != {rho.domain.dimension}:
+                found = f"{len(loss.targets)} points of {len(loss.targets[0])} numbers"
+                needed = f"{rho.classes} (one per class) of {rho.domain.dimension}"
+                raise InputError(f"loss.targets holds {found}, must hold {needed}")
+            return losses.Position(loss.weight, loss.targets, layer=loss.layer)
+        case sections.Density():
+            target = _target(loss.target, rho)
+            return losses.Density(loss.weight, target, loss.divergence, loss.floor, layer=loss.layer)
+    return losses.Classification(loss.weight, readout, layer=loss.layer)
+
+
+def _target(components: Sequence[sections.Component], rho: Densities) -> Densities:
+    """Target densities in the order of the data's classes and with the masses of the data's classes."""
+    labels = {component.label for component in components}
+    if labels != set(rho.class_names):
+        found, needed = ", ".join(sorted(labels)), ", ".join(rho.class_names)
+        raise InputError(f"loss.target has classes {found}, must have those of the data: {needed}")
+    made = mixture(gaussians(components), rho.domain)
+    order = [made.class_names.index(name) for name in rho.class_names]
+    values = made.values[order] * (rho.masses / made.masses[order])[:, None]
+    return Densities(rho.domain, values, rho.class_names)

@@ -1,0 +1,24 @@
+"""Loads the compiled stack in the one order that works.
+
+The ``dolfinx-solver-real`` wheel asks to be imported before dolfinx, petsc4py or mpi4py, so that all of
+them bind to the same MPI; a conda environment has no such module and needs no such order.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+
+# One thread a rank: BLAS threads and MPI ranks would fight for the same cores. Must be set before BLAS loads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if find_spec("dolfinx_solver") is not None:
+    import dolfinx_solver  # noqa: F401
+
+from petsc4py import PETSc
+
+if PETSc.ScalarType().dtype.kind != "f":
+    raise ImportError(
+        "hydrodl needs a PETSc built for real numbers, found a complex one; "
+        "install dolfinx-solver-real (pip) or petsc=*=real* (conda)"
+    )

@@ -1,0 +1,119 @@
+"""Watching a training run: progress for people, checkpoints for machines, and stopping in time."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+from mpi4py import MPI
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from hydrodl.domain import Floats
+
+SAVE_EVERY = 60.0  # seconds between checkpoints of a run that is under way
+_ROWS = 12  # Newton steps shown on a terminal
+
+
+class Show(Protocol):
+    """Takes what the optimiser's monitor is given, after every step."""
+
+    def __call__(self, step: dict[str, Any]) -> None:
+        """Show one step."""
+
+
+def line(step: dict[str, Any], seconds: float) -> str:
+    """One step as one line of a log."""
+    return (
+        f"newton {step['iteration']:3d}  objective {step['objective']:.6e}  gradient {step['gradient_norm']:.1e}  "
+        f"cg {step['cg_iterations']}  {seconds:.1f} s"
+    )
+
+
+@contextmanager
+def progress(title: str, comm: MPI.Comm) -> Iterator[Show]:
+    """A display for rank 0: live on a terminal, plain lines elsewhere; nothing on other ranks."""
+    began = time.monotonic()
+    if comm.rank != 0:
+        yield lambda step: None
+        return
+    if not sys.stdout.isatty():
+        print(title, flush=True)
+        yield lambda step: print(line(step, time.monotonic() - began), flush=True)
+        return
+    rows: list[tuple[dict[str, Any], float]] = []
+    with Live(_table(title, rows), console=Console(), refresh_per_second=4) as live:
+
+        def show(step: dict[str, Any]) -> None:
+            rows.append(({key: value for key, value in step.items() if key != "velocity"}, time.monotonic() - began))
+            live.update(_table(title, rows))
+
+        yield show
+
+
+def _table(title: str, rows: list[tuple[dict[str, Any], float]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in ("Newton step", "objective", "gradient", "CG steps", "seconds"):
+        table.add_column(name, justify="right")
+    for step, seconds in rows[-_ROWS:]:
+        numbers = (f"{step['objective']:.6e}", f"{step['gradient_norm']:.1e}", str(step["cg_iterations"]))
+        table.add_row(str(step["iteration"]), *numbers, f"{seconds:.1f}")
+    return table
+
+
+class Watch:
+    """The monitor of a run: shows every step, saves now and then, and asks to stop at a deadline or on SIGTERM.
+
+    Args:
+        comm: the ranks of the run; whether to save or stop is agreed between them at every step.
+        show: called on every rank.
+        save: collective, called with the velocity, shape (N, d, owned).
+        seconds: time from now after which to stop, None for never.
+        every: least time between two saves.
+    """
+
+    def __init__(
+        self, comm: MPI.Comm, show: Show, save: Callable[[Floats], None], seconds: float | None,
+        every: float = SAVE_EVERY,
+    ) -> None:  # fmt: skip
+        self.comm, self.show, self.save, self.every = comm, show, save, every
+        self.limit = seconds
+        self.began = self.saved = time.monotonic()
+        self.signalled = False
+        self.stopped = ""  # why the run was asked to stop
+
+    def __call__(self, step: dict[str, Any]) -> bool:
+        """One step of the optimiser; True asks it to stop."""
+        self.show(step)
+        now = time.monotonic()
+        late = self.limit is not None and now - self.began >= self.limit
+        agreed = np.array([now - self.saved >= self.every, late, self.signalled], dtype=np.int32)
+        self.comm.Allreduce(MPI.IN_PLACE, agreed, MPI.MAX)
+        due, late, signalled = agreed.astype(bool)
+        if due:
+            self.save(step["velocity"])
+            self.saved = time.monotonic()
+        if signalled:
+            self.stopped = "stopped by SIGTERM"
+        elif late and self.limit is not None:
+            self.stopped = f"time limit of {self.limit / 60:g} min"
+        return bool(self.stopped)
+
+    @contextmanager
+    def catching_sigterm(self) -> Iterator[None]:
+        """While this lasts SIGTERM ends the run at its next step instead of killing the process."""
+
+        def note(*_: Any) -> None:
+            self.signalled = True
+
+        previous = signal.signal(signal.SIGTERM, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, previous)

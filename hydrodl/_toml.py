@@ -1,0 +1,119 @@
+"""TOML in and out: reading with errors that name the line, ``--set`` overrides, and a small writer."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from hydrodl.errors import InputError
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        InputError: no such file, unreadable, or a syntax error (its line is named).
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"problem file {path} is not UTF-8 text") from None
+    except OSError as error:
+        raise InputError(f"problem file {path} cannot be read: {error.strerror}") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"problem file {path} is not valid TOML: {error}") from None
+
+
+def override(tables: dict[str, Any], assignments: Iterable[str]) -> None:
+    """Apply ``section.key=value`` assignments to the tables, in order and in place.
+
+    A value is read as TOML and, failing that, taken as a string; members of arrays of tables are reached by their
+    number from 0, as in ``loss.1.weight=5``.
+
+    Raises:
+        InputError: no ``=``, no section, or a path through something that is not a table.
+    """
+    for assignment in assignments:
+        path, sign, text = assignment.partition("=")
+        keys = [key.strip() for key in path.split(".")]
+        if not sign or len(keys) < 2 or not all(keys):
+            raise InputError(f"--set {assignment!r}: must be section.key=value")
+        place: Any = tables
+        for key in keys[:-1]:
+            place = _step(place, key, assignment)
+        _assign(place, keys[-1], parse_value(text.strip()), assignment)
+
+
+def parse_value(text: str) -> Any:
+    """The value of a TOML literal, or the text itself when it is none."""
+    try:
+        tables = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return tables["value"] if set(tables) == {"value"} else text
+
+
+def _step(place: Any, key: str, assignment: str) -> Any:
+    if isinstance(place, list) and key.isdecimal() and int(key) < len(place):
+        return place[int(key)]
+    if isinstance(place, dict):
+        return place.setdefault(key, {})
+    raise InputError(f"--set {assignment!r}: there is no table {key!r} there")
+
+
+def _assign(place: Any, key: str, value: Any, assignment: str) -> None:
+    if isinstance(place, list) and len(place) == 1:
+        place = place[0]  # [[loss]] written once is the same as [loss]
+    if not isinstance(place, dict):
+        raise InputError(f"--set {assignment!r}: {key!r} is not a key of a table; name one member, as in loss.0.weight")
+    place[key] = value
+
+
+def dumps(tables: Mapping[str, Any]) -> str:
+    """TOML text of nested tables; keys whose value is None are left out.
+
+    Raises:
+        TypeError: a value that is no string, number, boolean, list or table.
+    """
+    lines: list[str] = []
+    _table(lines, (), tables)
+    return "\n".join(lines).strip() + "\n"
+
+
+def _table(lines: list[str], path: tuple[str, ...], table: Mapping[str, Any]) -> None:
+    present = {key: value for key, value in table.items() if value is not None}
+    inner = {key: value for key, value in present.items() if isinstance(value, Mapping) or _is_tables(value)}
+    lines.extend(f"{_key(key)} = {_literal(value)}" for key, value in present.items() if key not in inner)
+    for key, value in inner.items():
+        name = ".".join(_key(part) for part in (*path, key))
+        for member in [value] if isinstance(value, Mapping) else value:
+            lines.extend(["", f"[{name}]" if isinstance(value, Mapping) else f"[[{name}]]"])
+            _table(lines, (*path, key), member)
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(member, Mapping) for member in value)
+
+
+def _key(key: str) -> str:
+    return key if _BARE.fullmatch(key) else _literal(key)
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):  # JSON's escapes are TOML's, but for DEL which TOML wants escaped
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_literal(member) for member in value) + "]"
+    raise TypeError(f"{value!r} cannot be written as TOML")

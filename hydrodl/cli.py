@@ -1,0 +1,213 @@
+"""The command line: thin, everything behind it is in ``run`` and ``config``.
+
+Exit codes: 0 done; 2 the input is wrong (one line on stderr); 3 not converged (everything is written all the same);
+1 anything else. Under MPI rank 0 speaks for all and every rank ends.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from mpi4py import MPI
+from rich.console import Console
+from rich.table import Table
+
+from hydrodl import config, run
+from hydrodl._build import setup
+from hydrodl._estimate import estimate
+from hydrodl.collective import attempt
+from hydrodl.data import DATASETS
+from hydrodl.errors import InputError, SolverError
+
+DONE, FAILED, WRONG_INPUT, NOT_CONVERGED = 0, 1, 2, 3
+PATIENCE = 10.0  # seconds in which the other ranks must come to the same end, else all are aborted
+
+app = typer.Typer(name="hydrodl", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Directory of a finished run.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"hydrodl {version('hydrodl')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Train a deep residual network as a compressible fluid."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def train(
+    problem: Annotated[Path, typer.Argument(metavar="PROBLEM.toml", help="The problem file.")],
+    out: Annotated[Path | None, typer.Option(help="Output directory (default: PROBLEM-run here).")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a key of the file.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the checkpoint in the directory.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print sizes and estimates only.")] = False,
+    time_limit: Annotated[float | None, typer.Option(metavar="MIN", help="Stop after this many minutes.")] = None,
+) -> None:
+    """Train on what PROBLEM.toml describes; runs unchanged under mpiexec."""
+    if time_limit is not None and not 0 < time_limit < float("inf"):
+        raise InputError(f"--time-limit is {time_limit:g}, must be a positive number of minutes")
+    wanted = config.load(problem, assignments or [])
+    if dry_run:
+        return _print_estimate(estimate(setup(wanted).problem))
+    folder = out or Path(f"{problem.stem}-run")
+    report = run.train_into(folder, wanted, resume=resume, minutes=time_limit)
+    _print_report(folder, report)
+    if not report["converged"]:
+        _complain(f"not converged: {report['reason']}; the best iterate is in {folder}")
+        raise typer.Exit(NOT_CONVERGED)
+
+
+@app.command()
+def predict(
+    folder: Directory,
+    points: Annotated[Path, typer.Argument(metavar="POINTS.csv", help="Rows with the columns of the training data.")],
+    out: Annotated[Path | None, typer.Option(help="CSV file to write (default: standard output).")] = None,
+) -> None:
+    """Label and class probabilities of each row of a table."""
+    rows = run.predict(folder, points)
+
+    def write() -> None:
+        if out is None:
+            return csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+        with out.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
+        return None
+
+    attempt(MPI.COMM_WORLD, lambda: write() if MPI.COMM_WORLD.rank == 0 else None)
+
+
+@app.command()
+def export(
+    folder: Directory,
+    formats: Annotated[str, typer.Option("--format", metavar="LIST", help="vtk, npz, or both: vtk,npz.")],
+    out: Annotated[Path | None, typer.Option(help="Directory to write to (default: DIR).")] = None,
+) -> None:
+    """Write a run's solution for other programs."""
+    run.export(folder, [kind.strip() for kind in formats.split(",")], out or folder)
+
+
+@app.command()
+def plot(folder: Directory) -> None:
+    """Draw the figures of a run again."""
+    run.redraw(folder)
+
+
+@app.command()
+def datasets() -> None:
+    """Names, sizes and sources of the built-in data sets."""
+    header = ("name", "samples", "features", "classes", "source", "description")
+    rows = [(name, d.sizes, str(d.features), str(d.classes), d.source, d.description) for name, d in DATASETS.items()]
+    if not sys.stdout.isatty():
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+        for row in (header, *rows):
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        return
+    table = Table()
+    for name in header:
+        table.add_column(name, no_wrap=name == "name")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _print_estimate(sizes: dict[str, float]) -> None:
+    print(f"layers    {sizes['layers']}\nnodes     {sizes['nodes']}\nunknowns  {sizes['unknowns']}")
+    print(f"memory    about {sizes['bytes'] / 1e9:.2g} GB in all, beside the program itself on every rank")
+    print(f"time      about {sizes['seconds']:.1g} s, for {sizes['products']} Hessian products")
+
+
+def _print_report(folder: Path, report: dict[str, Any]) -> None:
+    accuracies = {name: report[f"{name}_accuracy"] for name in ("train", "test")}
+    known = "".join(f"  {name} accuracy {value:.4f}" for name, value in accuracies.items() if value is not None)
+    state = "converged" if report["converged"] else "not converged"
+    print(f"{state} ({report['reason']}) in {report['iterations']} steps, {report['wall_time_s']:.1f} s")
+    print(f"objective {report['objective']:.8e}{known}")
+    print(f"files are in {folder}")
+
+
+def _complain(message: str) -> None:
+    """One line on stderr, from rank 0."""
+    if MPI.COMM_WORLD.rank == 0:
+        print(f"hydrodl: {' '.join(message.split())}", file=sys.stderr, flush=True)
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    _complain(f"warning: {message}")
+
+
+def invoke(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code. Collective: all ranks end alike, or are aborted."""
+    if MPI.COMM_WORLD.rank != 0:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # for the life of the process
+    command = typer.main.get_command(app)
+    with warnings.catch_warnings():
+        warnings.showwarning = _warn
+        try:
+            return int(command.main(args=arguments, prog_name="hydrodl", standalone_mode=False) or DONE)
+        except InputError as error:
+            return _end(WRONG_INPUT, f"error: {error}")
+        except SolverError as error:
+            return _end(FAILED, f"error: {error}")
+        except BrokenPipeError:  # the reader of our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return DONE
+        except (KeyboardInterrupt, typer.Abort):
+            return _end(FAILED, "interrupted")
+        except Exception as error:
+            if hasattr(error, "format_message"):  # what typer says of a wrong command line
+                return _end(WRONG_INPUT, f"error: {error.format_message()} (see hydrodl --help)")
+            return _end(FAILED, None)
+
+
+def _end(code: int, message: str | None) -> int:
+    """Speak once (a traceback if there is no message), then wait for the other ranks; abort them if they stay away."""
+    comm = MPI.COMM_WORLD
+
+    def speak() -> None:
+        text = traceback.format_exc() if message is None else f"hydrodl: {' '.join(message.split())}\n"
+        sys.stderr.write(text)
+        sys.stderr.flush()
+
+    if comm.rank == 0:
+        speak()
+    if comm.size > 1:
+        deadline, together = time.monotonic() + PATIENCE, _endings.Ibarrier()
+        while not together.Test():
+            if time.monotonic() > deadline:
+                if comm.rank != 0:
+                    speak()
+                comm.Abort(code)
+            time.sleep(0.01)
+    return code
+
+
+# Ranks that end meet here, where no library call that other ranks may still be in can be mistaken for it.
+_endings = MPI.COMM_WORLD.Dup()
+
+
+def main() -> NoReturn:
+    """The ``hydrodl`` command."""
+    sys.exit(invoke())

@@ -1,0 +1,296 @@
+"""Where samples come from: built-in data sets and CSV tables.
+
+Whatever is read or drawn is read or drawn on one rank and broadcast, errors included, so every rank holds the same.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from mpi4py import MPI
+
+from hydrodl.errors import DataError
+from hydrodl.samples import Floats, Ints, Preprocessing, Samples, check_classes, check_constant
+
+__all__ = ["DATASETS", "Dataset", "Preprocessing", "Samples", "load_dataset", "read_csv", "read_points"]
+
+# A table as read: column names, rows of cells, and the line of the file each row ends on.
+Table = tuple[list[str], list[list[str]], list[int]]
+
+
+class Dataset(NamedTuple):
+    """One line of ``hydrodl datasets``."""
+
+    description: str
+    source: str
+    sizes: str
+    features: int
+    classes: int
+
+
+_ANY = "any n (default 400)"
+DATASETS: dict[str, Dataset] = {
+    "two_moons": Dataset("two interleaving half circles", "generated (scikit-learn)", _ANY, 2, 2),
+    "circles": Dataset("a circle inside another", "generated (scikit-learn)", _ANY, 2, 2),
+    "two_spirals": Dataset("two interleaving spirals of 1.5 turns", "generated", _ANY, 2, 2),
+    "gaussians": Dataset("three round clusters", "generated", _ANY, 2, 3),
+    "checkerboard": Dataset("the squares of a 4 x 4 board", "generated", _ANY, 2, 2),
+    "iris": Dataset("three species of iris flowers", "scikit-learn (Fisher 1936)", "150", 4, 3),
+    "wine": Dataset("chemistry of wines of three cultivars", "scikit-learn (UCI)", "178", 13, 3),
+    "breast_cancer": Dataset("cell nuclei, malignant or benign", "scikit-learn (UCI)", "569", 30, 2),
+    "digits": Dataset("8 x 8 images of handwritten digits", "scikit-learn (UCI)", "1797", 64, 10),
+}
+
+
+def load_dataset(
+    name: str, *, n: int = 400, noise: float | None = None, seed: int = 0, dimensions: int | None = None,
+    comm: MPI.Comm = MPI.COMM_WORLD,
+) -> Samples:  # fmt: skip
+    """A built-in data set, see ``DATASETS``; collective, every rank gets the same.
+
+    Args:
+        name: the data set.
+        n, seed: generated sets: number of samples in all classes together and the seed of the generator.
+        noise: generated sets: standard deviation of what blurs the shape; None is the set's own default.
+        dimensions: mesh dimension 1, 2 or 3, reached by principal components; None: up to 3 features stay, more
+            become 2.
+        comm: the ranks that call.
+
+    Raises:
+        DataError: unknown name, n too small, noise or seed negative, noise for a table, dimensions out of range.
+    """
+    return _on_root(comm, lambda: _load(name, n, noise, seed, dimensions))
+
+
+def read_csv(
+    path: str | Path, *, label: str, features: Sequence[str] | None = None, dimensions: int | None = None,
+    comm: MPI.Comm = MPI.COMM_WORLD,
+) -> Samples:  # fmt: skip
+    """A table with a header line (separated by comma, semicolon or tab); collective, every rank gets the same.
+
+    Args:
+        path: the file.
+        label: name of the column of class labels (any text; classes are sorted, numerically if all are numbers).
+        features: names of the feature columns, all others by default.
+        dimensions: as in :func:`load_dataset`.
+        comm: the ranks that call.
+
+    Raises:
+        DataError: see :func:`read_points`; also an empty label, a single class, a class of one sample, a constant
+            feature, or dimensions out of range.
+    """
+    return _on_root(comm, lambda: _samples_from_csv(Path(path), label, features, dimensions))
+
+
+def read_points(path: str | Path, feature_names: Sequence[str], *, comm: MPI.Comm = MPI.COMM_WORLD) -> Floats:
+    """The named columns of a CSV table, shape (n, p); further columns are ignored; collective.
+
+    Raises:
+        DataError: a missing or unreadable file, not a CSV, a ragged row, an empty table, a missing column (the
+            columns that exist are listed), a cell that is empty, not a number or not finite (row and column named).
+    """
+    return _on_root(comm, lambda: _numbers(Path(path), *_read_table(Path(path)), list(feature_names)))
+
+
+def _on_root[T](comm: MPI.Comm, make: Callable[[], T]) -> T:
+    """What ``make`` returns or raises on rank 0, on every rank."""
+    outcome: Any = None
+    if comm.rank == 0:
+        try:
+            outcome = (make(), None)
+        except Exception as error:  # whatever it is, the other ranks must not wait for ever
+            outcome = (None, error)
+    result, failure = comm.bcast(outcome, root=0)
+    if failure is not None:
+        raise failure
+    return result  # type: ignore[no-any-return]
+
+
+def _load(name: str, n: int, noise: float | None, seed: int, dimensions: int | None) -> Samples:
+    if name not in DATASETS:
+        near = get_close_matches(str(name), DATASETS, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise DataError(f"unknown dataset {name!r}; {hint}allowed are {', '.join(DATASETS)}")
+    if name in _GENERATORS:
+        make, default = _GENERATORS[name]
+        classes = DATASETS[name].classes
+        _check_generated(name, n, 2 * classes, default if noise is None else noise, seed)
+        features, labels = make(int(n), float(default if noise is None else noise), int(seed))
+        class_names = tuple(str(c) for c in range(classes))
+        return _fitted(features, labels, class_names, ("x1", "x2"), dimensions)
+    if noise is not None:
+        raise DataError(f"noise does not apply to {name}, a table; generated sets are {', '.join(_GENERATORS)}")
+    from sklearn import datasets
+
+    table = getattr(datasets, f"load_{name}")()
+    names = tuple(str(c) for c in table.target_names)
+    columns = tuple(str(f) for f in table.feature_names)
+    return _fitted(np.asarray(table.data, dtype=float), np.asarray(table.target), names, columns, dimensions)
+
+
+def _check_generated(name: str, n: int, least: int, noise: float, seed: int) -> None:
+    for word, value, low in (("n", n, least), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+            raise DataError(f"{name}: {word} is {value}, must be a whole number of at least {low}")
+    if seed >= 2**32:  # the range of NumPy's legacy generators, which scikit-learn seeds
+        raise DataError(f"{name}: seed is {seed}, must be below 2**32")
+    if isinstance(noise, bool | str) or not (np.isfinite(noise) and noise >= 0):
+        raise DataError(f"{name}: noise is {noise}, must be a number that is not negative")
+
+
+def _fitted(
+    features: Floats, labels: Ints, class_names: Sequence[str], feature_names: Sequence[str], dimensions: int | None
+) -> Samples:
+    preprocessing = Preprocessing.fit(features, dimensions, feature_names)
+    return Samples(features, labels.astype(np.int64), tuple(class_names), tuple(feature_names), preprocessing)
+
+
+def _two_moons(n: int, noise: float, seed: int) -> tuple[Floats, Ints]:
+    from sklearn.datasets import make_moons
+
+    return make_moons(n_samples=n, noise=noise, random_state=seed)  # type: ignore[no-any-return]
+
+
+def _circles(n: int, noise: float, seed: int) -> tuple[Floats, Ints]:
+    from sklearn.datasets import make_circles
+
+    return make_circles(n_samples=n, noise=noise, factor=0.5, random_state=seed)  # type: ignore[no-any-return]
+
+
+def _two_spirals(n: int, noise: float, seed: int) -> tuple[Floats, Ints]:
+    """Radius grows linearly from 1/6 to 1 over turns 0.25 to 1.5: the arms stay 1/3 apart."""
+    rng = np.random.default_rng(seed)
+    labels = _balanced(n, 2, rng)
+    turns = np.sqrt(rng.uniform(0.25**2, 1.5**2, n))  # even along the arc
+    angle = 2 * np.pi * turns + np.pi * labels
+    curve = (turns / 1.5)[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    return curve + noise * rng.standard_normal((n, 2)), labels
+
+
+def _gaussians(n: int, noise: float, seed: int) -> tuple[Floats, Ints]:
+    """Centres on the unit circle; noise is the standard deviation of each cluster."""
+    rng = np.random.default_rng(seed)
+    labels = _balanced(n, 3, rng)
+    angle = 2 * np.pi * labels / 3 + np.pi / 2
+    return np.column_stack([np.cos(angle), np.sin(angle)]) + noise * rng.standard_normal((n, 2)), labels
+
+
+def _checkerboard(n: int, noise: float, seed: int) -> tuple[Floats, Ints]:
+    """Uniform on the unit squares of [-2, 2]^2; the label is the parity of row + column."""
+    rng = np.random.default_rng(seed)
+    labels = _balanced(n, 2, rng)
+    column = rng.integers(0, 4, n)
+    row = 2 * rng.integers(0, 2, n) + (column + labels) % 2
+    inside = rng.uniform(0, 1, (n, 2))
+    return np.column_stack([column, row]) - 2.0 + inside + noise * rng.standard_normal((n, 2)), labels
+
+
+def _balanced(n: int, classes: int, rng: np.random.Generator) -> Ints:
+    return rng.permutation(np.arange(n, dtype=np.int64) % classes)
+
+
+# generator and its default noise
+_GENERATORS: dict[str, tuple[Callable[[int, float, int], tuple[Floats, Ints]], float]] = {
+    "two_moons": (_two_moons, 0.1),
+    "circles": (_circles, 0.05),
+    "two_spirals": (_two_spirals, 0.05),
+    "gaussians": (_gaussians, 0.35),
+    "checkerboard": (_checkerboard, 0.0),
+}
+
+
+def _samples_from_csv(path: Path, label: str, features: Sequence[str] | None, dimensions: int | None) -> Samples:
+    table = names, rows, lines = _read_table(path)
+    at = _find_column(path, names, label, "label column")
+    columns = [name for name in names if name != label] if features is None else list(features)
+    if not columns or label in columns:
+        raise DataError(f"{path}: {'the label is among the features' if columns else 'no feature columns'}")
+    raw = _numbers(path, *table, columns)
+    marks = [row[at].strip() for row in rows]
+    for line, mark in zip(lines, marks, strict=True):
+        if mark.lower() in ("", "nan"):
+            raise DataError(f"{path}: row {line}, column {label!r} has no label")
+    class_names = _sorted_names(marks)
+    index = {name: c for c, name in enumerate(class_names)}
+    labels = np.array([index[mark] for mark in marks], dtype=np.int64)
+    check_classes(labels, class_names, f"{path}: column {label!r}")
+    check_constant(raw, columns, f"{path}: feature")
+    return _fitted(raw, labels, class_names, columns, dimensions)
+
+
+def _sorted_names(marks: Sequence[str]) -> tuple[str, ...]:
+    names = sorted(set(marks))
+    try:
+        return tuple(sorted(names, key=float))
+    except ValueError:
+        return tuple(names)
+
+
+def _read_table(path: Path) -> Table:
+    if not path.exists():
+        raise DataError(f"{path}: no such file")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path} is not a CSV table: it is not UTF-8 text") from None
+    if "\0" in text:
+        raise DataError(f"{path} is not a CSV table: it holds binary data")
+    return _parse(path, text)
+
+
+def _parse(path: Path, text: str) -> Table:
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = max(",;\t", key=header.count)
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, skipinitialspace=True, strict=True)
+    try:
+        content = [(row, reader.line_num) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise DataError(f"{path} is not a CSV table: row {reader.line_num}: {error}") from None
+    names = [cell.strip() for cell in content[0][0]] if content else []
+    if len(names) < 2 and len(content) < 2:
+        raise DataError(f"{path} is not a CSV table: no columns found; a header line and rows are needed")
+    if len(content) < 2:
+        raise DataError(f"{path}: the table is empty, it has a header line but no rows")
+    for position, name in enumerate(names):
+        if not name or name in names[:position]:
+            found = f"a second column {name!r}" if name else f"column {position + 1} without a name"
+            raise DataError(f"{path}: the header has {found}; names must be given and differ")
+    for row, line in content[1:]:
+        if len(row) != len(names):
+            raise DataError(f"{path}: row {line} has {len(row)} cells, the header has {len(names)}")
+    return names, [row for row, _ in content[1:]], [line for _, line in content[1:]]
+
+
+def _find_column(path: Path, names: Sequence[str], name: str, what: str) -> int:
+    if name not in names:
+        raise DataError(f"{path}: no {what} {name!r}; the columns are {', '.join(names)}")
+    return names.index(name)
+
+
+def _numbers(path: Path, names: list[str], rows: list[list[str]], lines: list[int], wanted: list[str]) -> Floats:
+    columns = [_find_column(path, names, name, "column") for name in wanted]
+    values = np.empty((len(rows), len(columns)))
+    for i, (row, line) in enumerate(zip(rows, lines, strict=True)):
+        for j, column in enumerate(columns):
+            values[i, j] = _number(path, row[column].strip(), line, names[column])
+    return values
+
+
+def _number(path: Path, cell: str, line: int, name: str) -> float:
+    try:
+        value = math.nan if "_" in cell else float(cell)  # float() takes 1_000, no table means that
+    except ValueError:
+        found = f"{cell!r}, not a number" if cell else "empty"
+        raise DataError(f"{path}: row {line}, column {name!r} is {found}") from None
+    if not math.isfinite(value):
+        found = f"{cell!r}, not a finite number"
+        raise DataError(f"{path}: row {line}, column {name!r} is {found}")
+    return value

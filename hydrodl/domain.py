@@ -1,0 +1,360 @@
+"""The (layer, feature) domain: a mesh of feature space and a partition of depth.
+
+Two families of elements live here. Boxes of intervals, quadrilaterals or hexahedra carry Q1 elements with the
+vertex rule (lumped mass), the family with a maximum principle; everything else (simplices, higher degree, mesh
+files) carries Lagrange elements with consistent quadrature. The choice is one flag, ``lumped``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import cached_property
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ufl
+from dolfinx import cpp as _cpp
+from dolfinx import fem
+from dolfinx import mesh as dmesh
+from mpi4py import MPI
+from numpy.typing import ArrayLike, NDArray
+
+from hydrodl.errors import InputError, MeshError
+
+Floats = NDArray[np.float64]
+
+# meshio's names of the cells hydrodl can use: cell type and the permutation from meshio's vertex order to DOLFINx's
+_FILE_CELLS: dict[str, tuple[str, tuple[int, ...], int]] = {
+    "line": ("interval", (0, 1), 1),
+    "triangle": ("triangle", (0, 1, 2), 2),
+    "quad": ("quadrilateral", (0, 1, 3, 2), 2),
+    "tetra": ("tetrahedron", (0, 1, 2, 3), 3),
+    "hexahedron": ("hexahedron", (0, 1, 3, 2, 4, 5, 7, 6), 3),
+}
+_BOX_CELLS = {1: dmesh.CellType.interval, 2: dmesh.CellType.quadrilateral, 3: dmesh.CellType.hexahedron}
+_SIMPLEX_CELLS = {1: dmesh.CellType.interval, 2: dmesh.CellType.triangle, 3: dmesh.CellType.tetrahedron}
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """Feature space: a mesh with Lagrange elements of one degree, d = 1, 2 or 3.
+
+    Attributes:
+        mesh: the DOLFINx mesh, distributed over ``mesh.comm``.
+        degree: polynomial degree of densities, potentials and velocity components.
+        lumped: integrate products with the vertex rule (mass lumping); degree 1 only.
+        uniform_box: the mesh is an axis-parallel box of equal axis-parallel cells.
+
+    Raises:
+        InputError: degree < 1, or lumping asked for at degree > 1.
+    """
+
+    mesh: dmesh.Mesh
+    degree: int = 1
+    lumped: bool = False
+    uniform_box: bool = False
+
+    def __post_init__(self) -> None:
+        if self.degree < 1:
+            raise InputError(f"element degree is {self.degree}, must be at least 1")
+        if self.lumped and self.degree > 1:
+            raise InputError(f"the vertex rule needs elements of degree 1, got degree {self.degree}")
+
+    @classmethod
+    def interval(
+        cls, lower: float, upper: float, nodes: int, *, degree: int = 1, lumped: bool | None = None,
+        comm: MPI.Comm = MPI.COMM_WORLD,
+    ) -> Domain:  # fmt: skip
+        """Uniform mesh of [lower, upper] with ``nodes`` vertices; see :meth:`box`."""
+        return cls.box([lower], [upper], nodes, degree=degree, lumped=lumped, comm=comm)
+
+    @classmethod
+    def box(
+        cls, lower: ArrayLike, upper: ArrayLike, nodes: int | Sequence[int], *, cells: str = "box",
+        degree: int = 1, lumped: bool | None = None, comm: MPI.Comm = MPI.COMM_WORLD,
+    ) -> Domain:  # fmt: skip
+        """Uniform mesh of an axis-parallel box.
+
+        Args:
+            lower, upper: opposite corners, shape (d,).
+            nodes: vertices per direction, one number or d of them, each at least 2.
+            cells: "box" (intervals, quadrilaterals, hexahedra) or "simplex".
+            degree: Lagrange degree.
+            lumped: vertex rule; default True for box cells of degree 1, else False.
+            comm: the MPI communicator that shares the mesh.
+
+        Raises:
+            InputError: corners of different or wrong length, lower >= upper, fewer than 2 nodes, unknown cells.
+        """
+        low, high = (np.atleast_1d(np.asarray(corner, dtype=float)) for corner in (lower, upper))
+        if low.shape != high.shape or low.ndim != 1 or low.size not in (1, 2, 3):
+            given = f"got {low.tolist()} and {high.tolist()}"
+            raise InputError(f"corners of a box need d = 1, 2 or 3 numbers each, {given}")
+        if not (np.isfinite(low).all() and np.isfinite(high).all() and (low < high).all()):
+            raise InputError(f"the box needs lower < upper in every direction, got {low.tolist()} and {high.tolist()}")
+        counts = np.asarray(nodes)
+        if counts.dtype.kind not in "iu" or (counts < 2).any():
+            raise InputError(f"nodes is {nodes}, must be whole numbers of at least 2 per feature direction")
+        if counts.shape not in ((), low.shape):
+            raise InputError(f"nodes is {nodes}, must be one number or {low.size}, one per feature direction")
+        if cells not in ("box", "simplex"):
+            raise InputError(f"cells is {cells!r}, must be 'box' or 'simplex'")
+        robust = cells == "box" and degree == 1
+        kind = (_BOX_CELLS if cells == "box" else _SIMPLEX_CELLS)[low.size]
+        divisions = [int(n) - 1 for n in np.broadcast_to(counts, low.shape)]
+        # Nothing here integrates over interior facets, so ghost cells would only cost memory and messages.
+        ghosts = dmesh.GhostMode.none
+        if low.size == 1:
+            made = dmesh.create_interval(comm, divisions[0], [low[0], high[0]], ghost_mode=ghosts)
+        elif low.size == 2:
+            made = dmesh.create_rectangle(comm, [low, high], divisions, kind, ghost_mode=ghosts)
+        else:
+            made = dmesh.create_box(comm, [low, high], divisions, kind, ghost_mode=ghosts)
+        return cls(made, degree, robust if lumped is None else lumped, uniform_box=cells == "box")
+
+    @classmethod
+    def around(
+        cls, samples: Any, nodes: int | Sequence[int] = 41, *, margin: float = 1.0, degree: int = 1,
+        cells: str = "box", comm: MPI.Comm = MPI.COMM_WORLD,
+    ) -> Domain:  # fmt: skip
+        """The box that holds all sample points and ``margin`` (standardised units) around them.
+
+        Args:
+            samples: a ``Samples`` (its standardised ``points`` are used) or an array of shape (n, d).
+            nodes, degree, cells, comm: as in :meth:`box`.
+            margin: distance from the outermost points to the walls, nonnegative.
+
+        Raises:
+            InputError: no points, a negative margin, or what :meth:`box` raises.
+        """
+        points = np.atleast_2d(np.asarray(getattr(samples, "points", samples), dtype=float))
+        if points.size == 0:
+            raise InputError("a domain around no sample points: at least one is needed")
+        if not margin >= 0:
+            raise InputError(f"margin is {margin}, must not be negative")
+        low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
+        return cls.box(low, high, nodes, cells=cells, degree=degree, comm=comm)
+
+    @classmethod
+    def from_file(
+        cls, path: str | Path, *, degree: int = 1, lumped: bool = False, dimension: int | None = None,
+        comm: MPI.Comm = MPI.COMM_WORLD,
+    ) -> Domain:  # fmt: skip
+        """Any mesh file that meshio reads (gmsh .msh, XDMF, VTU, ...); cells of the highest dimension are used.
+
+        Args:
+            path: the file; read on one rank, then distributed.
+            degree, lumped, comm: as in :meth:`box`.
+            dimension: the feature dimension that is needed, checked when given.
+
+        Raises:
+            MeshError: missing or unreadable file, no usable or mixed cells, or the wrong dimension.
+        """
+        content: Any = None
+        if comm.rank == 0:
+            try:
+                content = _read_mesh_file(Path(path))
+            except MeshError as error:
+                content = error
+        summary = comm.bcast(content if isinstance(content, MeshError) or content is None else content[2:], root=0)
+        if isinstance(summary, MeshError):
+            raise summary
+        cell, dim = summary
+        if dimension is not None and dim != dimension:
+            raise MeshError(f"mesh {path} has dimension {dim}, the data need dimension {dimension}")
+        points, cells = content[:2] if comm.rank == 0 else (np.zeros((0, dim)), np.zeros((0, _corners(cell)), np.int64))
+        element = _coordinate_element(cell, dim)
+        partitioner = dmesh.create_cell_partitioner(dmesh.GhostMode.none, 2)
+        made = dmesh.create_mesh(comm, cells, element, points, partitioner=partitioner)
+        return cls(made, degree, lumped)
+
+    @cached_property
+    def V(self) -> fem.FunctionSpace:
+        """The scalar space of densities, potentials and each velocity component."""
+        return fem.functionspace(self.mesh, ("Lagrange", self.degree))
+
+    @cached_property
+    def dx(self) -> ufl.Measure:
+        """The quadrature rule (.,.)_h in which the whole action is written."""
+        if self.lumped:
+            rule = {"quadrature_rule": "vertex", "quadrature_degree": 1}
+        else:  # exact for rho u . grad phi on affine cells
+            rule = {"quadrature_degree": 3 * self.degree}
+        return ufl.Measure("dx", domain=self.mesh, metadata=rule)
+
+    @property
+    def comm(self) -> MPI.Comm:
+        """The MPI communicator of the mesh."""
+        return self.mesh.comm
+
+    @property
+    def dimension(self) -> int:
+        """Number d of feature directions."""
+        return int(self.mesh.geometry.dim)
+
+    @property
+    def nodes(self) -> int:
+        """Global number of nodes (degrees of freedom of one scalar field)."""
+        return int(self.V.dofmap.index_map.size_global)
+
+    @property
+    def owned(self) -> int:
+        """Number of nodes this rank owns."""
+        return int(self.V.dofmap.index_map.size_local)
+
+    @cached_property
+    def coordinates(self) -> Floats:
+        """Coordinates of this rank's nodes, owned first, then ghosts; shape (local nodes, d)."""
+        return np.ascontiguousarray(self.V.tabulate_dof_coordinates()[:, : self.dimension])
+
+    @cached_property
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Lower and upper corner of the bounding box of the whole mesh, each of shape (d,)."""
+        x = self.mesh.geometry.x[:, : self.dimension]
+        low = x.min(axis=0) if len(x) else np.full(self.dimension, np.inf)
+        high = x.max(axis=0) if len(x) else np.full(self.dimension, -np.inf)
+        return _all_min(self.comm, low), _all_max(self.comm, high)
+
+    @cached_property
+    def volume(self) -> float:
+        """Volume of feature space (length in d = 1, area in d = 2)."""
+        local = fem.assemble_scalar(fem.form(fem.Constant(self.mesh, 1.0) * self.dx))
+        return float(self.comm.allreduce(local, MPI.SUM))
+
+    @cached_property
+    def edge_length(self) -> fem.Function:
+        """h: the largest edge of each cell, a cell-wise constant."""
+        tdim = self.mesh.topology.dim
+        self.mesh.topology.create_connectivity(tdim, 1)
+        cells = self.mesh.topology.index_map(tdim)
+        count = cells.size_local + cells.num_ghosts
+        h = fem.Function(fem.functionspace(self.mesh, ("DG", 0)), name="h")
+        if tdim == 1:
+            h.x.array[:] = self.mesh.h(1, np.arange(count, dtype=np.int32))
+            return h
+        self.mesh.topology.create_entities(1)
+        self.mesh.topology.create_connectivity(1, tdim)
+        edges = self.mesh.topology.index_map(1)
+        edges_per_cell = _cpp.mesh.cell_num_entities(self.mesh.topology.cell_type, 1)
+        lengths = self.mesh.h(1, np.arange(edges.size_local + edges.num_ghosts, dtype=np.int32))
+        cell_edges = self.mesh.topology.connectivity(tdim, 1).array.reshape(count, edges_per_cell)
+        h.x.array[:] = lengths[cell_edges].max(axis=1)
+        return h
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """The partition 0 = t_0 < ... < t_N = T of depth.
+
+    Attributes:
+        times: t_0 .. t_N, shape (N + 1,), strictly increasing from 0.
+
+    Raises:
+        InputError: fewer than one layer, a first time other than 0, or times that do not increase.
+    """
+
+    times: Floats
+
+    def __post_init__(self) -> None:
+        times = np.asarray(self.times, dtype=float)
+        object.__setattr__(self, "times", times)
+        if times.ndim != 1 or times.size < 2:
+            raise InputError("layers: at least 1 is needed")
+        if times[0] != 0 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            raise InputError("layer times must start at 0 and increase strictly")
+
+    def __len__(self) -> int:
+        return self.times.size - 1
+
+    @property
+    def steps(self) -> Floats:
+        """Delta_k = t_{k+1} - t_k, shape (N,)."""
+        return np.diff(self.times)
+
+    @property
+    def depth(self) -> float:
+        """T."""
+        return float(self.times[-1])
+
+
+def layers(partition: int | ArrayLike, depth: float = 1.0) -> Layers:
+    """N equal layers of total depth T, or the layers with the given times t_0 = 0 < ... < t_N.
+
+    Raises:
+        InputError: fewer than one layer, depth not positive, or times that do not increase from 0.
+    """
+    if isinstance(partition, int | np.integer):
+        if partition < 1:
+            raise InputError(f"layers is {partition}, must be a whole number of at least 1")
+        if not (np.isfinite(depth) and depth > 0):
+            raise InputError(f"depth is {depth}, must be a positive number")
+        return Layers(np.linspace(0.0, depth, int(partition) + 1))
+    return Layers(np.asarray(partition, dtype=float))
+
+
+def _all_min(comm: MPI.Comm, values: Floats) -> Floats:
+    result = np.empty_like(values)
+    comm.Allreduce(values, result, MPI.MIN)
+    return result
+
+
+def _all_max(comm: MPI.Comm, values: Floats) -> Floats:
+    return -_all_min(comm, -values)
+
+
+def _corners(cell: str) -> int:
+    return next(len(order) for name, order, _ in _FILE_CELLS.values() if name == cell)
+
+
+def _coordinate_element(cell: str, dim: int) -> Any:
+    import basix.ufl
+
+    return ufl.Mesh(basix.ufl.element("Lagrange", cell, 1, shape=(dim,)))
+
+
+def _read_mesh_file(path: Path) -> tuple[Floats, NDArray[np.int64], str, int]:
+    """Vertices (n, d), cells in DOLFINx's vertex order, the cell's name, d."""
+    content = _meshio_read(path)
+    blocks = [block for block in content.cells if block.type in _FILE_CELLS and len(block.data)]
+    if not blocks:
+        found = sorted({block.type for block in content.cells}) or ["no cells"]
+        raise MeshError(f"mesh {path} holds {', '.join(found)}; allowed are {', '.join(_FILE_CELLS)}")
+    dim = max(_FILE_CELLS[block.type][2] for block in blocks)
+    kinds = {block.type for block in blocks if _FILE_CELLS[block.type][2] == dim}
+    if len(kinds) > 1:
+        raise MeshError(f"mesh {path} mixes {' and '.join(sorted(kinds))}; one kind of cell is allowed")
+    kind = kinds.pop()
+    name, order, _ = _FILE_CELLS[kind]
+    cells = np.concatenate([block.data for block in blocks if block.type == kind])[:, order].astype(np.int64)
+    used, cells = np.unique(cells, return_inverse=True)
+    points = np.asarray(content.points, dtype=float)
+    if used[0] < 0 or used[-1] >= len(points):
+        raise MeshError(f"mesh {path} has cells with vertices out of range; it has {len(points)} vertices")
+    points = points[used]
+    if points.shape[1] < dim:
+        raise MeshError(f"mesh {path} has {dim}-dimensional cells, its vertices have {points.shape[1]} coordinates")
+    if not np.isfinite(points).all():
+        raise MeshError(f"mesh {path} has coordinates that are not finite")
+    if np.ptp(points[:, dim:], axis=0).any():
+        raise MeshError(f"mesh {path} is a {dim}-dimensional surface in {points.shape[1]} dimensions; it must be flat")
+    return np.ascontiguousarray(points[:, :dim]), cells.reshape(-1, len(order)), name, dim
+
+
+def _meshio_read(path: Path) -> Any:
+    """meshio's Mesh; whatever goes wrong is a MeshError."""
+    import meshio
+
+    if not path.is_file():
+        raise MeshError(f"mesh {path}: no such file")
+    printed = StringIO()
+    try:
+        with redirect_stdout(printed), redirect_stderr(printed):  # meshio prints why, and then ends the process
+            return meshio.read(path)
+    except (Exception, SystemExit) as error:
+        reason = printed.getvalue() if isinstance(error, SystemExit) else str(error)
+        reason = " ".join(reason.split()) or type(error).__name__
+        raise MeshError(f"mesh {path} cannot be read: {reason}") from None

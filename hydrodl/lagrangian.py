@@ -1,0 +1,196 @@
+"""The physics: running cost and transport of the flow, as frozen dataclasses whose methods return UFL densities.
+
+    l(u, rho) = 1/2 (w R + eps) |u|^2 + 1/2 alpha^2 |grad u|^2 + sum_c rho_c V_c + U(R)
+    <L(u) rho, psi> = rho u . grad psi - nu_h(u) grad rho . grad psi
+
+This is the only place where either is stated; every form of the package is a derivative of these expressions.
+All quantities are nondimensional. Source: N. Ganaba, arXiv 2207.12242 (2022), for the idea.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from numbers import Real
+from typing import Any, Protocol, Self
+
+import numpy as np
+import ufl
+from dolfinx import fem
+from dolfinx import mesh as dmesh
+from numpy.typing import NDArray
+
+from hydrodl.errors import InputError, check_number
+
+Floats = NDArray[np.float64]
+Field = Callable[[Floats], Floats]
+"""A scalar function of feature space: points (n, d) -> values (n,)."""
+Scalar = Any
+"""A number, or the ``fem.Constant`` that stands for it inside a form."""
+
+
+class InternalEnergy(Protocol):
+    """U(R): an energy density of the total density."""
+
+    def density(self, total: Any) -> Any:
+        """U(R) as a UFL expression."""
+        ...
+
+
+@dataclass(frozen=True)
+class Entropy:
+    """U(R) = s (R + delta) log(R + delta): spreads the population (s > 0).
+
+    Args:
+        weight: s, finite and not zero.
+        floor: delta > 0, keeps U' finite where there is no data.
+    """
+
+    weight: Scalar
+    floor: Scalar = 1e-8
+
+    def __post_init__(self) -> None:
+        check_number("entropy weight", self.weight, nonzero=True)
+        check_number("entropy floor", self.floor, positive=True)
+
+    def density(self, total: Any) -> Any:
+        """U(R) as a UFL expression."""
+        shifted = total + self.floor
+        return self.weight * shifted * ufl.ln(shifted)
+
+
+@dataclass(frozen=True)
+class Power:
+    """Congestion: U(R) = (s / m) R^m, s > 0, m > 1; convex, so crowding costs.
+
+    Args:
+        weight: s > 0.
+        exponent: m > 1.
+    """
+
+    weight: Scalar
+    exponent: Scalar = 2.0
+
+    def __post_init__(self) -> None:
+        check_number("energy weight", self.weight, positive=True)
+        check_number("energy exponent", self.exponent, above=1.0)
+
+    def density(self, total: Any) -> Any:
+        """U(R) as a UFL expression."""
+        # a small whole exponent is written as a product: defined for every R, also below zero
+        if self.exponent == 2.0:
+            return self.weight / 2 * total**2
+        return self.weight / self.exponent * total**self.exponent
+
+
+@dataclass(frozen=True)
+class Focusing:
+    """U(R) = -(s / m) R^m, s > 0, m > 1; concave, so crowding pays.
+
+    Args:
+        weight: s > 0.
+        exponent: m > 1.
+    """
+
+    weight: Scalar
+    exponent: Scalar = 2.0
+
+    def __post_init__(self) -> None:
+        Power(self.weight, self.exponent)
+
+    def density(self, total: Any) -> Any:
+        """U(R) as a UFL expression."""
+        return -Power.density(self, total)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Lagrangian:
+    """Running cost and noise of the flow.
+
+    Args:
+        noise: nu > 0 in dX = u dt + sqrt(2 nu) dW.
+        decay: eps >= 0, weight decay of the velocity where there is no data.
+        smoothness: alpha >= 0, smoothness length of a layer.
+        kinetic: w >= 0, weight of the population's kinetic energy; w + eps > 0.
+        energy: internal energy U(R), or None.
+        potential: V: None, one function of feature space for all classes, or one per class.
+        fitted: use nu_h(u) = sqrt(nu^2 + (h |u|)^2) instead of nu; None means: where the domain is lumped.
+
+    Raises:
+        InputError: a number out of range, named with what is allowed.
+    """
+
+    noise: Scalar
+    decay: Scalar = 0.02
+    smoothness: Scalar = 0.0
+    kinetic: Scalar = 1.0
+    energy: InternalEnergy | None = None
+    potential: Field | Sequence[Field] | None = None
+    fitted: bool | None = None
+
+    def __post_init__(self) -> None:
+        check_number("noise", self.noise, positive=True)
+        check_number("decay", self.decay, nonnegative=True)
+        check_number("smoothness", self.smoothness, nonnegative=True)
+        check_number("kinetic", self.kinetic, nonnegative=True)
+        if isinstance(self.decay, Real) and isinstance(self.kinetic, Real) and not self.decay + self.kinetic > 0:
+            raise InputError("decay and kinetic are both 0: the velocity would cost nothing; one must be positive")
+
+    def running_cost(self, u: Any, total: Any) -> Any:
+        """1/2 (w R + eps) |u|^2 + 1/2 alpha^2 |grad u|^2 + U(R), the part of l that classes share."""
+        cost = 0.5 * (self.kinetic * total + self.decay) * ufl.inner(u, u)
+        cost += 0.5 * self.smoothness**2 * ufl.inner(ufl.grad(u), ufl.grad(u))
+        return cost if self.energy is None else cost + self.energy.density(total)
+
+    def diffusivity(self, u: Any, h: Any) -> Any:
+        """nu_h(u) = sqrt(nu^2 + (h |u|)^2): exact nu where resolved, enough for a Markov chain where not."""
+        if not self.fitted:
+            return self.noise
+        return ufl.sqrt(self.noise**2 + h**2 * ufl.inner(u, u))
+
+    def transport(self, u: Any, rho: Any, psi: Any, h: Any) -> Any:
+        """<L(u) rho, psi> = rho u . grad psi - nu_h(u) grad rho . grad psi."""
+        drift = rho * ufl.dot(u, ufl.grad(psi))
+        return drift - self.diffusivity(u, h) * ufl.dot(ufl.grad(rho), ufl.grad(psi))
+
+    def potentials(self, points: Floats, classes: int) -> Floats:
+        """V_c at points (n, d), shape (C, n)."""
+        if self.potential is None:
+            return np.zeros((classes, len(points)))
+        given = [self.potential] * classes if callable(self.potential) else list(self.potential)
+        if len(given) != classes:
+            raise InputError(f"potential: {len(given)} functions for {classes} classes; give one, or one per class")
+        return np.array([evaluate(f, points, "potential") for f in given])
+
+    def on(self, mesh: dmesh.Mesh) -> Self:
+        """The same physics with ``fem.Constant`` for every number, so that a new value needs no new compilation."""
+        return _with_constants(self, mesh)
+
+
+def evaluate(function: Field, points: Floats, name: str) -> Floats:
+    """Values (n,) of a user's function at points (n, d).
+
+    Raises:
+        InputError: the function returns another shape, or values that are not finite.
+    """
+    values = np.asarray(function(points), dtype=float)
+    if values.ndim == 0:
+        values = np.full(len(points), float(values))
+    if values.shape != (len(points),):
+        raise InputError(f"{name}: the function must map points (n, d) to values (n,), got shape {values.shape}")
+    if not np.isfinite(values).all():
+        raise InputError(f"{name}: the function is not finite at {points[~np.isfinite(values)][0].tolist()}")
+    return values
+
+
+def _with_constants(item: Any, mesh: dmesh.Mesh) -> Any:
+    changed: dict[str, Any] = {}
+    for field in fields(item):
+        value = getattr(item, field.name)
+        if field.name == "exponent" and value == 2:
+            changed[field.name] = 2.0
+        elif isinstance(value, Real) and not isinstance(value, bool):
+            changed[field.name] = fem.Constant(mesh, float(value))
+        elif is_dataclass(value):
+            changed[field.name] = _with_constants(value, mesh)
+    return replace(item, **changed)

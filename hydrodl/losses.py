@@ -1,0 +1,177 @@
+"""Losses G(rho(t_j)): functionals of the layer densities, at the last layer or at any other.
+
+Each is a frozen dataclass that states its density once, in UFL, for one class; a loss is the sum over classes,
+so its Hessian has one block a class. ``field`` gives the loss's data (a potential or a target) at nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import ufl
+from numpy.typing import ArrayLike, NDArray
+
+from hydrodl.errors import InputError, check_number
+from hydrodl.readout import Readout
+
+if TYPE_CHECKING:
+    from hydrodl.densities import Densities
+    from hydrodl.domain import Domain
+
+Floats = NDArray[np.float64]
+
+
+class Loss(Protocol):
+    """A functional G of the densities at one layer (``layer`` None: the last)."""
+
+    @property
+    def layer(self) -> int | None:
+        """Index j of the layer t_j it acts on, 1..N, or None for the last."""
+
+    @property
+    def name(self) -> str:
+        """The word for this loss in reports."""
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """The numbers that ``density`` takes."""
+
+    def density(self, rho: Any, field: Any, constants: Sequence[Any]) -> Any:
+        """The integrand for one class, as a UFL expression."""
+
+    def field(self, domain: Domain, classes: int) -> Floats:
+        """The loss's data at this rank's owned nodes, shape (C, owned).
+
+        Raises:
+            InputError: the data do not fit the domain or the number of classes.
+        """
+
+
+@dataclass(frozen=True)
+class Classification:
+    """G = lambda sum_c int Phi_c rho_c, Phi_c(x) = logsumexp_j z_j(x) - z_c(x): mean cross-entropy of a readout.
+
+    Args:
+        weight: lambda > 0.
+        readout: linear readout z = W x + b; None: anchors spread evenly, turned towards the class means.
+        layer: layer index 1..N, None for the last.
+    """
+
+    weight: float = 10.0
+    readout: Readout | None = None
+    layer: int | None = None
+    name = "classification"
+
+    def __post_init__(self) -> None:
+        check_number("loss weight", self.weight, positive=True)
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """(lambda,)."""
+        return (float(self.weight),)
+
+    def density(self, rho: Any, field: Any, constants: Sequence[Any]) -> Any:
+        """lambda Phi rho."""
+        return constants[0] * field * rho
+
+    def field(self, domain: Domain, classes: int) -> Floats:
+        """Phi_c at nodes."""
+        if self.readout is None:
+            raise InputError("classification: no readout; build a Problem, which aligns one to the class means")
+        if self.readout.weights.shape != (classes, domain.dimension):
+            raise InputError(
+                f"readout has shape {self.readout.weights.shape}, must be (classes, dimension) = "
+                f"{(classes, domain.dimension)}"
+            )
+        return self.readout.cross_entropy(domain.coordinates[: domain.owned]).T
+
+
+@dataclass(frozen=True, eq=False)
+class Position:
+    """G = lambda/2 sum_c int |x - b_c|^2 rho_c: bring class c to the point b_c.
+
+    Args:
+        weight: lambda > 0.
+        targets: b, shape (C, d).
+        layer: layer index 1..N, None for the last.
+    """
+
+    weight: float
+    targets: ArrayLike
+    layer: int | None = None
+    name = "position"
+
+    def __post_init__(self) -> None:
+        check_number("loss weight", self.weight, positive=True)
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """(lambda,)."""
+        return (float(self.weight),)
+
+    def density(self, rho: Any, field: Any, constants: Sequence[Any]) -> Any:
+        """lambda rho |x - b|^2 / 2."""
+        return constants[0] * field * rho
+
+    def field(self, domain: Domain, classes: int) -> Floats:
+        """|x - b_c|^2 / 2 at nodes."""
+        targets = np.atleast_2d(np.asarray(self.targets, dtype=float))
+        if targets.shape != (classes, domain.dimension) or not np.isfinite(targets).all():
+            raise InputError(
+                f"targets have shape {targets.shape}, must be finite and (classes, dimension) = "
+                f"{(classes, domain.dimension)}"
+            )
+        x = domain.coordinates[: domain.owned]
+        return 0.5 * ((x[None] - targets[:, None]) ** 2).sum(axis=2)
+
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    """Distance to target densities, per class: lambda/2 int (rho - rho*)^2, or lambda KL(rho || rho*).
+
+    KL is int (rho + delta) log((rho + delta) / (rho* + delta)) - rho + rho*, nonnegative for densities of any mass.
+
+    Args:
+        weight: lambda > 0.
+        target: the densities rho*, one per class, on the same domain.
+        divergence: "l2" or "kl".
+        floor: delta in units of the mean total density; 1/rho in empty regions is otherwise noise.
+        layer: layer index 1..N, None for the last.
+    """
+
+    weight: float
+    target: Densities
+    divergence: str = "l2"
+    floor: float = 1e-8
+    layer: int | None = None
+    name = "density"
+
+    def __post_init__(self) -> None:
+        check_number("loss weight", self.weight, positive=True)
+        check_number("loss floor", self.floor, positive=True)
+        if self.divergence not in ("l2", "kl"):
+            raise InputError(f"divergence is {self.divergence!r}, must be 'l2' or 'kl'")
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """(lambda, delta)."""
+        return (float(self.weight), self.floor / self.target.domain.volume)
+
+    def density(self, rho: Any, field: Any, constants: Sequence[Any]) -> Any:
+        """The integrand for one class."""
+        weight, floor = constants
+        if self.divergence == "l2":
+            return weight / 2 * (rho - field) ** 2
+        return weight * ((rho + floor) * ufl.ln((rho + floor) / (field + floor)) - rho + field)
+
+    def field(self, domain: Domain, classes: int) -> Floats:
+        """rho*_c at nodes."""
+        if self.target.values.shape != (classes, domain.owned):
+            raise InputError(
+                f"target has {self.target.values.shape[0]} densities for {classes} classes, "
+                "or was made on another domain; give one per class on the problem's domain"
+            )
+        return np.asarray(self.target.values, dtype=float)

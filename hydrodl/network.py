@@ -1,0 +1,159 @@
+"""From the solution to a network: layer k is x -> x + Delta_k u_k(x), the readout turns x(T) into class probabilities.
+
+u_k is a finite-element function with one value a node, so a layer has as many hidden nodes as the feature mesh.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from dolfinx import geometry
+from mpi4py import MPI
+from numpy.typing import ArrayLike, NDArray
+
+from hydrodl.domain import Domain
+from hydrodl.errors import InputError
+from hydrodl.halo import Halo
+from hydrodl.locate import locate
+from hydrodl.readout import Readout
+from hydrodl.samples import Preprocessing, Samples
+from hydrodl.solution import Solution
+
+Floats = NDArray[np.float64]
+
+
+class Network:
+    """The residual network of a solution. All methods are collective; points and results are the same on all ranks.
+
+    Args:
+        solution: a trained velocity and its problem.
+        preprocessing: from raw features to mesh coordinates; default: that of the problem's densities, if any.
+    """
+
+    def __init__(self, solution: Solution, preprocessing: Preprocessing | None = None) -> None:
+        problem = solution.problem
+        self.solution = solution
+        self.domain: Domain = problem.domain
+        given = preprocessing or problem.densities.preprocessing
+        self.preprocessing = given or Preprocessing.identity(problem.domain.dimension)
+        self.class_names = problem.densities.class_names
+        halo = Halo(problem.domain)
+        self._velocity = halo.stack(*solution.velocity.shape[:2])
+        self._velocity[..., : halo.owned] = solution.velocity
+        halo.update(self._velocity)
+
+    @property
+    def readout(self) -> Readout:
+        """The linear readout.
+
+        Raises:
+            InputError: the problem has no classification loss, so there is none.
+        """
+        found = self.solution.problem.readout
+        if found is None:
+            raise InputError("this network has no readout: its problem has no classification loss")
+        return found
+
+    def push(self, points: ArrayLike) -> Floats:
+        """Trajectories of points (n, d) through the layers, shape (N + 1, n, d).
+
+        A point that would leave feature space stops at its nearest point: the walls reflect, nothing passes.
+
+        Raises:
+            InputError: points of another dimension, or not finite.
+        """
+        x = np.atleast_2d(np.asarray(points, dtype=float))
+        if x.ndim != 2 or x.shape[1] != self.domain.dimension or not np.isfinite(x).all():
+            raise InputError(f"points have shape {x.shape}, must be finite and (n, {self.domain.dimension})")
+        path = np.empty((len(self._velocity) + 1, *x.shape))
+        path[0] = into(self.domain, x)
+        for k, step in enumerate(self.solution.problem.layers.steps):
+            moved = path[k] + step * interpolate(self.domain, self._velocity[k], path[k])
+            path[k + 1] = into(self.domain, moved)
+        return path
+
+    def transform(self, features: ArrayLike) -> Floats:
+        """The last layer's features of raw features (n, p), shape (n, d)."""
+        return self.push(self.preprocessing.apply(np.asarray(features, dtype=float)))[-1]
+
+    def predict_proba(self, features: ArrayLike) -> Floats:
+        """Class probabilities of raw features (n, p), shape (n, C)."""
+        return self.readout.probabilities(self.transform(features))
+
+    def predict(self, features: ArrayLike) -> NDArray[np.int64]:
+        """Class numbers 0..C-1 of raw features (n, p), shape (n,)."""
+        return self.predict_proba(features).argmax(axis=1)
+
+    def accuracy(self, samples: Samples) -> float:
+        """Share of samples whose class is predicted; samples with the class names of the training data.
+
+        Raises:
+            InputError: samples with other classes, or none.
+        """
+        if tuple(samples.class_names) != tuple(self.class_names):
+            raise InputError(f"samples have classes {samples.class_names}, the network has {self.class_names}")
+        if not len(samples):
+            raise InputError("accuracy needs at least one sample")
+        return float((self.predict(samples.features) == samples.labels).mean())
+
+
+def interpolate(domain: Domain, fields: Floats, points: Floats) -> Floats:
+    """Values of nodal fields (m, local nodes) at points (n, d) of the mesh, shape (n, m); collective.
+
+    Raises:
+        InputError: a point outside the mesh.
+    """
+    found = locate(domain, points)
+    if len(found.outside):
+        row = int(found.outside[0])
+        raise InputError(f"point {points[row].tolist()} (row {row + 1}) lies outside feature space")
+    values = np.zeros((len(points), len(fields)))
+    if len(found.rows):
+        table = domain.V.element.basix_element.tabulate(0, found.reference)[0, :, :, 0]
+        nodes = domain.V.dofmap.list[found.cells]
+        values[found.rows] = np.einsum("ki,mki->km", table, fields[:, nodes])
+    domain.comm.Allreduce(MPI.IN_PLACE, values)
+    return values
+
+
+def into(domain: Domain, points: Floats) -> Floats:
+    """Points (n, d), those outside feature space moved to its nearest point; collective."""
+    lower, upper = domain.bounds
+    inside = np.clip(points, lower, upper)
+    if domain.uniform_box:
+        return inside
+    outside = locate(domain, inside).outside
+    if len(outside):
+        inside[outside] = _nearest(domain, inside[outside])
+    return inside
+
+
+def _nearest(domain: Domain, points: Floats) -> Floats:
+    """The points of the mesh nearest to points outside it, moved inwards by rounding."""
+    mesh = domain.mesh
+    tdim = mesh.topology.dim
+    count = mesh.topology.index_map(tdim).size_local
+    space = np.zeros((len(points), 3))
+    space[:, : domain.dimension] = points
+    best, gap = space.copy(), np.full(len(points), np.inf)
+    if count:
+        owned = np.arange(count, dtype=np.int32)
+        tree, middle = geometry.bb_tree(mesh, tdim, entities=owned), geometry.create_midpoint_tree(mesh, tdim, owned)
+        cells = geometry.compute_closest_entity(tree, middle, mesh, space)
+        for i, cell in enumerate(cells):
+            corners = mesh.geometry.x[mesh.geometry.dofmap[cell]]
+            shift = np.asarray(geometry.compute_distance_gjk(corners, space[i : i + 1])).reshape(-1)
+            gap[i] = np.linalg.norm(shift)
+            centre = corners.mean(axis=0)
+            best[i] = space[i] + _towards(shift, space[i], centre)
+    owners: Any = domain.comm.allgather(gap)
+    winner = np.argmin(np.array(owners), axis=0)
+    best[winner != domain.comm.rank] = 0.0
+    domain.comm.Allreduce(MPI.IN_PLACE, best)
+    return best[:, : domain.dimension]
+
+
+def _towards(shift: Floats, point: Floats, centre: Floats) -> Floats:
+    """The shift onto a cell, and a little (1e-9 of the way) on towards its centre, so that rounding cannot miss it."""
+    return shift + 1e-9 * (centre - point - shift)

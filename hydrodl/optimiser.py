@@ -1,0 +1,213 @@
+"""TAO and the callbacks that connect it to a reduced functional."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from petsc4py import PETSc
+
+from hydrodl.errors import SolverError
+from hydrodl.measures import measures
+from hydrodl.reduced import ReducedFunctional
+from hydrodl.solution import Solution
+from hydrodl.solvers import set_options
+
+Floats = NDArray[np.float64]
+Monitor = Callable[[dict[str, Any]], bool | None]
+
+INADMISSIBLE = 1e300
+"""Objective of a trial velocity at which J is not finite: TAO refuses infinity, but shrinks its step from this."""
+
+_Reason = PETSc.TAO.ConvergedReason
+_WORDS = {
+    _Reason.CONVERGED_GATOL: "gradient norm below tao_gatol",
+    _Reason.CONVERGED_GRTOL: "gradient norm over |J| below tao_grtol",
+    _Reason.CONVERGED_GTTOL: "gradient norm reduced below tao_gttol",
+    _Reason.CONVERGED_STEPTOL: "step below tao_steptol",
+    _Reason.CONVERGED_MINF: "objective below tao_fmin",
+    _Reason.CONVERGED_USER: "converged",
+    _Reason.DIVERGED_MAXITS: "iteration limit tao_max_it reached",
+    _Reason.DIVERGED_NAN: "objective or gradient is not a number",
+    _Reason.DIVERGED_MAXFCN: "limit of objective evaluations tao_max_funcs reached",
+    _Reason.DIVERGED_LS_FAILURE: "line search failed",
+    _Reason.DIVERGED_TR_REDUCTION: "trust region shrank to nothing",
+    _Reason.DIVERGED_USER: "stopped by the monitor",
+}
+_GRADIENT_TESTS = (_Reason.CONVERGED_GATOL, _Reason.CONVERGED_GRTOL, _Reason.CONVERGED_GTTOL)
+
+
+class Optimiser:
+    """One TAO solve of a reduced functional.
+
+    Args:
+        functional: J_h and its derivatives.
+        settings: PETSc options, "tao_..." among them.
+        monitor: called after every step, see ``train``.
+    """
+
+    def __init__(self, functional: ReducedFunctional, settings: Mapping[str, Any], monitor: Monitor | None) -> None:
+        self.functional, self.monitor = functional, monitor
+        self.comm = functional.problem.domain.comm
+        self.history: list[dict[str, Any]] = []
+        self._began = perf_counter()
+        self._own_forcing = "tao_ksp_rtol" not in settings
+        size = int(np.prod(functional.shape))
+        total = self.comm.allreduce(size)
+        self._x = PETSc.Vec().createMPI((size, total), comm=self.comm)
+        self._context = _Hessian(self)
+        self._hessian = PETSc.Mat().createPython(((size, total), (size, total)), self._context, comm=self.comm)
+        self._hessian.setUp()
+        self._tao = tao = PETSc.TAO().create(self.comm)
+        tao.setObjective(self._objective)
+        tao.setGradient(self._gradient, None)
+        tao.setObjectiveGradient(self._objective_gradient, None)
+        tao.setHessian(self._linearise, self._hessian)
+        set_options(tao, "hydrodl_", settings)
+        tao.setConvergenceTest(self._test)  # after the options: choosing the type resets it
+        if tao.getKSP().handle:
+            pc = tao.getKSP().getPC()
+            pc.setType("python")
+            pc.setPythonContext(_Preconditioner(self))
+
+    def array(self, vector: Any) -> Floats:
+        """A copy of the local part of a control vector, shape (N, d, owned)."""
+        return vector.getArray(readonly=True).reshape(self.functional.shape).copy()
+
+    def run(self, start: Floats) -> Solution:
+        """Solve from a starting velocity (N, d, owned).
+
+        Raises:
+            SolverError: the objective is not finite at the start, or the fields are not finite at the end.
+        """
+        value = self.functional.evaluate(start)
+        if not np.isfinite(value):
+            raise SolverError(f"the objective is {value} at the starting velocity; parts: {self.functional.parts}")
+        self._x.array[:] = start.ravel()
+        self._tao.setSolution(self._x)
+        self._tao.solve()
+        reason = self._tao.getConvergedReason()
+        return self._finish(int(reason), _WORDS.get(reason, f"TAO reason {int(reason)}"))
+
+    def _objective(self, tao: Any, x: Any) -> float:
+        try:
+            value = self.functional.evaluate(self.array(x))
+        except SolverError:
+            return INADMISSIBLE
+        return value if np.isfinite(value) else INADMISSIBLE
+
+    def _gradient(self, tao: Any, x: Any, g: Any) -> None:
+        g.array[:] = self.functional.gradient(self.array(x)).ravel()
+
+    def _objective_gradient(self, tao: Any, x: Any, g: Any) -> float:
+        value = self._objective(tao, x)
+        if value < INADMISSIBLE:
+            self._gradient(tao, x, g)
+        else:
+            g.set(0.0)
+        return value
+
+    def _linearise(self, tao: Any, x: Any, hessian: Any, preconditioner: Any) -> None:
+        self.functional.linearise(self.array(x))
+        self._context.shift_by = 0.0
+        if self._own_forcing and self.history:
+            # inexact Newton: loose far away, tight near the optimum, so that convergence stays superlinear
+            norm = self.history[-1]["gradient_norm"] / max(self.history[0]["gradient_norm"], 1e-300)
+            tao.getKSP().setTolerances(rtol=float(np.clip(np.sqrt(norm), 1e-4, 0.1)))
+        hessian.assemble()
+
+    def _test(self, tao: Any) -> Any:
+        """PETSc's tests of the gradient, in the control inner product instead of the Euclidean norm."""
+        default = tao.getConvergedReason()
+        norm = self.functional.norm(self.array(tao.getGradient()[0]))
+        value = tao.getObjectiveValue()
+        asked_to_stop = self._record(tao, norm, value)
+        absolute, relative, reduction = tao.getTolerances()
+        if norm <= absolute:
+            return int(_Reason.CONVERGED_GATOL)
+        if norm <= relative * abs(value):
+            return int(_Reason.CONVERGED_GRTOL)
+        if norm <= reduction * self.history[0]["gradient_norm"]:
+            return int(_Reason.CONVERGED_GTTOL)
+        if asked_to_stop:
+            return int(_Reason.DIVERGED_USER)
+        return int(_Reason.CONTINUE_ITERATING if default in _GRADIENT_TESTS else default)
+
+    def _record(self, tao: Any, norm: float, value: float) -> bool:
+        entry = {
+            "iteration": len(self.history),
+            "objective": float(value),
+            "gradient_norm": norm,
+            "cg_iterations": int(tao.getKSP().getIterationNumber()) if self.history and tao.getKSP().handle else 0,
+            "seconds": perf_counter() - self._began,
+        }
+        self.history.append(entry)
+        if self.monitor is None:
+            return False
+        wish = self.monitor(entry | {"velocity": self.array(tao.getSolution())})
+        # any rank may ask (a signal reaches one process first); all must agree
+        return bool(self.comm.allreduce(int(bool(wish))))
+
+    def _finish(self, reason: int, words: str) -> Solution:
+        functional = self.functional
+        velocity = self.array(self._x)
+        gradient = functional.gradient(velocity)
+        norm = functional.norm(gradient)
+        sweeps = functional.sweeps
+        potential = sweeps.layer_potentials()
+        seconds = perf_counter() - self._began
+        timings = dict(sweeps.seconds)
+        timings["optimiser"] = max(seconds - sum(timings.values()) + sweeps.set_up_seconds, 0.0)
+        owned = sweeps.halo.owned
+        return Solution(
+            problem=functional.problem,
+            velocity=velocity,
+            density=sweeps.density[..., :owned].copy(),
+            potential=potential,
+            objective=functional.evaluate(velocity),
+            parts=dict(functional.parts),
+            gradient_norm=norm,
+            initial_gradient_norm=self.history[0]["gradient_norm"] if self.history else norm,
+            converged=reason > 0,
+            reason=words,
+            iterations=max(len(self.history) - 1, 0),
+            hessian_products=functional.products,
+            operators_rebuilt=functional.restored,
+            timings=timings,
+            history=tuple(self.history),
+            **measures(sweeps),
+        )
+
+    def destroy(self) -> None:
+        """Free the PETSc objects; collective."""
+        for item in (self._tao, self._hessian, self._x):
+            item.destroy()
+
+
+class _Hessian:
+    """Python context of the Hessian Mat; TAO shifts it where it meets negative curvature."""
+
+    def __init__(self, optimiser: Optimiser) -> None:
+        self._optimiser = optimiser
+        self.shift_by = 0.0
+
+    def mult(self, mat: Any, x: Any, y: Any) -> None:
+        y.array[:] = self._optimiser.functional.hessian_product(self._optimiser.array(x)).ravel()
+        if self.shift_by:
+            y.axpy(self.shift_by, x)
+
+    def shift(self, mat: Any, by: float) -> None:
+        self.shift_by += by
+
+
+class _Preconditioner:
+    """Python context of the preconditioner: the inverse of the control inner product."""
+
+    def __init__(self, optimiser: Optimiser) -> None:
+        self._optimiser = optimiser
+
+    def apply(self, pc: Any, x: Any, y: Any) -> None:
+        y.array[:] = self._optimiser.functional.precondition(self._optimiser.array(x)).ravel()

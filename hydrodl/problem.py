@@ -1,0 +1,76 @@
+"""A training problem: what is transported, what it costs, what is asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from hydrodl.densities import Densities
+from hydrodl.domain import Domain, Layers
+from hydrodl.errors import InputError
+from hydrodl.lagrangian import Lagrangian
+from hydrodl.losses import Classification, Loss
+from hydrodl.readout import Readout
+
+SCHEMES = {"euler-box": 1.0, "midpoint": 0.5}
+"""The schemes by name, each one number theta."""
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Minimise int l(u, rho) dt + sum_j G_j(rho(t_j)) over all velocities, rho carried by u from the data.
+
+    Args:
+        domain: feature space.
+        layers: partition of depth.
+        densities: rho_c(0), one per class.
+        lagrangian: running cost and noise.
+        losses: one loss or several; a Classification without a readout gets one aligned to the class means.
+        scheme: "euler-box" (theta = 1, first order in depth, positive) or "midpoint" (theta = 1/2, second order).
+
+    Raises:
+        InputError: an unknown scheme, no loss, a loss at a layer that is not there, or parts that do not fit.
+    """
+
+    domain: Domain
+    layers: Layers
+    densities: Densities
+    lagrangian: Lagrangian
+    losses: Loss | Sequence[Loss]
+    scheme: str = "euler-box"
+
+    def __post_init__(self) -> None:
+        if self.scheme not in SCHEMES:
+            raise InputError(f"scheme is {self.scheme!r}, must be {' or '.join(map(repr, SCHEMES))}")
+        if self.densities.values.shape[1:] != (self.domain.owned,):
+            raise InputError("densities were made on another domain than the problem's")
+        given = list(self.losses) if isinstance(self.losses, Sequence) else [self.losses]
+        if not given:
+            raise InputError("losses: at least one is needed")
+        for j, loss in enumerate(given):
+            if loss.layer is not None and not 1 <= loss.layer <= len(self.layers):
+                raise InputError(f"loss layer is {loss.layer}, must lie in 1..{len(self.layers)}")
+            if isinstance(loss, Classification) and loss.readout is None:
+                given[j] = replace(loss, readout=Readout.aligned(self.densities.means))
+        object.__setattr__(self, "losses", tuple(given))
+
+    @property
+    def theta(self) -> float:
+        """The scheme's number: 1 or 1/2."""
+        return SCHEMES[self.scheme]
+
+    @property
+    def classes(self) -> int:
+        """Number C of classes."""
+        return int(self.densities.values.shape[0])
+
+    @property
+    def readout(self) -> Readout | None:
+        """The readout of the last classification loss, None if there is none."""
+        found = [loss.readout for loss in self.losses if isinstance(loss, Classification)]  # type: ignore[union-attr]
+        return found[-1] if found else None
+
+    @property
+    def unknowns(self) -> int:
+        """N (d + 2 C) nodes: velocity, densities and potentials of all slabs."""
+        return len(self.layers) * self.domain.nodes * (self.domain.dimension + 2 * self.classes)

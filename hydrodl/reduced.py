@@ -1,0 +1,174 @@
+"""The reduced functional J_h(u): its gradient, Hessian products and the control inner product, for arrays and PETSc.
+
+gradient      g_k = Delta_k dH/du(u_k, r_k, q_k)                         one forward, one backward sweep
+Hessian       one linearised forward and one linearised backward sweep with the factors at hand
+inner product P_k = Delta_k ((w R_k + eps) M + alpha^2 K), block-diagonal over slabs and components
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydrodl.errors import SolverError
+from hydrodl.problem import Problem
+from hydrodl.solvers import OperatorFamily, factor_defaults, subset
+from hydrodl.sweeps import Sweeps
+from hydrodl.tangent import Tangent
+
+Floats = NDArray[np.float64]
+
+
+class ReducedFunctional:
+    """J_h and its derivatives at controls u of shape (N, d, owned).
+
+    The point last evaluated (``evaluate``) and the point of linearisation (``linearise``) are kept apart: a Hessian
+    product after a rejected trial step restores the slab operators of its own point first.
+
+    Attributes:
+        sweeps: the fields at the point last evaluated.
+        products: number of Hessian products so far; restored: how often operators had to be rebuilt for one.
+    """
+
+    def __init__(self, problem: Problem, options: Mapping[str, Any] | None = None) -> None:
+        options = dict(options or {})
+        self.problem = problem
+        self.sweeps = sweeps = Sweeps(problem, options)
+        self.products = self.restored = 0
+        self.parts: dict[str, float] = {}
+        self._operators_at: Floats | None = None  # velocity whose slab operators are factored
+        self._fields_at: Floats | None = None  # velocity whose densities are in the sweeps
+        self._visit = self._linearised = 0  # numbers of the factored and of the linearised point
+        self._have_potential = False
+        self._tangent: Tangent | None = None
+        action, domain = sweeps.action, problem.domain
+        pattern = action.pattern(action.nonzeros(action.metric, reduce=True), reduce=True)
+        self._metric_pattern = pattern
+        self._metric_diagonal: Floats | None = None
+        self._metric: OperatorFamily | None = None
+        if pattern.diagonal:
+            self._metric_diagonal = np.ones((len(problem.layers), 1, domain.owned))
+        else:
+            settings = factor_defaults(domain.comm, symmetric=True) | subset(options, "metric_")
+            self._metric = OperatorFamily(
+                domain, pattern, action.column_owners(), len(problem.layers), domain.dimension,
+                prefix="hydrodl_metric_", options=settings, name="control inner product",
+            )  # fmt: skip
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (N, d, owned) of this rank's part of a control."""
+        return len(self.problem.layers), self.problem.domain.dimension, self.problem.domain.owned
+
+    def evaluate(self, velocity: Floats) -> float:
+        """J_h(u); a repeated call at the same u costs nothing.
+
+        Raises:
+            SolverError: a density is not finite.
+        """
+        if not self._same(self._fields_at, velocity):
+            self._fields_at = None
+            self._factor(velocity)
+            self.sweeps.forward()
+            self.parts = self.sweeps.objective()
+            self._fields_at = velocity.copy()
+            self._have_potential = False
+        return sum(self.parts.values())
+
+    def _same(self, stored: Floats | None, velocity: Floats) -> bool:
+        same = stored is not None and np.array_equal(stored, velocity)
+        comm = self.problem.domain.comm
+        return bool(comm.allreduce(int(same)) == comm.size)
+
+    def _factor(self, velocity: Floats) -> None:
+        if self._same(self._operators_at, velocity):
+            return
+        self._operators_at = None
+        self.sweeps.set_velocity(velocity)
+        self._operators_at = velocity.copy()
+        self._visit += 1
+
+    def gradient(self, velocity: Floats) -> Floats:
+        """dJ_h/du as a dual vector, shape (N, d, owned); the inner product moves to this point too."""
+        self.evaluate(velocity)
+        sweeps = self.sweeps
+        if not self._have_potential:
+            self._factor(velocity)
+            sweeps.backward()
+            self._have_potential = True
+        start = perf_counter()
+        action, total = sweeps.action, sweeps.total
+        out = sweeps.halo.stack(*self.shape[:2])
+        for k, step in enumerate(sweeps.steps):
+            action.set_slab(sweeps.velocity[k], total[k])
+            out[k] = action.blocked_vector(action.cost_1)[: action.dimension]
+            for c in range(self.problem.classes):
+                action.set_class(sweeps.slab_density[k, c], sweeps.slab_potential[k, c])
+                out[k] += action.blocked_vector(action.carried_1)[: action.dimension]
+            out[k] *= step
+        sweeps.halo.accumulate(out)
+        self._set_metric(total)
+        sweeps.seconds["assembly"] += perf_counter() - start
+        return out[..., : sweeps.halo.owned].copy()
+
+    def _set_metric(self, total: Floats) -> None:
+        action = self.sweeps.action
+        for k, step in enumerate(self.sweeps.steps):
+            action.set_slab(self.sweeps.velocity[k], total[k])
+            values = self._metric_pattern.values(action.assemble(action.metric, reduce=True)) * step
+            if self._metric is None:
+                assert self._metric_diagonal is not None
+                self._metric_diagonal[k, 0] = values
+            else:
+                self._metric.set(k, values)
+
+    def precondition(self, dual: Floats) -> Floats:
+        """P^-1 times a dual vector (N, d, owned), P at the point of the last gradient."""
+        if self._metric is None:
+            return dual / self._metric_diagonal
+        start = perf_counter()
+        out = np.empty_like(dual)
+        for k, rhs in enumerate(dual):
+            out[k] = self._metric.solve(k, rhs)
+        self.sweeps.seconds["sweeps"] += perf_counter() - start
+        return out
+
+    def norm(self, dual: Floats) -> float:
+        """(g, P^-1 g)^(1/2), the norm of a dual vector in the control inner product, over all ranks."""
+        local = float((dual * self.precondition(dual)).sum())
+        return float(np.sqrt(max(self.problem.domain.comm.allreduce(local), 0.0)))
+
+    def linearise(self, velocity: Floats) -> None:
+        """Assemble every second derivative of the action at u."""
+        self.gradient(velocity)
+        start = perf_counter()
+        if self._tangent is None:
+            self._tangent = Tangent(self.sweeps)
+        self._tangent.assemble()
+        self._linearised_at, self._linearised = velocity.copy(), self._visit
+        self.sweeps.seconds["assembly"] += perf_counter() - start
+
+    def hessian_product(self, direction: Floats) -> Floats:
+        """J_h''(u) direction at the point of the last ``linearise``, shape (N, d, owned).
+
+        Raises:
+            SolverError: called before ``linearise``.
+        """
+        if self._tangent is None:
+            raise SolverError("hessian_product needs a point: call linearise first")
+        if self._visit != self._linearised:  # a trial step has been here since
+            self._factor(self._linearised_at)
+            self._linearised = self._visit
+            self.restored += 1
+        self.products += 1
+        return self._tangent.product(direction)
+
+    def close(self) -> None:
+        """Free the PETSc solvers; collective."""
+        self.sweeps.operators.destroy()
+        if self._metric is not None:
+            self._metric.destroy()

@@ -1,0 +1,294 @@
+"""A training run as a directory: solve what a problem file describes, write its files, and read them back."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import dolfinx
+import numpy as np
+from mpi4py import MPI
+from petsc4py import PETSc
+
+from hydrodl import _build, config
+from hydrodl._progress import Watch, progress
+from hydrodl._sections import Config
+from hydrodl.collective import attempt
+from hydrodl.data import read_points
+from hydrodl.densities import Densities
+from hydrodl.domain import Domain, Floats
+from hydrodl.errors import InputError
+from hydrodl.network import Network
+from hydrodl.plot import plot_all
+from hydrodl.problem import Problem
+from hydrodl.readout import Readout
+from hydrodl.samples import Preprocessing
+from hydrodl.solution import Solution
+from hydrodl.storage import load_checkpoint, save_checkpoint, write_npz, write_vtk
+from hydrodl.train import DEFAULTS, train
+
+REPORT, PROBLEM, CHECKPOINT = "report.json", "problem.toml", "solution.h5"
+EXPORTS: dict[str, Callable[[Path, Solution], Any]] = {
+    "vtk": lambda folder, solution: write_vtk(folder, solution),
+    "npz": lambda folder, solution: write_npz(folder / "network.npz", solution),
+}
+_FIELDS = ("problem", "velocity", "density", "potential")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a directory of a finished run holds.
+
+    Attributes:
+        config: the problem file as solved.
+        solution: the solution, on any number of ranks.
+        preprocessing: from raw features to mesh coordinates.
+    """
+
+    config: Config
+    solution: Solution
+    preprocessing: Preprocessing
+
+    @property
+    def network(self) -> Network:
+        """The residual network of the solution, on raw features."""
+        return Network(self.solution, self.preprocessing)
+
+
+def check_writable(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
+    """Make the output directory and see that files can be written in it; collective.
+
+    Raises:
+        InputError: they cannot.
+    """
+
+    def test() -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"hydrodl")
+        except OSError as error:
+            raise InputError(f"output directory {folder} cannot be written: {error.strerror}") from None
+
+    attempt(comm, lambda: test() if comm.rank == 0 else None)
+
+
+def train_into(
+    folder: Path, wanted: Config, *, resume: bool = False, minutes: float | None = None,
+    comm: MPI.Comm = MPI.COMM_WORLD,
+) -> dict[str, Any]:  # fmt: skip
+    """Train and write report.json, problem.toml, solution.h5, fields.pvd and the figures; collective.
+
+    Args:
+        folder: the output directory, made if it is not there.
+        wanted: the problem file.
+        resume: start from the velocity in the folder's checkpoint.
+        minutes: stop at the first step after this time and keep the best iterate.
+        comm: all ranks.
+
+    Returns:
+        The report.
+
+    Raises:
+        InputError: anything wrong with the input; raised before the solve.
+        SolverError: the computation failed.
+    """
+    began = time.monotonic()
+    check_writable(folder, comm)
+    made = _build.setup(wanted)
+    problem, checkpoint = made.problem, folder / CHECKPOINT
+    initial = _resumed(checkpoint, problem) if resume else None
+    solved = _as_solved(wanted, problem.domain)
+    _write_text(folder / PROBLEM, config.dumps(solved, folder), comm)
+    model = _model(problem, made.train.preprocessing)
+
+    def save(velocity: Floats) -> None:
+        save_checkpoint(checkpoint, problem.domain, problem.layers, velocity, attributes={"model": model})
+
+    left = None if minutes is None else max(60 * minutes - (time.monotonic() - began), 0.0)
+    with progress(_title(problem), comm) as show:
+        watch = Watch(comm, show, save, left)
+        with watch.catching_sigterm():
+            solution = train(problem, options=solved.solver, initial=initial, monitor=watch)
+    if watch.stopped and not solution.converged:
+        solution = replace(solution, reason=watch.stopped)
+    return _write(folder, solution, made, model, began)
+
+
+def _write(folder: Path, solution: Solution, made: _build.Setup, model: dict[str, Any], began: float) -> dict[str, Any]:
+    """All files of a run but problem.toml; the report."""
+    problem, start = solution.problem, time.monotonic()
+    comm = problem.domain.comm
+    facts = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name not in _FIELDS}
+    save_checkpoint(
+        folder / CHECKPOINT, problem.domain, problem.layers, solution.velocity, density=solution.density,
+        potential=solution.potential, attributes=facts | {"model": model},
+    )  # fmt: skip
+    write_vtk(folder, solution)
+    network = Network(solution, made.train.preprocessing)
+    plot_all(solution, network, made.train, folder)
+    known = problem.readout is not None
+    accuracies = {
+        "train_accuracy": network.accuracy(made.train) if known else None,
+        "test_accuracy": network.accuracy(made.test) if known and made.test is not None else None,
+    }
+    now = time.monotonic()
+    times = {"wall_time_s": now - began, "time_s": dict(solution.timings) | {"io": now - start}}
+    result = comm.bcast(_plain(report(solution) | accuracies | times), root=0)
+    _write_text(folder / REPORT, json.dumps(result, indent=2, allow_nan=False) + "\n", comm)
+    return result
+
+
+def report(solution: Solution) -> dict[str, Any]:
+    """The numbers of report.json that are known from a solution alone."""
+    problem = solution.problem
+    names = (
+        "converged", "reason", "objective", "gradient_norm", "iterations", "hessian_products", "mass_error",
+        "min_density", "peclet",
+    )  # fmt: skip
+    sizes = {"layers": len(problem.layers), "nodes": problem.domain.nodes, "unknowns": problem.unknowns}
+    numbers = {name: getattr(solution, name) for name in names}
+    return numbers | sizes | {"ranks": problem.domain.comm.size, "versions": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that the numbers of a run may depend on."""
+    return {
+        "hydrodl": version("hydrodl"), "dolfinx": dolfinx.__version__,
+        "petsc": ".".join(str(part) for part in PETSc.Sys.getVersion()),
+        "mpi": " ".join(MPI.Get_library_version().strip("\0\n").splitlines()[0].replace("Version:", "").split()),
+        "python": platform.python_version(), "numpy": np.__version__,
+    }  # fmt: skip
+
+
+def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
+    """Read the directory of a finished run; the data it was trained on are not needed. Collective.
+
+    Raises:
+        InputError: no such directory, a file missing or damaged, or a run that has not finished.
+    """
+    if not comm.bcast((folder / PROBLEM).is_file() and (folder / CHECKPOINT).is_file() if comm.rank == 0 else None):
+        raise InputError(f"{folder} is not the directory of a run: it has no {PROBLEM} and {CHECKPOINT}")
+    solved = config.load(folder / PROBLEM, comm=comm, check_data=False)
+    lower, upper = solved.domain.lower or [], solved.domain.upper or []
+    dimension = None if solved.domain.mesh is not None else len(lower)
+    domain = _build.make_domain(solved, dimension, (np.array(lower), np.array(upper)))
+    found = load_checkpoint(folder / CHECKPOINT, domain, _build.make_layers(solved))
+    if found.density is None or found.potential is None:
+        raise InputError(f"the run in {folder} has not finished; continue it with hydrodl train --resume")
+    model = found.attributes["model"]
+    preprocessing = Preprocessing.from_dict(model["preprocessing"])
+    rho = Densities(domain, found.density[0], tuple(model["class_names"]), preprocessing)
+    readout = Readout(**{k: np.array(v) for k, v in model["readout"].items()}) if model["readout"] else None
+    names = [f.name for f in fields(Solution) if f.name not in _FIELDS and f.name in found.attributes]
+    facts = {name: found.attributes[name] for name in names}
+    problem = _build.make_problem(solved, rho, readout)
+    solution = Solution(problem, found.velocity, found.density, found.potential, **facts)
+    return Run(solved, solution, preprocessing)
+
+
+def predict(folder: Path, points: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> list[list[str]]:
+    """The rows of a prediction table, its header first: label, then the probability of every class; collective.
+
+    Raises:
+        InputError: a run without a readout, or a table without the training features or with unusable cells.
+    """
+    run = load(folder, comm)
+    if run.solution.problem.readout is None:
+        kinds = ", ".join(loss.kind for loss in run.config.loss)
+        raise InputError(f"the run in {folder} has no readout (its loss is {kinds}); predict needs classification")
+    names = run.solution.problem.densities.class_names
+    features = read_points(points, run.preprocessing.feature_names, comm=comm)
+    probabilities = run.network.predict_proba(features)
+    rows = [[names[int(np.argmax(row))], *(repr(float(p)) for p in row)] for row in probabilities]
+    return [["label", *(f"p_{name}" for name in names)], *rows]
+
+
+def export(folder: Path, kinds: Sequence[str], out: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
+    """Write the solution of a run in other formats, see ``EXPORTS``; collective.
+
+    Raises:
+        InputError: an unknown format, or a directory that cannot be read or written.
+    """
+    for kind in kinds:
+        if kind not in EXPORTS:
+            raise InputError(f"export format is {kind!r}, must be one of {', '.join(EXPORTS)}")
+    check_writable(out, comm)
+    run = load(folder, comm)
+    for kind in kinds:
+        EXPORTS[kind](out, run.solution)
+
+
+def redraw(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
+    """The figures of a run again, from its directory and its data; collective.
+
+    Raises:
+        InputError: see :func:`load` and :func:`check_writable`, or data that are not there any more.
+    """
+    check_writable(folder, comm)
+    run = load(folder, comm)
+    samples, _ = _build.samples(run.config.data)
+    plot_all(run.solution, run.network, samples.with_preprocessing(run.preprocessing), folder)
+
+
+def _resumed(checkpoint: Path, problem: Problem) -> Floats:
+    comm = problem.domain.comm
+    if not comm.bcast(checkpoint.is_file() if comm.rank == 0 else None):
+        raise InputError(f"nothing to resume: there is no {checkpoint}")
+    return load_checkpoint(checkpoint, problem.domain, problem.layers).velocity
+
+
+def _as_solved(wanted: Config, domain: Domain) -> Config:
+    """The problem file with what was found out on the way: the corners of the box and the solver's defaults."""
+    box = wanted.domain
+    if box.mesh is None:
+        lower, upper = (corner.tolist() for corner in domain.bounds)
+        box = box.model_copy(update={"lower": lower, "upper": upper})
+    return wanted.model_copy(update={"domain": box, "solver": DEFAULTS | wanted.solver})
+
+
+def _model(problem: Problem, preprocessing: Preprocessing) -> dict[str, Any]:
+    """What a checkpoint must hold beside the fields so that it can predict without the data."""
+    readout = problem.readout
+    return {
+        "class_names": list(problem.densities.class_names),
+        "preprocessing": preprocessing.to_dict(),
+        "readout": readout and {"weights": readout.weights.tolist(), "offsets": readout.offsets.tolist()},
+    }
+
+
+def _title(problem: Problem) -> str:
+    domain, ranks = problem.domain, problem.domain.comm.size
+    return (
+        f"{len(problem.layers)} layers x {domain.nodes} nodes in d = {domain.dimension}, {problem.classes} "
+        f"class{'es' * (problem.classes > 1)}, {problem.unknowns} unknowns, {ranks} rank{'s' * (ranks > 1)}"
+    )
+
+
+def _plain(value: Any) -> Any:
+    """The same in JSON's types; a number that is not finite becomes null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write_text(path: Path, text: str, comm: MPI.Comm) -> None:
+    """Rank 0 writes the file, which takes its name when it is complete; collective."""
+
+    def write() -> None:
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+
+    attempt(comm, lambda: write() if comm.rank == 0 else None)

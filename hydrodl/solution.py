@@ -1,0 +1,64 @@
+"""What training returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydrodl.problem import Problem
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """The best velocity found, its densities and potentials, and how the optimiser got there.
+
+    Attributes:
+        problem: what was solved.
+        velocity: u_k on slab k at this rank's owned nodes, shape (N, d, owned).
+        density: rho_c at layers t_0 .. t_N, shape (N + 1, C, owned).
+        potential: phi_c at layers, shape (N + 1, C, owned); at a layer with a loss, its value before the loss.
+        objective: J; parts: the running cost and every loss, which add up to J.
+        gradient_norm, initial_gradient_norm: in the control inner product.
+        converged: did the gradient norm pass the tolerance; reason: why the optimiser stopped, in words.
+        iterations: Newton (or quasi-Newton) steps; hessian_products: number of Hessian products.
+        timings: seconds by phase: "assembly" (forms and factors), "sweeps" (solves and products), "optimiser" (the rest).
+        history: one mapping a step: iteration, objective, gradient_norm, cg_iterations, seconds.
+        min_density: smallest density over slabs, layers, classes and nodes; negative_mass: int max(-rho, 0) at its worst layer.
+        mass_error: largest |mass - initial mass| over classes and layers.
+        peclet: largest cell Peclet number |u| h / (2 nu).
+        operators_rebuilt: how often a Hessian product had to rebuild operators after a rejected trial step.
+    """
+
+    problem: Problem
+    velocity: Floats
+    density: Floats
+    potential: Floats
+    objective: float
+    parts: Mapping[str, float]
+    gradient_norm: float
+    initial_gradient_norm: float
+    converged: bool
+    reason: str
+    iterations: int
+    hessian_products: int
+    timings: Mapping[str, float]
+    history: tuple[Mapping[str, Any], ...]
+    min_density: float
+    negative_mass: float
+    mass_error: float
+    peclet: float
+    operators_rebuilt: int = 0
+    warnings: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        state = "converged" if self.converged else "NOT CONVERGED"
+        return (
+            f"{state} ({self.reason}): J = {self.objective:.8g}, gradient {self.gradient_norm:.2e}, "
+            f"{self.iterations} steps, {self.hessian_products} Hessian products, min density {self.min_density:.2e}"
+        )

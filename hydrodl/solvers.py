@@ -1,0 +1,186 @@
+"""PETSc solvers for families of sparse operators with one sparsity pattern: one matrix and one KSP per slab.
+
+Right-hand sides of all classes (or velocity components) are solved together, forward or transposed, with one
+operator; what PETSc does with it is set by PETSc's own options under a prefix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from petsc4py import PETSc
+
+from hydrodl.blocks import Pattern
+from hydrodl.domain import Domain
+from hydrodl.errors import SolverError
+
+Floats = NDArray[np.float64]
+Options = Mapping[str, Any]
+
+
+def set_options(target: Any, prefix: str, options: Options) -> None:
+    """Give a PETSc object its prefix and the options below it, then let it read them."""
+    database = PETSc.Options()
+    database.prefixPush(prefix)
+    for key, value in options.items():
+        database.setValue(key, "" if value is None else value)
+    database.prefixPop()
+    target.setOptionsPrefix(prefix)
+    target.setFromOptions()
+    for key in options:
+        database.delValue(prefix + key)
+
+
+def factor_defaults(comm: Any, *, symmetric: bool = False) -> dict[str, Any]:
+    """A direct factorisation: PETSc's own on one rank (fastest triangular solves), MUMPS across ranks."""
+    kind = "cholesky" if symmetric else "lu"
+    defaults: dict[str, Any] = {"ksp_type": "preonly", "pc_type": kind}
+    if comm.size > 1:
+        defaults["pc_factor_mat_solver_type"] = "mumps"
+    else:
+        defaults["pc_factor_mat_ordering_type"] = "nd"
+    return defaults
+
+
+def subset(options: Options, prefix: str) -> dict[str, Any]:
+    """The options that start with a prefix, without it."""
+    return {key[len(prefix) :]: value for key, value in options.items() if key.startswith(prefix)}
+
+
+class OperatorFamily:
+    """Operators A_0 .. A_{n-1} on V that share a sparsity pattern, each with its own KSP.
+
+    Args:
+        domain: the feature domain; rows and columns are its nodes.
+        pattern: pattern of the owned rows, columns numbered locally.
+        columns: global number of each local column.
+        count: number of operators.
+        width: number of right-hand sides solved at once.
+        prefix: PETSc options prefix; options: PETSc's options below it.
+        name: what to call an operator in an error message.
+    """
+
+    def __init__(
+        self, domain: Domain, pattern: Pattern, columns: NDArray[np.int64], count: int, width: int, *,
+        prefix: str, options: Options, name: str,
+    ) -> None:  # fmt: skip
+        self.pattern = pattern
+        self.name = name
+        self._comm = domain.comm
+        self._pointers = pattern.pointers
+        self._columns = columns[pattern.columns].astype(np.int32)
+        self._sizes = ((domain.owned, domain.nodes), (domain.owned, domain.nodes))
+        # on one rank PETSc reads the values in place; across ranks it splits them into its own two blocks
+        self.data = np.zeros((count if self._comm.size == 1 else 0, pattern.size))
+        if self._comm.size == 1:  # a diagonal of ones, so that the matrices are valid before they are set
+            rows = np.repeat(np.arange(domain.owned), np.diff(pattern.pointers))
+            self.data[:, rows == pattern.columns] = 1.0
+        self.matrices = [self._matrix(k) for k in range(count)]
+        self.solvers = [self._solver(k, prefix, options) for k in range(count)]
+        self._input, self._output = np.zeros((width, domain.owned)), np.zeros((width, domain.owned))
+        self._right = self._dense(self._input)
+        self._left = self._dense(self._output)
+        self._direct = [s.getType() == "preonly" for s in self.solvers]
+
+    def _matrix(self, k: int) -> Any:
+        if self._comm.size == 1:
+            csr = (self._pointers, self._columns, self.data[k])
+            matrix = PETSc.Mat().createAIJWithArrays(self._sizes, csr, comm=self._comm)
+        else:
+            csr = (self._pointers, self._columns, np.zeros(self.pattern.size))
+            matrix = PETSc.Mat().createAIJ(self._sizes, csr=csr, comm=self._comm)
+        return matrix
+
+    def _solver(self, k: int, prefix: str, options: Options) -> Any:
+        solver = PETSc.KSP().create(self._comm)
+        solver.setOperators(self.matrices[k])
+        set_options(solver, prefix, options)
+        return solver
+
+    def _dense(self, array: Floats) -> Any:
+        width, owned = array.shape
+        sizes = ((owned, self._sizes[0][1]), (PETSc.DECIDE, width))
+        matrix = PETSc.Mat().createDense(sizes, array=array.T, comm=self._comm)
+        matrix.assemble()
+        return matrix
+
+    def set(self, k: int, values: Floats) -> None:
+        """Give operator k its entries, in the order of the pattern, and factor it."""
+        matrix = self.matrices[k]
+        if self._comm.size == 1:
+            self.data[k] = values
+        else:
+            matrix.setValuesCSR(self._pointers, self._columns, values)
+        matrix.assemble()
+        self.solvers[k].setOperators(matrix)
+        self.solvers[k].setUp()
+
+    def solve(self, k: int, rhs: Floats, *, transpose: bool = False) -> Floats:
+        """X with A_k X = rhs, or A_k^T X = rhs; the result is valid until the next call.
+
+        Args:
+            k: operator index.
+            rhs: right-hand sides, shape (width, owned).
+            transpose: solve with the transposed operator.
+
+        Raises:
+            SolverError: PETSc reports that the solve did not converge.
+        """
+        solver = self.solvers[k]
+        self._input[...] = rhs
+        if transpose:
+            solver.matSolveTranspose(self._right, self._left)
+        else:
+            solver.matSolve(self._right, self._left)
+        reason = int(solver.getConvergedReason())
+        if reason < 0:
+            raise SolverError(f"{self.name} {k}: linear solve failed with PETSc reason {reason}")
+        return self._output
+
+    def destroy(self) -> None:
+        """Free the PETSc objects; collective."""
+        for item in (*self.solvers, *self.matrices, self._right, self._left):
+            item.destroy()
+
+
+class Mass:
+    """Products and solves with the mass matrix M of the domain's quadrature rule, for stacks of fields (m, owned)."""
+
+    def __init__(self, domain: Domain, pattern: Pattern, columns: NDArray[np.int64], values: Floats) -> None:
+        self.domain = domain
+        self.diagonal: Floats | None = values if pattern.diagonal else None
+        if self.diagonal is None:
+            options = {"ksp_type": "cg", "pc_type": "jacobi", "ksp_rtol": 1e-14, "ksp_max_it": 500}
+            self._family = OperatorFamily(
+                domain, pattern, columns, 1, 1, prefix="hydrodl_mass_", options=options, name="mass matrix"
+            )
+            self._family.set(0, values)
+            self._in, self._out = (PETSc.Vec().createMPI((domain.owned, domain.nodes), comm=domain.comm) for _ in "io")
+        self.ones = self.apply(np.ones((1, domain.owned)))[0]
+
+    def apply(self, fields: Floats) -> Floats:
+        """M times each field."""
+        if self.diagonal is not None:
+            return fields * self.diagonal
+        return np.array([self._product(field) for field in fields])
+
+    def solve(self, duals: Floats) -> Floats:
+        """M^-1 times each dual vector."""
+        if self.diagonal is not None:
+            return duals / self.diagonal
+        return np.array([self._family.solve(0, dual[None])[0].copy() for dual in duals])
+
+    def _product(self, field: Floats) -> Floats:
+        self._in.array[:] = field
+        self._family.matrices[0].mult(self._in, self._out)
+        return self._out.array.copy()
+
+    def integrals(self, fields: Floats) -> Floats:
+        """int f dx of each field over all ranks, shape (m,)."""
+        local = np.ascontiguousarray(fields @ self.ones)
+        total = np.empty_like(local)
+        self.domain.comm.Allreduce(local, total)
+        return total

@@ -1,0 +1,193 @@
+"""Forward and backward sweeps through the layers, and their linearisations.
+
+One slab of the discrete action, with R and R' the densities at its two layers, r the slab's density, p and phi the
+potentials at its two layers and q the slab's potential (theta = 1: r = R', q = phi):
+
+    M (r - R) + theta Delta dH/dphi(u, r, q) = 0        R'  = (r - (1 - theta) R) / theta
+    M (q - p) + theta Delta dH/drho(u, r, q) = 0        phi = (q - (1 - theta) p) / theta
+
+p is the next slab's phi less M^-1 dG where a loss acts. Given u both lines are linear with A = M - theta Delta L(u)
+and A^T; every class shares A. One pair of solves a slab serves both schemes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydrodl.action import SlabAction
+from hydrodl.errors import SolverError
+from hydrodl.halo import Halo
+from hydrodl.lossforms import CompiledLoss
+from hydrodl.problem import Problem
+from hydrodl.solvers import Mass, OperatorFamily, factor_defaults, subset
+
+Floats = NDArray[np.float64]
+
+
+class Sweeps:
+    """The coupled forward-backward system of one problem, given a velocity.
+
+    Fields are stacks (slabs or layers, classes or components, local nodes).
+
+    Attributes:
+        velocity: u_k, (N, d, local); slab_density: r, (N, C, local); slab_potential: q, (N, C, local);
+        density: layer densities, (N + 1, C, local); seconds: time spent in "assembly" and "sweeps".
+    """
+
+    def __init__(self, problem: Problem, options: Mapping[str, Any]) -> None:
+        self.problem = problem
+        domain, classes, slabs = problem.domain, problem.classes, len(problem.layers)
+        self.seconds = {"assembly": 0.0, "sweeps": 0.0}
+        self.theta, self.steps = problem.theta, problem.layers.steps
+        start = perf_counter()
+        self.halo = halo = Halo(domain)
+        self.action = action = SlabAction(domain, problem.lagrangian)
+        massive = action.nonzeros(action.mass, reduce=True)
+        generator = action.pattern(action.nonzeros(action.generator, reduce=True) | massive, reduce=True)
+        columns = action.column_owners()
+        self._mass_values = generator.values(action.assemble(action.mass, reduce=True)).copy()
+        mass_pattern = action.pattern(massive, reduce=True)
+        mass_values = mass_pattern.values(action.assemble(action.mass, reduce=True)).copy()
+        self.mass = Mass(domain, mass_pattern, columns, mass_values)
+        settings = factor_defaults(domain.comm) | subset(options, "slab_")
+        self.operators = OperatorFamily(
+            domain, generator, columns, slabs, classes, prefix="hydrodl_slab_", options=settings, name="slab operator"
+        )
+        self.losses = [CompiledLoss(loss, action, halo, classes, slabs) for loss in problem.losses]
+        self.velocity = halo.stack(slabs, domain.dimension)
+        self.slab_density, self.slab_potential = halo.stack(slabs, classes), halo.stack(slabs, classes)
+        self.density = halo.stack(slabs + 1, classes)
+        self.density[0, :, : halo.owned] = problem.densities.values
+        halo.update(self.density[0])
+        self._potential = halo.stack(classes)
+        nodes = domain.coordinates[: halo.owned]
+        self._potential[:, : halo.owned] = problem.lagrangian.potentials(nodes, classes)
+        halo.update(self._potential)
+        self._static = self._potential_dual()
+        self.set_up_seconds = perf_counter() - start
+        self.seconds["assembly"] += self.set_up_seconds
+
+    def _potential_dual(self) -> Floats:
+        out = self.halo.stack(self.problem.classes)
+        for c, values in enumerate(self._potential):
+            self.action.potential.x.array[:] = values
+            self.action.vector(self.action.potential_1, out[c])
+        self.halo.accumulate(out)
+        return out[:, : self.halo.owned]
+
+    @property
+    def total(self) -> Floats:
+        """R of every slab, (N, local)."""
+        return self.slab_density.sum(axis=1)
+
+    def set_velocity(self, velocity: Floats) -> None:
+        """Load u (N, d, owned) and build and factor every slab operator M - theta Delta L(u)."""
+        start = perf_counter()
+        self.velocity[..., : self.halo.owned] = velocity
+        self.halo.update(self.velocity)
+        pattern = self.operators.pattern
+        for k, step in enumerate(self.steps):
+            self.action.set_slab(self.velocity[k])
+            generator = pattern.values(self.action.assemble(self.action.generator, reduce=True))
+            self.operators.set(k, self._mass_values - self.theta * step * generator)
+        self.seconds["assembly"] += perf_counter() - start
+
+    def forward(self) -> None:
+        """Densities of every slab and layer for the loaded velocity.
+
+        Raises:
+            SolverError: a density is not finite; the layer is named.
+        """
+        start = perf_counter()
+        owned, theta = self.halo.owned, self.theta
+        for k in range(len(self.steps)):
+            current = self.density[k, :, :owned]
+            slab = self.operators.solve(k, self.mass.apply(current))
+            self.slab_density[k, :, :owned] = slab
+            self.density[k + 1, :, :owned] = slab if theta == 1.0 else (slab - (1 - theta) * current) / theta
+        self._check_finite(self.density, "density")
+        self.halo.update(self.slab_density)
+        self.halo.update(self.density)
+        self.seconds["sweeps"] += perf_counter() - start
+
+    def objective(self) -> dict[str, float]:
+        """Parts of J after a forward sweep: "running" and one entry a loss, summed over ranks."""
+        start = perf_counter()
+        action, total = self.action, self.total
+        running = 0.0
+        for k, step in enumerate(self.steps):
+            action.set_slab(self.velocity[k], total[k])
+            running += step * action.scalar(action.cost)
+        local = [running, 0.0] + [loss.value(self.density[loss.layer]) for loss in self.losses]
+        owned = self.halo.owned
+        weights = self.steps[:, None, None]
+        local[1] = float((weights * self.slab_density[..., :owned] * self._static[None]).sum())
+        values = np.array(local)
+        result = np.empty_like(values)
+        self.problem.domain.comm.Allreduce(values, result)
+        parts = {"running": float(result[0] + result[1])}
+        for j, (loss, value) in enumerate(zip(self.losses, result[2:], strict=True)):
+            parts[loss.name if loss.name not in parts else f"{loss.name} {j + 1}"] = float(value)
+        self.seconds["assembly"] += perf_counter() - start
+        return parts
+
+    def backward(self) -> None:
+        """Potentials of every slab for the loaded velocity and the densities of the last forward sweep."""
+        start = perf_counter()
+        slope = self._running_slope()
+        pulls = {loss.layer: np.zeros_like(self._static) for loss in self.losses}
+        for loss in self.losses:
+            pulls[loss.layer] += loss.gradient(self.density[loss.layer])
+        self.march_back(self.slab_potential, slope, pulls)
+        self._check_finite(self.slab_potential, "potential")
+        self.halo.update(self.slab_potential)
+        self.seconds["sweeps"] += perf_counter() - start
+
+    def _running_slope(self) -> Floats:
+        """dl/drho_c of every slab as dual vectors, (N, C, owned)."""
+        action, total = self.action, self.total
+        common = self.halo.stack(len(self.steps), 1)
+        for k in range(len(self.steps)):
+            action.set_slab(self.velocity[k], total[k])
+            common[k, 0] = action.blocked_vector(action.cost_1)[action.R]
+        self.halo.accumulate(common)
+        return common[..., : self.halo.owned] + self._static[None]
+
+    def march_back(self, out: Floats, slope: Floats, pulls: Mapping[int, Floats]) -> None:
+        """q of every slab from dH/drho at q = 0 ("slope") and dG at the layers of losses ("pulls"), both dual."""
+        owned, theta = self.halo.owned, self.theta
+        dual = np.zeros_like(self._static)  # M phi of the layer above, then M p
+        for k in reversed(range(len(self.steps))):
+            if k + 1 in pulls:
+                dual = dual - pulls[k + 1]
+            slab = self.operators.solve(k, dual - (theta * self.steps[k]) * slope[k], transpose=True)
+            out[k, :, :owned] = slab
+            dual = (self.mass.apply(slab) - (1 - theta) * dual) / theta
+
+    def layer_potentials(self) -> Floats:
+        """phi_c at layers t_0 .. t_N after a backward sweep, (N + 1, C, owned); phi_N = -M^-1 dG."""
+        owned, theta, steps = self.halo.owned, self.theta, len(self.steps)
+        out = np.zeros((steps + 1, self.problem.classes, owned))
+        at_end = np.zeros_like(out[0])
+        for k in reversed(range(steps)):
+            for loss in self.losses:
+                if loss.layer == k + 1:
+                    at_end = at_end - self.mass.solve(loss.gradient(self.density[k + 1]))
+            if k + 1 == steps:
+                out[steps] = at_end
+            out[k] = (self.slab_potential[k, :, :owned] - (1 - theta) * at_end) / theta
+            at_end = out[k]
+        return out
+
+    def _check_finite(self, stack: Floats, name: str) -> None:
+        sums = np.ascontiguousarray(stack[..., : self.halo.owned].sum(axis=(1, 2)))
+        total = np.empty_like(sums)
+        self.problem.domain.comm.Allreduce(sums, total)
+        if not np.isfinite(total).all():
+            bad = int(np.flatnonzero(~np.isfinite(total))[0])
+            raise SolverError(f"the {name} is not finite at layer {bad}")

@@ -1,0 +1,72 @@
+"""Training: TAO minimises the reduced functional; PETSc's own option names choose how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+from hydrodl.errors import InputError
+from hydrodl.optimiser import Monitor, Optimiser
+from hydrodl.problem import Problem
+from hydrodl.reduced import ReducedFunctional
+from hydrodl.solution import Solution
+
+Floats = NDArray[np.float64]
+
+DEFAULTS: dict[str, Any] = {
+    "tao_type": "bntl",
+    "tao_gatol": 1e-7,
+    "tao_grtol": 0.0,
+    "tao_gttol": 0.0,
+    "tao_max_it": 200,
+    "tao_max_funcs": 100000,
+    "tao_bnk_init_type": "direction",  # the first Newton step sets the trust radius
+}
+"""What hydrodl asks of PETSc unless the caller says otherwise. Norms are in the control inner product: an error of
+gradient norm g in u changes J by about g^2 / 2."""
+
+_PREFIXES = ("tao_", "slab_", "metric_")
+
+
+def train(
+    problem: Problem, *, options: Mapping[str, Any] | None = None, initial: Floats | None = None,
+    monitor: Monitor | None = None,
+) -> Solution:  # fmt: skip
+    """Minimise J_h over the velocities of all slabs.
+
+    Args:
+        problem: what to solve.
+        options: PETSc options as a flat mapping: "tao_..." for the optimiser and its inner KSP ("tao_ksp_rtol"),
+            "slab_..." for the slab operators' KSP and PC, "metric_..." for those of the control inner product.
+        initial: starting velocity at this rank's owned nodes, shape (N, d, owned); default 0, the identity network.
+        monitor: called on every rank after every step with a mapping (iteration, objective, gradient_norm,
+            cg_iterations, seconds, velocity); returning True stops the optimiser.
+
+    Returns:
+        The solution; ``converged`` is False when the tolerance was not reached, and ``reason`` says why.
+
+    Raises:
+        InputError: an option outside PETSc's three prefixes here, or an initial velocity of wrong shape or not finite.
+        SolverError: densities or the objective are not finite at the starting point.
+    """
+    settings = DEFAULTS | dict(options or {})
+    unknown = [key for key in settings if not key.startswith(_PREFIXES)]
+    if unknown:
+        raise InputError(f"solver option {unknown[0]!r} is unknown; options start with {', '.join(_PREFIXES)}")
+    functional = ReducedFunctional(problem, settings)
+    start = np.zeros(functional.shape) if initial is None else np.asarray(initial, dtype=float)
+    fine = start.shape == functional.shape and bool(np.isfinite(start).all())
+    if not problem.domain.comm.allreduce(int(fine), MPI.MIN):
+        raise InputError(
+            f"initial velocity has shape {start.shape}, must be finite and {functional.shape} on this rank"
+        )
+    optimiser = Optimiser(functional, settings, monitor)
+    try:
+        return optimiser.run(start)
+    finally:
+        optimiser.destroy()
+        functional.close()
