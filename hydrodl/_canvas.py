@@ -47,7 +47,7 @@ def draw(comm: MPI.Comm, path: str | Path, paint: Callable[[], Figure]) -> Path:
         if comm.rank == 0:
             with rc_context(_STYLE):
                 figure = paint()
-                FigureCanvasAgg(figure).print_figure(str(path), dpi=200, bbox_inches=None)
+                FigureCanvasAgg(figure).print_figure(str(path), dpi=200, bbox_inches="tight", pad_inches=0.06)
 
     attempt(comm, act)
     return Path(path)
@@ -106,11 +106,10 @@ def image(ax: Axes, raster: Raster, picture: Floats, **options: Any) -> None:
 
 def scatter(ax: Axes, points: Floats, labels: np.ndarray) -> None:
     """Points (n, d), d = 2 or 3, in class colours and markers."""
-    size = float(np.clip(4000 / max(1, len(points)), 5, 22))
+    look: dict[str, Any] = {"s": np.clip(4000 / max(1, len(points)), 8, 22), "linewidths": 0.3, "edgecolors": "white"}
     for c in np.unique(labels):
         chosen = points[labels == c].T
-        marker = MARKERS[c % len(MARKERS)]
-        ax.scatter(*chosen, s=size, marker=marker, color=colour(c), linewidths=0.3, edgecolors="white")
+        ax.scatter(*chosen, marker=MARKERS[c % len(MARKERS)], color=colour(c), **look)
 
 
 def legend(figure: Figure, class_names: Sequence[Any], *, lines: bool = False) -> None:

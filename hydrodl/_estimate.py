@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from hydrodl.problem import Problem
 
-_BYTES = {1: 1000, 2: 2500, 3: 12000}  # per layer and node, two classes, by feature dimension
-_SECONDS = {1: 1e-6, 2: 2e-6, 3: 2e-5}  # per layer, node and Hessian product on one core
+# By feature dimension, from the growth of small two-class runs (2e4 to 1e5 layers x nodes), rounded up. Fill of the
+# factors makes large runs in d = 3 cost more than this.
+_BYTES = {1: 700, 2: 2500, 3: 8000}  # per layer and node
+_SECONDS = {1: 1e-6, 2: 2e-6, 3: 2e-5}  # per layer, node and Hessian product, assembly included, on one core
 _PRODUCTS = 100  # Hessian products of a usual run
 
 

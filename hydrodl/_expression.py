@@ -1,6 +1,6 @@
-"""Formulas in a problem file, such as ``"x0**2 + 0.1*sin(pi*x1)"``, evaluated without ``eval``.
+"""Formulas in a problem file, such as ``"x1**2 + 0.1*sin(pi*x2)"``, evaluated without ``eval``.
 
-Only numbers, the coordinates x0, x1, x2, the constants pi and e, arithmetic, comparisons and the functions of
+Only numbers, the coordinates x1, x2, x3, the constants pi and e, arithmetic, comparisons and the functions of
 ``FUNCTIONS`` are understood; anything else is refused when the text is read.
 """
 
@@ -26,7 +26,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {  # name: (function, num
     "where": (np.where, 3),
 }
 CONSTANTS = {"pi": np.pi, "e": np.e}
-COORDINATES = ("x0", "x1", "x2")
+COORDINATES = ("x1", "x2", "x3")
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
@@ -66,7 +66,7 @@ class Expression:
         """
         points = np.atleast_2d(np.asarray(x, dtype=float))
         if self.dimension > (d := points.shape[1]):
-            raise InputError(f"formula {self.text!r} uses x{self.dimension - 1}, but the features are x0 to x{d - 1}")
+            raise InputError(f"formula {self.text!r} uses x{self.dimension}, but the features are x1 to x{d}")
         known = dict(zip(COORDINATES, points.T, strict=False)) | {k: np.float64(v) for k, v in CONSTANTS.items()}
         with np.errstate(all="ignore"):
             values = np.broadcast_to(np.asarray(_value(_tree(self.text), known), dtype=float), len(points)).copy()
@@ -82,7 +82,7 @@ def _tree(text: str) -> ast.expr:
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise InputError(f"{text!r} is not a formula in x0, x1, x2") from None
+        raise InputError(f"{text!r} is not a formula in x1, x2, x3") from None
 
 
 def _check(node: ast.expr, text: str, depth: int = 0) -> None:

@@ -199,7 +199,7 @@ class Physics(Section):
     kinetic: float = _nonnegative(1.0)
     fitted: bool | None = Field(default=None, description="true or false (default: true where the mass is lumped)")
     potential: str | list[str] | None = Field(
-        default=None, description="a formula in x0, x1, x2, or a list of one per class"
+        default=None, description="a formula in x1, x2, x3, or a list of one per class"
     )
     energy: Annotated[Entropy | Power | Focusing, Field(discriminator="kind")] | None = Field(
         default=None, description="a table with kind = 'entropy', 'power' or 'focusing'"

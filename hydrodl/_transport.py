@@ -58,7 +58,7 @@ def _transport_line(network: Network, paths: Floats, labels: np.ndarray) -> Call
         few = slice(None, 120)
         for label, line in zip(labels[few], paths[:, few, 0].T, strict=True):
             middle.plot(times, line, color=colour(label), linewidth=0.8, alpha=0.6)
-        for ax, end, title in ((before, paths[0], "input"), (after, paths[-1], f"after {len(times) - 1} layers")):
+        for ax, end, title in ((before, paths[0], "input"), (after, paths[-1], _after(network))):
             for c in np.unique(labels):
                 look: dict[str, Any] = {"color": colour(c), "alpha": 0.6, "orientation": "horizontal"}
                 ax.hist(end[labels == c, 0], bins=edges, **look)
@@ -98,11 +98,11 @@ def _transport_plane(network: Network, paths: Floats, labels: np.ndarray) -> Cal
         for side, ax in enumerate(axes):
             if logits:
                 _regions(ax, raster, logits[side])
-            ax.add_collection(LineCollection(list(ends[side]), colors="0.45", linewidths=0.45, zorder=1.5))
+            ax.add_collection(LineCollection(list(ends[side]), colors="0.5", linewidths=0.45, zorder=1.5))
             scatter(ax, paths[-side], labels)
             frame(ax, problem.domain.bounds, axis_names(network.solution), "")
         axes[0].set_title("input")
-        axes[1].set_title(f"after {len(problem.layers)} layers")
+        axes[1].set_title(_after(network))
         return figure
 
     return paint
@@ -134,10 +134,15 @@ def _transport_space(network: Network, paths: Floats, labels: np.ndarray) -> Cal
 
     def paint() -> Figure:
         figure, axes = panels(2, width=3.9, subplot_kw={"projection": "3d"})
-        for ax, end, title in zip(axes, paths[[0, -1]], ("input", f"after {len(problem.layers)} layers"), strict=True):
+        for ax, end, title in zip(axes, paths[[0, -1]], ("input", _after(network)), strict=True):
             scatter(ax, end, labels)
             frame(ax, bounds, axis_names(network.solution), title)
             ax.tick_params(labelsize=7)
         return figure
 
     return paint
+
+
+def _after(network: Network) -> str:
+    count = len(network.solution.problem.layers)
+    return f"after {count} layer{'s' if count > 1 else ''}"

@@ -133,7 +133,8 @@ class Lagrangian:
         check_number("decay", self.decay, nonnegative=True)
         check_number("smoothness", self.smoothness, nonnegative=True)
         check_number("kinetic", self.kinetic, nonnegative=True)
-        if isinstance(self.decay, Real) and isinstance(self.kinetic, Real) and not self.decay + self.kinetic > 0:
+        given = [float(x) for x in (self.decay, self.kinetic) if isinstance(x, Real)]
+        if len(given) == 2 and sum(given) <= 0:
             raise InputError("decay and kinetic are both 0: the velocity would cost nothing; one must be positive")
 
     def running_cost(self, u: Any, total: Any) -> Any:

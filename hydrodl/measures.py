@@ -26,8 +26,8 @@ def measures(sweeps: Sweeps) -> dict[str, Any]:
     notes = []
     if smallest < 0:
         notes.append(
-            f"densities are negative somewhere (min {smallest:.2e}, negative mass {negative:.2e}) at cell Peclet number "
-            f"{number:.3g}; refine the mesh, raise the noise, or use box cells with the euler-box scheme"
+            f"densities are negative somewhere (min {smallest:.2e}, negative mass {negative:.2e}) at cell Peclet "
+            f"number {number:.3g}; refine the mesh, raise the noise, or use box cells with the euler-box scheme"
         )
     return {
         "min_density": smallest,

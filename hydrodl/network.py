@@ -63,7 +63,10 @@ class Network:
         Raises:
             InputError: points of another dimension, or not finite.
         """
-        x = np.atleast_2d(np.asarray(points, dtype=float))
+        try:
+            x = np.atleast_2d(np.asarray(points, dtype=float))
+        except (TypeError, ValueError):
+            raise InputError("points are not a table of numbers") from None
         if x.ndim != 2 or x.shape[1] != self.domain.dimension or not np.isfinite(x).all():
             raise InputError(f"points have shape {x.shape}, must be finite and (n, {self.domain.dimension})")
         path = np.empty((len(self._velocity) + 1, *x.shape))
@@ -142,7 +145,7 @@ def _nearest(domain: Domain, points: Floats) -> Floats:
         tree, middle = geometry.bb_tree(mesh, tdim, entities=owned), geometry.create_midpoint_tree(mesh, tdim, owned)
         cells = geometry.compute_closest_entity(tree, middle, mesh, space)
         for i, cell in enumerate(cells):
-            corners = mesh.geometry.x[mesh.geometry.dofmap[cell]]
+            corners = mesh.geometry.x[mesh.geometry.dofmaps[0][cell]]
             shift = np.asarray(geometry.compute_distance_gjk(corners, space[i : i + 1])).reshape(-1)
             gap[i] = np.linalg.norm(shift)
             centre = corners.mean(axis=0)

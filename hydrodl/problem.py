@@ -44,7 +44,7 @@ class Problem:
             raise InputError(f"scheme is {self.scheme!r}, must be {' or '.join(map(repr, SCHEMES))}")
         if self.densities.values.shape[1:] != (self.domain.owned,):
             raise InputError("densities were made on another domain than the problem's")
-        given = list(self.losses) if isinstance(self.losses, Sequence) else [self.losses]
+        given = list(self.terms)
         if not given:
             raise InputError("losses: at least one is needed")
         for j, loss in enumerate(given):
@@ -53,6 +53,11 @@ class Problem:
             if isinstance(loss, Classification) and loss.readout is None:
                 given[j] = replace(loss, readout=Readout.aligned(self.densities.means))
         object.__setattr__(self, "losses", tuple(given))
+
+    @property
+    def terms(self) -> tuple[Loss, ...]:
+        """The losses, always as a tuple, readouts filled in."""
+        return tuple(self.losses) if isinstance(self.losses, Sequence) else (self.losses,)
 
     @property
     def theta(self) -> float:
@@ -67,7 +72,7 @@ class Problem:
     @property
     def readout(self) -> Readout | None:
         """The readout of the last classification loss, None if there is none."""
-        found = [loss.readout for loss in self.losses if isinstance(loss, Classification)]  # type: ignore[union-attr]
+        found = [loss.readout for loss in self.terms if isinstance(loss, Classification)]
         return found[-1] if found else None
 
     @property

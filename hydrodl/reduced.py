@@ -44,7 +44,7 @@ class ReducedFunctional:
         self._fields_at: Floats | None = None  # velocity whose densities are in the sweeps
         self._visit = self._linearised = 0  # numbers of the factored and of the linearised point
         self._have_potential = False
-        self._tangent: Tangent | None = None
+        self.tangent: Tangent | None = None
         action, domain = sweeps.action, problem.domain
         pattern = action.pattern(action.nonzeros(action.metric, reduce=True), reduce=True)
         self._metric_pattern = pattern
@@ -120,16 +120,16 @@ class ReducedFunctional:
         for k, step in enumerate(self.sweeps.steps):
             action.set_slab(self.sweeps.velocity[k], total[k])
             values = self._metric_pattern.values(action.assemble(action.metric, reduce=True)) * step
-            if self._metric is None:
-                assert self._metric_diagonal is not None
-                self._metric_diagonal[k, 0] = values
-            else:
+            if self._metric is not None:
                 self._metric.set(k, values)
+            elif self._metric_diagonal is not None:
+                self._metric_diagonal[k, 0] = values
 
     def precondition(self, dual: Floats) -> Floats:
         """P^-1 times a dual vector (N, d, owned), P at the point of the last gradient."""
-        if self._metric is None:
+        if self._metric_diagonal is not None:
             return dual / self._metric_diagonal
+        assert self._metric is not None
         start = perf_counter()
         out = np.empty_like(dual)
         for k, rhs in enumerate(dual):
@@ -146,9 +146,9 @@ class ReducedFunctional:
         """Assemble every second derivative of the action at u."""
         self.gradient(velocity)
         start = perf_counter()
-        if self._tangent is None:
-            self._tangent = Tangent(self.sweeps)
-        self._tangent.assemble()
+        if self.tangent is None:
+            self.tangent = Tangent(self.sweeps)
+        self.tangent.assemble()
         self._linearised_at, self._linearised = velocity.copy(), self._visit
         self.sweeps.seconds["assembly"] += perf_counter() - start
 
@@ -158,14 +158,14 @@ class ReducedFunctional:
         Raises:
             SolverError: called before ``linearise``.
         """
-        if self._tangent is None:
+        if self.tangent is None:
             raise SolverError("hessian_product needs a point: call linearise first")
         if self._visit != self._linearised:  # a trial step has been here since
             self._factor(self._linearised_at)
             self._linearised = self._visit
             self.restored += 1
         self.products += 1
-        return self._tangent.product(direction)
+        return self.tangent.product(direction)
 
     def close(self) -> None:
         """Free the PETSc solvers; collective."""

@@ -27,11 +27,13 @@ class Solution:
         gradient_norm, initial_gradient_norm: in the control inner product.
         converged: did the gradient norm pass the tolerance; reason: why the optimiser stopped, in words.
         iterations: Newton (or quasi-Newton) steps; hessian_products: number of Hessian products.
-        timings: seconds by phase: "assembly" (forms and factors), "sweeps" (solves and products), "optimiser" (the rest).
+        timings: seconds by phase: "assembly" (forms, factors), "sweeps" (solves, products), "optimiser" (the rest).
         history: one mapping a step: iteration, objective, gradient_norm, cg_iterations, seconds.
-        min_density: smallest density over slabs, layers, classes and nodes; negative_mass: int max(-rho, 0) at its worst layer.
+        min_density: smallest density over slabs, layers, classes and nodes.
+        negative_mass: int max(-rho, 0) summed over classes, at its worst layer.
         mass_error: largest |mass - initial mass| over classes and layers.
         peclet: largest cell Peclet number |u| h / (2 nu).
+        warnings: what a user must know before trusting the fields, such as negative densities.
         operators_rebuilt: how often a Hessian product had to rebuild operators after a rejected trial step.
     """
 

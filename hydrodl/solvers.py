@@ -81,8 +81,8 @@ class OperatorFamily:
         self.matrices = [self._matrix(k) for k in range(count)]
         self.solvers = [self._solver(k, prefix, options) for k in range(count)]
         self._input, self._output = np.zeros((width, domain.owned)), np.zeros((width, domain.owned))
-        self._right = self._dense(self._input)
-        self._left = self._dense(self._output)
+        self.right = self._dense(self._input)
+        self.left = self._dense(self._output)
         self._direct = [s.getType() == "preonly" for s in self.solvers]
 
     def _matrix(self, k: int) -> Any:
@@ -132,9 +132,9 @@ class OperatorFamily:
         solver = self.solvers[k]
         self._input[...] = rhs
         if transpose:
-            solver.matSolveTranspose(self._right, self._left)
+            solver.matSolveTranspose(self.right, self.left)
         else:
-            solver.matSolve(self._right, self._left)
+            solver.matSolve(self.right, self.left)
         reason = int(solver.getConvergedReason())
         if reason < 0:
             raise SolverError(f"{self.name} {k}: linear solve failed with PETSc reason {reason}")
@@ -142,7 +142,7 @@ class OperatorFamily:
 
     def destroy(self) -> None:
         """Free the PETSc objects; collective."""
-        for item in (*self.solvers, *self.matrices, self._right, self._left):
+        for item in (*self.solvers, *self.matrices, self.right, self.left):
             item.destroy()
 
 

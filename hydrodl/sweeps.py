@@ -58,7 +58,7 @@ class Sweeps:
         self.operators = OperatorFamily(
             domain, generator, columns, slabs, classes, prefix="hydrodl_slab_", options=settings, name="slab operator"
         )
-        self.losses = [CompiledLoss(loss, action, halo, classes, slabs) for loss in problem.losses]
+        self.losses = [CompiledLoss(loss, action, halo, classes, slabs) for loss in problem.terms]
         self.velocity = halo.stack(slabs, domain.dimension)
         self.slab_density, self.slab_potential = halo.stack(slabs, classes), halo.stack(slabs, classes)
         self.density = halo.stack(slabs + 1, classes)

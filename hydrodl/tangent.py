@@ -26,16 +26,16 @@ class Tangent:
         cost, carried = action.nonzeros(action.cost_2), action.nonzeros(action.carried_2)
         u, R, RHO, PHI = range(dim), action.R, action.RHO, action.PHI
         flux = carried[:, [RHO, PHI], :dim].any(axis=(1, 2)) | cost[:, R, :dim].any(axis=1)
-        self._coupling = BlockOperator(halo.local, slabs, [[action.pattern(flux)] * dim] * (2 * classes))
+        self.coupling = BlockOperator(halo.local, slabs, [[action.pattern(flux)] * dim] * (2 * classes))
         blocks = [[action.pattern(carried[:, i, j] | cost[:, i, j]) for j in u] for i in u]
-        self._control = BlockOperator(halo.local, slabs, blocks)
+        self.control = BlockOperator(halo.local, slabs, blocks)
         self._energy: BlockOperator | None = None
         if cost[:, R, R].any():
             self._energy = BlockOperator(halo.local, slabs, [[action.pattern(cost[:, R, R])]])
         self._slabs, self._classes, self._dim = slabs, classes, dim
         # work space: K's rows are ordered phi_0 .. phi_{C-1}, rho_0 .. rho_{C-1}
-        self._direction, self._result = halo.stack(slabs, dim), halo.stack(slabs, dim)
-        self._source, self._response = halo.stack(slabs, 2 * classes), halo.stack(slabs, 2 * classes)
+        self.direction, self.result = halo.stack(slabs, dim), halo.stack(slabs, dim)
+        self.source, self._response = halo.stack(slabs, 2 * classes), halo.stack(slabs, 2 * classes)
 
     def assemble(self) -> None:
         """Fill all blocks at the point of the last backward sweep."""
@@ -43,7 +43,7 @@ class Tangent:
         for k in range(self._slabs):
             action.set_slab(sweeps.velocity[k], total[k])
             self._fill_slab(k)
-        for operator in (self._coupling, self._control, self._energy):
+        for operator in (self.coupling, self.control, self._energy):
             if operator is not None:
                 operator.assembled()
         for loss in sweeps.losses:
@@ -56,33 +56,33 @@ class Tangent:
             self._energy.fill(k, 0, 0, cost[:, action.R, action.R])
         for i in dim:
             for j in dim:
-                self._control.fill(k, i, j, cost[:, i, j])
+                self.control.fill(k, i, j, cost[:, i, j])
         for c in range(classes):
             action.set_class(sweeps.slab_density[k, c], sweeps.slab_potential[k, c])
             carried = action.assemble(action.carried_2)
             for i in dim:
-                self._coupling.fill(k, c, i, carried[:, action.PHI, i])
-                self._coupling.fill(k, classes + c, i, carried[:, action.RHO, i] + cost[:, action.R, i])
+                self.coupling.fill(k, c, i, carried[:, action.PHI, i])
+                self.coupling.fill(k, classes + c, i, carried[:, action.RHO, i] + cost[:, action.R, i])
                 for j in dim:
-                    self._control.add(k, i, j, carried[:, i, j])
+                    self.control.add(k, i, j, carried[:, i, j])
 
     def product(self, direction: Floats) -> Floats:
         """J'' direction, shape (N, d, owned)."""
         start = perf_counter()
         halo, owned, sweeps = self.sweeps.halo, self.sweeps.halo.owned, self.sweeps
-        self._direction[..., :owned] = direction
-        halo.update(self._direction)
-        self._coupling.apply(self._direction, self._source)
-        halo.accumulate(self._source)
+        self.direction[..., :owned] = direction
+        halo.update(self.direction)
+        self.coupling.apply(self.direction, self.source)
+        halo.accumulate(self.source)
         pulls = self._forward()
         self._add_energy()
-        density_source = self._source[:, self._classes :, :owned]
+        density_source = self.source[:, self._classes :, :owned]
         sweeps.march_back(self._response[:, : self._classes], density_source, pulls)
         halo.update(self._response)
-        self._coupling.apply(self._response, self._result, transpose=True)
-        out = self._result.copy()
-        self._control.apply(self._direction, self._result)
-        out += self._result
+        self.coupling.apply(self._response, self.result, transpose=True)
+        out = self.result.copy()
+        self.control.apply(self.direction, self.result)
+        out += self.result
         halo.accumulate(out)
         out *= sweeps.steps[:, None, None]
         sweeps.seconds["sweeps"] += perf_counter() - start
@@ -94,7 +94,7 @@ class Tangent:
         layer = np.zeros((classes, owned))
         pulls: dict[int, Floats] = {}
         for k, step in enumerate(sweeps.steps):
-            rhs = sweeps.mass.apply(layer) - (theta * step) * self._source[k, :classes, :owned]
+            rhs = sweeps.mass.apply(layer) - (theta * step) * self.source[k, :classes, :owned]
             slab = sweeps.operators.solve(k, rhs)
             self._response[k, classes:, :owned] = slab
             layer = slab.copy() if theta == 1.0 else (slab - (1 - theta) * layer) / theta
@@ -113,4 +113,4 @@ class Tangent:
         halo.update(given)
         self._energy.apply(given, out)
         halo.accumulate(out)
-        self._source[:, self._classes :, :owned] += out[..., :owned]
+        self.source[:, self._classes :, :owned] += out[..., :owned]

@@ -298,7 +298,7 @@ layers = 3
 scheme = "midpoint"
 [physics]
 noise = 0.1
-potential = "0.1*x0**2"
+potential = "0.1*x1**2"
 energy = {kind = "power", weight = 0.1}
 """
 LOSSES = """
@@ -359,9 +359,9 @@ def test_bad_problem_files(text: str, parts: list[str], refused: Callable[..., s
         ("data.source=two_moon", ["two_moon", "two_moons"]),
         ("data.source=missing.csv", ["missing.csv"]),
         ("domain.mesh=missing.msh", ["domain", "mesh excludes nodes"]),
-        ("physics.potential=x2", ["x2"]),
-        ("physics.potential=log(x0)", ["log(x0)", "not finite"]),
-        ('physics.potential=["x0"]', ["physics.potential", "1 formulas for 2 classes"]),
+        ("physics.potential=x3", ["x3"]),
+        ("physics.potential=log(x1)", ["log(x1)", "not finite"]),
+        ('physics.potential=["x1"]', ["physics.potential", "1 formulas for 2 classes"]),
         ("loss.kind=hinge", ["loss.kind is 'hinge'", "classification"]),
         ("loss.layer=9", ["loss.layer is 9", "at most"]),
         ("data.noise=-1", ["data.noise is -1", "not negative"]),

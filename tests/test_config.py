@@ -80,7 +80,7 @@ WRONG = [
     ("[physics]\nenergy = {kind = 'tension', weight = 1.0}", ["physics.energy.kind is 'tension'", "focusing"]),
     ("[physics]\nenergy = {kind = 'power'}", ["physics.energy.weight is missing"]),
     ("[physics]\nenergy = {kind = 'entropy', weight = 0.0}", ["physics.energy.weight", "not 0"]),
-    ("[physics]\npotential = 'x0 +'", ["physics", "'x0 +'"]),
+    ("[physics]\npotential = 'x1 +'", ["physics", "'x1 +'"]),
     ("[physics]\npotential = '__import__(\"os\")'", ["physics", "__import__"]),
     ("[loss]\nweight = 0.0", ["loss.weight is 0.0", "positive"]),
     ("[loss]\nkind = 'hinge'", ["loss.kind is 'hinge'", "classification", "position", "density"]),
@@ -188,7 +188,7 @@ weight = 2.0
 [network]
 times = [0.0, 0.5, 2.0]
 [physics]
-potential = ["x0**2", "sin(pi*x1)"]
+potential = ["x1**2", "sin(pi*x2)"]
 energy = {kind = "focusing", weight = 0.3}
 [[loss]]
 kind = "density"
@@ -254,20 +254,20 @@ def test_writer_is_the_inverse_of_tomllib(table: dict) -> None:
 def test_formulas() -> None:
     x = np.array([[0.5, 2.0], [-1.0, 3.0]])
     expected = x[:, 0] ** 2 + 0.1 * np.sin(np.pi * x[:, 1]) - 1
-    np.testing.assert_allclose(Expression("x0**2 + 0.1*sin(pi*x1) - 1")(x), expected)
-    np.testing.assert_allclose(Expression("where(x0 > 0, -x1, e)")(x), [-2.0, np.e])
+    np.testing.assert_allclose(Expression("x1**2 + 0.1*sin(pi*x2) - 1")(x), expected)
+    np.testing.assert_allclose(Expression("where(x1 > 0, -x2, e)")(x), [-2.0, np.e])
     np.testing.assert_allclose(Expression("3")(x), [3.0, 3.0])
-    with pytest.raises(InputError, match="x2"):
-        Expression("x2")(x)
+    with pytest.raises(InputError, match="x3"):
+        Expression("x3")(x)
     with pytest.raises(InputError, match="not finite"):
-        Expression("log(x0)")(x)
+        Expression("log(x1)")(x)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "x3", "x0.real", "().__class__", "__import__('os')", "exp(x0, x0)", "exp(x=1)", "lambda: 1", "[x0]", "'a'",
-        "True", "1j", "x0 if x0 else 1", "x0 and x1", "x0 < x1 < 1", "x0; x1", "x0 // 2", "", "x0\x00",
+        "x9", "x1.real", "().__class__", "__import__('os')", "exp(x1, x1)", "exp(x=1)", "lambda: 1", "[x1]", "'a'",
+        "True", "1j", "x1 if x1 else 1", "x1 and x2", "x1 < x2 < 1", "x1; x2", "x1 // 2", "", "x1\x00",
         "-" * 1999 + "1", "1+" * 5000 + "1", "(" * 900 + "1" + ")" * 900, "10**10**10**10",
     ],
 )  # fmt: skip

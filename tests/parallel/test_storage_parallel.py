@@ -14,6 +14,7 @@ import hydrodl  # noqa: F401  # first: it loads the platform in the order that w
 # isort: split
 import numpy as np
 import pytest
+from matplotlib.image import imread
 from mpi4py import MPI
 
 if __name__ == "__main__":
@@ -22,8 +23,10 @@ if __name__ == "__main__":
 from hydrodl.collective import attempt
 from hydrodl.domain import Domain, layers
 from hydrodl.errors import InputError
+from hydrodl.plot import plot_all, plot_convergence
 from hydrodl.storage import gather, load_checkpoint, save_solution, write_npz, write_vtk
 from tests.parallel.launch import run_on_ranks
+from tests.test_plot import centres_of, fake
 from tests.test_storage import TIMES, fake_solution, smooth
 
 pytestmark = pytest.mark.parallel
@@ -90,6 +93,14 @@ def ranks_fill_the_disk(folder: Path) -> None:
 def ranks_fail_on_the_last(folder: Path) -> None:
     comm = MPI.COMM_WORLD
     refused(lambda: attempt(comm, lambda: (folder / "none").read_text() if comm.rank == comm.size - 1 else ""))
+
+
+def ranks_draw(folder: Path) -> None:
+    for dimension in (1, 2):
+        made = fake(Domain.box([-1] * dimension, [1] * dimension, 7), centres_of(dimension))
+        (folder / str(dimension)).mkdir(exist_ok=True)
+        plot_all(*made, folder / str(dimension))
+    refused(lambda: plot_convergence(made[0], folder / "none" / "convergence.png"))
 
 
 def refused(action: object) -> None:
@@ -163,6 +174,17 @@ def test_full_disk_is_reported_on_every_rank(tmp_path: Path) -> None:
 def test_error_of_the_last_rank_is_raised_on_every_rank(tmp_path: Path) -> None:
     (line,) = on_ranks("ranks_fail_on_the_last", 3, tmp_path)
     assert line.startswith("3 ranks: ") and "No such file" in line
+
+
+def test_two_ranks_draw_the_pictures_of_one(tmp_path: Path) -> None:
+    (line,) = on_ranks("ranks_draw", 2, tmp_path)
+    assert line.startswith("2 ranks: ") and "No such file" in line
+    for dimension in (1, 2):
+        (tmp_path / "one").mkdir(exist_ok=True)
+        made = fake(Domain.box([-1] * dimension, [1] * dimension, 7, comm=MPI.COMM_SELF), centres_of(dimension))
+        for alone in plot_all(*made, tmp_path / "one"):
+            together = imread(tmp_path / str(dimension) / alone.name)
+            assert np.abs(together - imread(alone)).mean() < 1e-4, (dimension, alone.name)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,80 @@
+"""Iris: three species from two principal components, tested on flowers that training never saw.
+
+Run it with ``python demos/iris.py``, or under the environment's own mpiexec; ``--small`` takes fewer splits of the table.
+It writes figures and fields into runs/iris.
+"""
+
+# A real table: 150 flowers, four lengths, three species. Two things are new compared with two_moons.py, the reduction of
+# four features to two, and honest testing on so few flowers.
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import hydrodl as hd
+from hydrodl.export import write_vtk
+from hydrodl.plot import plot_all
+
+small = "--small" in sys.argv[1:]
+splits = 3 if small else 5
+flowers = hd.load_dataset("iris", dimensions=2)
+
+# The flow lives in feature space, which has at most three dimensions here. By default hydrodl standardises the features
+# and then takes principal components, the right thing where features have different units. These four are all lengths in
+# centimetres, and scaling the narrow sepal width up to the size of the others would only add noise: on two standardised
+# components no classifier that we tried (logistic regression, support vectors, kernel densities) passes a median of 0.92,
+# on two components of the plain lengths they all reach about 0.96. So the directions are the leading right singular
+# vectors V of the centred lengths, and the coordinates are x = (lengths - mean) V / s, each of variance 1.
+
+
+def lengths(train: hd.Samples) -> hd.Preprocessing:
+    """Two principal components of the unscaled features of the training part."""
+    mean = train.features.mean(axis=0)
+    directions = np.linalg.svd(train.features - mean, full_matrices=False)[2][:2].T
+    spread = ((train.features - mean) @ directions).std(axis=0)
+    return hd.Preprocessing(mean, np.ones(len(mean)), directions, spread, train.feature_names)
+
+
+def network_of(train: hd.Samples) -> hd.Network:
+    """Train on some flowers: three densities, one velocity, a readout with three anchors on the unit circle."""
+    domain = hd.Domain.around(train, nodes=41)
+    rho = hd.densities(train, domain, bandwidth=0.15)
+    physics = hd.Lagrangian(noise=0.02, decay=0.02, smoothness=0.1)
+    problem = hd.Problem(domain, hd.layers(8), rho, physics, hd.Classification(weight=30.0))
+    return hd.Network(hd.train(problem, monitor=lambda step: show(problem, step)))
+
+
+def say(network: hd.Network | hd.Problem, *words: object) -> None:
+    """Print on the first rank."""
+    if network.domain.comm.rank == 0:
+        print(*words, flush=True)
+
+
+def show(problem: hd.Problem, step: dict) -> None:
+    """One line a Newton step."""
+    say(problem, f"  step {step['iteration']:2d}   J = {step['objective']:.8f}   gradient {step['gradient_norm']:.1e}")
+
+
+# One split of 105 flowers to train on and 45 to test on says little: a flower more or less is 0.022. So we train on
+# several, which also says how far the number depends on luck, and quote the median. Preprocessing, mesh and densities
+# are made anew from the training part of every split; the test part takes no part in anything.
+
+accuracies = []
+for seed in range(splits):
+    train, test = flowers.split(test_fraction=0.3, seed=seed)
+    train = train.with_preprocessing(lengths(train))
+    network = network_of(train)
+    assert network.solution.converged, network.solution.reason
+    assert network.solution.min_density > 0
+    accuracies.append(network.accuracy(test))
+    say(network, f"split {seed}: held-out accuracy {accuracies[-1]:.4f}   {network.solution}")
+
+folder = Path("runs/iris")
+folder.mkdir(parents=True, exist_ok=True)
+for path in [*plot_all(network.solution, network, train, folder), write_vtk(folder, network.solution)]:
+    say(network, "wrote", path)
+
+median = float(np.median(accuracies))
+say(network, f"held-out accuracy, median of {splits} splits: {median:.4f}, worst {min(accuracies):.4f}")
+assert median >= 0.93

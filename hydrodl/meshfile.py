@@ -1,0 +1,100 @@
+"""Feature meshes from files: whatever meshio reads, on one rank, distributed to all."""
+
+from __future__ import annotations
+
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import basix.ufl
+import numpy as np
+import ufl
+from dolfinx import mesh as dmesh
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+from hydrodl.errors import MeshError
+
+Floats = NDArray[np.float64]
+
+# meshio's names of the cells hydrodl can use: cell type and the permutation from meshio's vertex order to DOLFINx's
+_FILE_CELLS: dict[str, tuple[str, tuple[int, ...], int]] = {
+    "line": ("interval", (0, 1), 1),
+    "triangle": ("triangle", (0, 1, 2), 2),
+    "quad": ("quadrilateral", (0, 1, 3, 2), 2),
+    "tetra": ("tetrahedron", (0, 1, 2, 3), 3),
+    "hexahedron": ("hexahedron", (0, 1, 3, 2, 4, 5, 7, 6), 3),
+}
+
+
+def read_mesh(path: Path, comm: MPI.Comm, dimension: int | None = None) -> dmesh.Mesh:
+    """The mesh in a file, its cells of the highest dimension; collective.
+
+    Raises:
+        MeshError: on every rank; a file that cannot be used, or another dimension than the one given.
+    """
+    content: Any = None
+    if comm.rank == 0:
+        try:
+            content = _read_mesh_file(path)
+        except MeshError as error:
+            content = error
+    summary = comm.bcast(content if isinstance(content, MeshError) or content is None else content[2:], root=0)
+    if isinstance(summary, MeshError):
+        raise summary
+    cell, dim = summary
+    if dimension is not None and dim != dimension:
+        raise MeshError(f"mesh {path} has dimension {dim}, the data need dimension {dimension}")
+    points, cells = content[:2] if comm.rank == 0 else (np.zeros((0, dim)), np.zeros((0, _corners(cell)), np.int64))
+    element = ufl.Mesh(basix.ufl.element("Lagrange", cell, 1, shape=(dim,)))
+    partitioner = dmesh.create_cell_partitioner(dmesh.GhostMode.none, 2)
+    return dmesh.create_mesh(comm, cells, element, points, partitioner=partitioner)
+
+
+def _corners(cell: str) -> int:
+    return next(len(order) for name, order, _ in _FILE_CELLS.values() if name == cell)
+
+
+def _read_mesh_file(path: Path) -> tuple[Floats, NDArray[np.int64], str, int]:
+    """Vertices (n, d), cells in DOLFINx's vertex order, the cell's name, d."""
+    content = _meshio_read(path)
+    blocks = [block for block in content.cells if block.type in _FILE_CELLS and len(block.data)]
+    if not blocks:
+        found = sorted({block.type for block in content.cells}) or ["no cells"]
+        raise MeshError(f"mesh {path} holds {', '.join(found)}; allowed are {', '.join(_FILE_CELLS)}")
+    dim = max(_FILE_CELLS[block.type][2] for block in blocks)
+    kinds = {block.type for block in blocks if _FILE_CELLS[block.type][2] == dim}
+    if len(kinds) > 1:
+        raise MeshError(f"mesh {path} mixes {' and '.join(sorted(kinds))}; one kind of cell is allowed")
+    kind = kinds.pop()
+    name, order, _ = _FILE_CELLS[kind]
+    cells = np.concatenate([block.data for block in blocks if block.type == kind])[:, order].astype(np.int64)
+    used, cells = np.unique(cells, return_inverse=True)
+    points = np.asarray(content.points, dtype=float)
+    if used[0] < 0 or used[-1] >= len(points):
+        raise MeshError(f"mesh {path} has cells with vertices out of range; it has {len(points)} vertices")
+    points = points[used]
+    if points.shape[1] < dim:
+        raise MeshError(f"mesh {path} has {dim}-dimensional cells, its vertices have {points.shape[1]} coordinates")
+    if not np.isfinite(points).all():
+        raise MeshError(f"mesh {path} has coordinates that are not finite")
+    if np.ptp(points[:, dim:], axis=0).any():
+        raise MeshError(f"mesh {path} is a {dim}-dimensional surface in {points.shape[1]} dimensions; it must be flat")
+    return np.ascontiguousarray(points[:, :dim]), cells.reshape(-1, len(order)), name, dim
+
+
+def _meshio_read(path: Path) -> Any:
+    """meshio's Mesh; whatever goes wrong is a MeshError."""
+    import meshio
+
+    if not path.is_file():
+        raise MeshError(f"mesh {path}: no such file")
+    printed = StringIO()
+    try:
+        with redirect_stdout(printed), redirect_stderr(printed):  # meshio prints why, and then ends the process
+            return meshio.read(path)
+    except (Exception, SystemExit) as error:
+        reason = printed.getvalue() if isinstance(error, SystemExit) else str(error)
+        reason = " ".join(reason.split()) or type(error).__name__
+        raise MeshError(f"mesh {path} cannot be read: {reason}") from None

@@ -1,0 +1,171 @@
+"""Pictures show the right thing in the right place: rasters, colours, orientation, files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import hydrodl  # noqa: F401  # first: it loads the platform in the order that works
+
+# isort: split
+import meshio
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.image import imread
+
+from hydrodl._canvas import COLOURS, axis_names, blend
+from hydrodl._raster import Raster, gather_triangles, rasterise
+from hydrodl.collective import gather_nodes
+from hydrodl.domain import Domain, layers
+from hydrodl.errors import InputError
+from hydrodl.plot import plot_all, plot_convergence, plot_densities, plot_velocity
+
+BLUE, ORANGE = (np.array(to_rgb(name)) for name in COLOURS[:2])
+
+
+def blob(x: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    return np.exp(-((x - centre) ** 2).sum(axis=1) / 0.1)
+
+
+def fake(domain: Domain, centres: np.ndarray, steps: int = 3) -> Any:
+    """A solution, network and samples of classes that are blobs at fixed centres, moved by u = 1 in x_1."""
+    depth, x, classes = layers(steps), domain.coordinates[: domain.owned], len(centres)
+    densities = SimpleNamespace(class_names=tuple("abcdefghij"[:classes]), preprocessing=None)
+    readout = SimpleNamespace(logits=lambda points: points @ centres.T)
+    problem = SimpleNamespace(domain=domain, layers=depth, densities=densities, readout=readout)
+    velocity = np.zeros((steps, domain.dimension, domain.owned))
+    velocity[:, 0] = 0.1
+    history = [{"iteration": k, "objective": 1 + 0.1**k, "gradient_norm": 0.1**k, "cg_iterations": k} for k in range(4)]
+    density = np.array([[blob(x, centre) for centre in centres]] * (steps + 1))
+    solution = SimpleNamespace(problem=problem, velocity=velocity, density=density, history=tuple(history))
+    shift = 0.1 * np.eye(domain.dimension)[0]
+    network = SimpleNamespace(solution=solution, push=lambda p: np.array([p + t * shift for t in depth.times]))
+    labels = np.arange(60) % classes
+    points = centres[labels] + 0.05 * np.random.default_rng(0).normal(size=(60, domain.dimension))
+    return solution, network, SimpleNamespace(points=points, labels=labels, class_names=densities.class_names)
+
+
+def centres_of(dimension: int) -> np.ndarray:
+    return np.array([[-0.5] * dimension, [0.5] * dimension])
+
+
+def raster_of(domain: Domain, size: int = 17) -> tuple[Raster, np.ndarray]:
+    raster, nodes = rasterise(domain, size), gather_nodes(domain)
+    assert raster is not None and nodes is not None
+    return raster, nodes
+
+
+def near(picture: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Rows and columns of the pixels of a colour, shape (pixels, 2)."""
+    return np.argwhere(np.abs(picture[..., :3] - colour).max(axis=-1) < 0.02)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+@pytest.mark.parametrize(("cells", "degree"), [("box", 1), ("box", 2), ("simplex", 1), ("simplex", 2), ("simplex", 3)])
+def test_raster_is_exact_for_linear_functions(dimension: int, cells: str, degree: int) -> None:
+    raster, nodes = raster_of(Domain.box([-1] * dimension, [1, 2, 3][:dimension], 4, cells=cells, degree=degree))
+    slope = np.arange(1.0, dimension + 1)
+    sampled = raster(np.stack([nodes @ slope, 1 - nodes @ slope]))
+    assert sampled.shape == (2, *(len(axis) for axis in raster.axes)) and raster.inside.all()
+    assert np.allclose(sampled[0].ravel(), raster.points @ slope) and np.allclose(sampled.sum(axis=0), 1)
+
+
+@pytest.mark.parametrize(("cells", "degree"), [("box", 1), ("box", 2), ("simplex", 1), ("simplex", 2)])
+def test_triangles_cover_the_mesh_once(cells: str, degree: int) -> None:
+    domain = Domain.box([0, 0], [2, 1], 4, cells=cells, degree=degree)
+    triangles, nodes = gather_triangles(domain), gather_nodes(domain)
+    assert triangles is not None and nodes is not None
+    a, b, c = (nodes[triangles[:, i]] for i in range(3))
+    areas = np.abs(np.linalg.det(np.stack([b - a, c - a], axis=-1))) / 2
+    assert areas.min() > 1e-3 and areas.sum() == pytest.approx(2)
+
+
+def test_raster_leaves_out_what_the_mesh_leaves_out(tmp_path: Path) -> None:
+    """An L of three squares."""
+    points = [[0, 0], [1, 0], [2, 0], [0, 1], [1, 1], [2, 1], [0, 2], [1, 2]]
+    cells = [("quad", [[0, 1, 4, 3], [1, 2, 5, 4], [3, 4, 7, 6]])]
+    meshio.write(tmp_path / "L.vtu", meshio.Mesh(np.pad(np.array(points, float), ((0, 0), (0, 1))), cells))
+    raster, _ = raster_of(Domain.from_file(tmp_path / "L.vtu"), 16)
+    missing = (raster.points > 1).all(axis=1)
+    assert np.array_equal(raster.inside, ~missing) and missing.sum() == 64
+    assert raster.contains(np.array([[0.5, 1.5], [1.5, 1.5]])).tolist() == [True, False]
+
+
+def test_blend_shows_class_by_hue_and_density_by_depth() -> None:
+    densities = np.array([[[4.0, 0.0, 1.0, np.nan, 2.0]], [[0.0, 4.0, 0.0, np.nan, 2.0]]])
+    picture = blend(densities, 4.0)[0]
+    assert np.allclose(picture[0], BLUE) and np.allclose(picture[1], ORANGE)
+    assert np.allclose(picture[2], (1 + BLUE) / 2)  # the square root of a quarter
+    assert np.allclose(picture[3], 0.9) and np.allclose(picture[4], (BLUE + ORANGE) / 2)
+    assert np.allclose(blend(np.zeros((2, 1, 1)), 1.0), 1)
+
+
+def test_classes_have_different_colours_and_directions_have_names() -> None:
+    assert len(set(COLOURS)) == 10
+    problem = SimpleNamespace(domain=SimpleNamespace(dimension=2), densities=SimpleNamespace(preprocessing=None))
+    known = SimpleNamespace(components=None, feature_names=("p", "q"), mean=np.ones(2), scale=np.ones(2))
+    for preprocessing, names in (
+        (None, ["$x_1$", "$x_2$"]),
+        (known, ["p (standardised)", "q (standardised)"]),
+        (SimpleNamespace(**vars(known) | {"mean": np.zeros(2)}), ["p", "q"]),
+        (
+            SimpleNamespace(**vars(known) | {"components": 1}),
+            ["component 1 (standardised)", "component 2 (standardised)"],
+        ),
+    ):
+        problem.densities.preprocessing = preprocessing
+        assert axis_names(SimpleNamespace(problem=problem)) == names
+
+
+@pytest.mark.parametrize(
+    ("dimension", "cells", "degree"),
+    [(1, "box", 1), (2, "box", 1), (2, "simplex", 2), (3, "box", 1), (3, "simplex", 1)],
+)
+def test_every_figure_is_drawn_in_class_colours(tmp_path: Path, dimension: int, cells: str, degree: int) -> None:
+    domain = Domain.box([-1] * dimension, [1] * dimension, 7, cells=cells, degree=degree)
+    files = plot_all(*fake(domain, centres_of(dimension)), tmp_path)
+    names = ["transport.png", "densities.png", "velocity.png", "convergence.png"]
+    assert [file.name for file in files] == names and sorted(tmp_path.iterdir()) == sorted(files)
+    for file in files:
+        picture = imread(file)
+        assert min(picture.shape[:2]) > 500 and picture[..., :3].std() > 0.05, file.name
+        if file.stem in ("transport", "densities", "convergence"):
+            assert len(near(picture, BLUE)) > 50 and len(near(picture, ORANGE)) > 50, file.name
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_density_stands_where_it_is(tmp_path: Path, dimension: int) -> None:
+    """Large x_1 is right, large x_2 is up; class a sits lower right, class b upper right."""
+    domain = Domain.box([-1] * dimension, [1] * dimension, 21)
+    centres = np.array([[0.6, -0.6, 0.0], [0.6, 0.6, 0.0]])[:, :dimension]
+    picture = imread(plot_densities(fake(domain, centres, steps=1)[0], tmp_path / "densities.png", layers=2))
+    half = picture[: int(0.75 * len(picture)), : picture.shape[1] // 2]  # the first panel, no legend
+    blue, orange = near(half, BLUE).mean(axis=0), near(half, ORANGE).mean(axis=0)
+    assert blue[0] > orange[0] + 100 and abs(blue[1] - orange[1]) < 10  # a below b, in one column
+    assert blue[1] > 0.55 * half.shape[1]
+
+
+def test_velocity_that_vanishes_and_a_history_of_one_step_are_drawn(tmp_path: Path) -> None:
+    for dimension in (1, 2):
+        solution, _, _ = fake(Domain.box([-1] * dimension, [1] * dimension, 5), centres_of(dimension), steps=1)
+        solution.velocity[:] = 0
+        assert plot_velocity(solution, tmp_path / f"{dimension}.png").is_file()
+    solution.history = ({"iteration": 0, "objective": 2.0, "gradient_norm": 0.0, "cg_iterations": 0},)
+    assert plot_convergence(solution, tmp_path / "one.png").is_file()
+    solution.history = ()
+    assert plot_convergence(solution, tmp_path / "none.png").is_file()
+
+
+def test_picture_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
+    solution, _, _ = fake(Domain.interval(-1, 1, 5), centres_of(1))
+    with pytest.raises(InputError, match=r"none.*No such file"):
+        plot_convergence(solution, tmp_path / "none" / "convergence.png")
+
+
+def test_pyplot_is_left_alone() -> None:
+    code = "import sys, hydrodl.plot; assert 'matplotlib.pyplot' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

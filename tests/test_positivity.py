@@ -1,0 +1,187 @@
+"""Positivity and mass: what no velocity can break, and what it takes to break it elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import ufl
+from dolfinx import fem
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hydrodl as hd
+from hydrodl.measures import measures, peclet
+from hydrodl.sweeps import Sweeps
+
+NODES = {1: 21, 2: 9, 3: 5}
+NOISE = 0.02
+
+
+def problem(
+    d: int, scheme: str = "euler-box", times: int | list[float] = 3, fitted: bool | None = None, cells: str = "box"
+) -> hd.Problem:
+    """Two narrow classes, whose tails underflow to next to nothing on most of the box."""
+    domain = hd.Domain.box([-1.0] * d, [1.0] * d, NODES[d], cells=cells)
+    means = [np.full(d, -0.5), np.full(d, 0.4)]
+    rho = hd.mixture([hd.Gaussian(m, 0.1 + 0.1 * c, weight=1 + c, label=c) for c, m in enumerate(means)], domain)
+    lagrangian = hd.Lagrangian(NOISE, fitted=fitted)
+    return hd.Problem(domain, hd.layers(times), rho, lagrangian, hd.Classification(5.0), scheme)
+
+
+def at_peclet(sweeps: Sweeps, velocity: np.ndarray, number: float) -> np.ndarray:
+    """The velocity scaled so that its cell Peclet number is the given one."""
+    found = peclet(sweeps.problem.domain, velocity, NOISE)
+    return velocity * (number / found)
+
+
+def run(sweeps: Sweeps, velocity: np.ndarray) -> dict[str, Any]:
+    sweeps.set_velocity(velocity)
+    sweeps.forward()
+    return measures(sweeps)
+
+
+def random(sweeps: Sweeps, seed: int) -> np.ndarray:
+    shape = (len(sweeps.steps), sweeps.problem.domain.dimension, sweeps.problem.domain.owned)
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+class Bound:
+    """(1 - theta) max_k Delta_k max_i |L_ii| / M_ii at a velocity, with forms of its own."""
+
+    def __init__(self, given: hd.Problem) -> None:
+        self.given, domain = given, given.domain
+        self.u = fem.Function(fem.functionspace(domain.mesh, ("Lagrange", 1, (domain.dimension,))))
+        v, w = ufl.TestFunction(domain.V), ufl.TrialFunction(domain.V)
+        fitted = replace(given.lagrangian, fitted=True)
+        self.generator = fem.form(fitted.transport(self.u, w, v, domain.edge_length) * domain.dx)
+        self.mass = fem.assemble_matrix(fem.form(w * v * domain.dx)).to_scipy().diagonal()
+
+    def __call__(self, velocity: np.ndarray) -> float:
+        rates = []
+        for u, step in zip(velocity, self.given.layers.steps, strict=True):
+            self.u.x.array[:] = u.T.ravel()
+            diagonal = fem.assemble_matrix(self.generator).to_scipy().diagonal()
+            rates.append(step * float(np.abs(diagonal / self.mass).max()))
+        return (1 - self.given.theta) * max(rates)
+
+
+EULER = {d: Sweeps(problem(d), {}) for d in NODES}
+UNEVEN = Sweeps(problem(2, times=[0.0, 1e-3, 0.4, 10.0]), {})
+MIDPOINT = {d: Sweeps(problem(d, "midpoint"), {}) for d in NODES}
+BOUNDS = {d: Bound(sweeps.problem) for d, sweeps in MIDPOINT.items()}
+seeds = st.integers(0, 2**32 - 1)
+
+
+@pytest.mark.parametrize("d", NODES)
+@settings(max_examples=40, deadline=None)
+@given(seed=seeds, power=st.floats(-3, 3))
+def test_no_velocity_breaks_positivity_or_mass(d: int, seed: int, power: float) -> None:
+    sweeps = EULER[d]
+    found = run(sweeps, at_peclet(sweeps, random(sweeps, seed), 10.0**power))
+    assert found["min_density"] >= 0
+    assert found["mass_error"] <= 1e-12
+    assert found["negative_mass"] == 0 and found["warnings"] == ()
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds, power=st.floats(-3, 3))
+def test_nor_do_uneven_and_very_long_layers(seed: int, power: float) -> None:
+    found = run(UNEVEN, at_peclet(UNEVEN, random(UNEVEN, seed), 10.0**power))
+    assert found["min_density"] >= 0
+    assert found["mass_error"] <= 1e-12
+
+
+@pytest.mark.parametrize("d", NODES)
+def test_three_layers_at_cell_peclet_50(d: int) -> None:
+    sweeps = EULER[d]
+    x = sweeps.problem.domain.coordinates.T
+    into_corners = np.repeat(np.sign(x + 1e-9)[None] * (1 + 0.3 * np.cos(5 * x[::-1])), 3, axis=0)
+    found = run(sweeps, at_peclet(sweeps, into_corners, 50.0))
+    assert found["peclet"] == pytest.approx(50, rel=1e-12)
+    assert found["min_density"] >= 0
+    owned = sweeps.problem.domain.owned
+    masses = sweeps.density[..., :owned] @ sweeps.mass.ones
+    assert masses.shape == (4, 2)
+    np.testing.assert_allclose(masses, np.tile([1 / 3, 2 / 3], (4, 1)), rtol=0, atol=1e-12)
+    assert np.abs(sweeps.density[-1] - sweeps.density[0]).max() > 0.1  # and something moved
+
+
+@pytest.mark.parametrize("d", NODES)
+def test_a_trained_flow_is_positive_and_keeps_mass(d: int) -> None:
+    solution = hd.train(problem(d))
+    assert solution.converged and solution.warnings == ()
+    assert solution.min_density >= 0 and solution.density.min() >= 0
+    assert solution.mass_error <= 1e-12
+
+
+@pytest.mark.parametrize("d", NODES)
+@settings(max_examples=15, deadline=None)
+@given(seed=seeds, share=st.floats(0.7, 0.9999))
+def test_midpoint_is_positive_under_its_bound(d: int, seed: int, share: float) -> None:
+    sweeps, bound = MIDPOINT[d], BOUNDS[d]
+    velocity = random(sweeps, seed)
+    low, high = 0.0, 10.0
+    for _ in range(15):  # the bound grows with the velocity: go up to the given share of it
+        middle = (low + high) / 2
+        low, high = (middle, high) if bound(middle * velocity) <= share else (low, middle)
+    assert 0.98 * share < bound(low * velocity) <= share
+    found = run(sweeps, low * velocity)
+    # rho' = (r - rho / 2) / (1/2) subtracts: a zero may come out as minus a rounding error
+    assert found["min_density"] >= -1e-15 * sweeps.density.max()
+    assert found["mass_error"] <= 1e-12
+
+
+def test_midpoint_far_beyond_its_bound_goes_negative_and_keeps_mass() -> None:
+    sweeps = MIDPOINT[1]
+    velocity = at_peclet(sweeps, np.ones((3, 1, 21)), 50.0)
+    assert BOUNDS[1](velocity) > 5
+    found = run(sweeps, velocity)
+    assert found["min_density"] < -0.01
+    assert found["mass_error"] <= 1e-12
+    assert "densities are negative" in str(found["warnings"])
+
+
+@pytest.mark.parametrize("d", NODES)
+def test_without_fitted_diffusion_densities_turn_negative(d: int) -> None:
+    """So the fitted diffusion is needed: the same flow with it stays positive."""
+    unfitted = Sweeps(problem(d, fitted=False), {})
+    velocity = at_peclet(unfitted, random(unfitted, 0), 20.0)
+    found = run(unfitted, velocity)
+    assert found["min_density"] < -1e-3
+    assert found["negative_mass"] > 1e-4
+    assert run(EULER[d], velocity)["min_density"] >= 0
+
+
+@pytest.mark.parametrize("kind", [{"fitted": False}, {"cells": "simplex"}], ids=str)
+def test_a_negative_density_is_warned_of(kind: dict[str, Any]) -> None:
+    bad = problem(2, **kind)
+    sweeps = Sweeps(bad, {})
+    start = at_peclet(sweeps, random(sweeps, 0), 20.0)
+    solution = hd.train(bad, initial=start, monitor=lambda entry: True)
+    assert solution.min_density < 0 < solution.negative_mass
+    (warning,) = solution.warnings
+    assert warning.startswith("densities are negative somewhere (min -") and "cell Peclet number 20;" in warning
+    assert solution.peclet == pytest.approx(20, rel=1e-10)
+
+
+def test_without_fitted_diffusion_training_leaves_the_densities() -> None:
+    """With a strong loss the optimiser finds the negative densities by itself."""
+    strong = replace(problem(1, fitted=False), losses=hd.Classification(200.0))
+    solution = hd.train(strong, options={"tao_max_it": 20})
+    assert solution.peclet > 1
+    assert solution.min_density < -1e-3 and solution.warnings
+    robust = hd.train(replace(strong, lagrangian=hd.Lagrangian(NOISE)), options={"tao_max_it": 20})
+    assert robust.min_density >= 0 and robust.warnings == ()
+
+
+@pytest.mark.parametrize("cells", ["box", "simplex"])
+def test_cell_peclet_number(cells: str) -> None:
+    domain = hd.Domain.box([0, 0], [4, 2], 5, cells=cells)
+    velocity = np.zeros((2, 2, domain.owned))
+    velocity[1] = [[3.0], [4.0]]
+    h = np.hypot(1, 0.5) if cells == "simplex" else 1.0
+    assert peclet(domain, velocity, 0.1) == pytest.approx(5 * h / 0.2, rel=1e-12)
+    assert peclet(domain, 0 * velocity, 0.1) == 0
