@@ -14,6 +14,7 @@ from statistics import median
 from time import perf_counter
 
 import numpy as np
+from moons import two_moons
 
 import hydrodl as hd
 
@@ -42,11 +43,7 @@ def main() -> None:
     for name, default in (("layers", 16), ("nodes", 41), ("repeat", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
     given = parser.parse_args()
-    samples = hd.load_dataset("two_moons", n=400, seed=0)
-    domain = hd.Domain.around(samples, nodes=given.nodes)
-    rho = hd.densities(samples, domain, bandwidth=0.2)
-    physics = hd.Lagrangian(noise=0.02, decay=0.02, smoothness=0.1)
-    functional = hd.ReducedFunctional(hd.Problem(domain, hd.layers(given.layers), rho, physics, hd.Classification(10.0)))
+    functional = hd.ReducedFunctional(two_moons(given.layers, given.nodes))
     rng = np.random.default_rng(0)
     velocity, direction = (0.3 * rng.standard_normal(functional.shape) for _ in range(2))
     functional.linearise(velocity)
@@ -56,7 +53,7 @@ def main() -> None:
     for _ in range(given.repeat):
         whole.append(seconds(functional.hessian_product, direction))
         bare.append(seconds(bare_work, functional))
-    print(f"{given.layers} layers, {given.nodes} x {given.nodes} nodes, {domain.comm.size} rank(s)")
+    print(f"{given.layers} layers, {given.nodes} x {given.nodes} nodes, {functional.problem.domain.comm.size} rank(s)")
     print(f"Hessian product {1e3 * median(whole):.2f} ms, bare PETSc work {1e3 * median(bare):.2f} ms")
     print(f"ratio {median(whole) / median(bare):.2f}")
 

@@ -9,15 +9,9 @@ from __future__ import annotations
 
 import argparse
 
+from moons import two_moons
+
 import hydrodl as hd
-
-
-def run(layers: int, nodes: int, scheme: str) -> hd.Solution:
-    samples = hd.load_dataset("two_moons", n=400, seed=0)
-    domain = hd.Domain.around(samples, nodes=nodes)
-    rho = hd.densities(samples, domain, bandwidth=0.2)
-    physics = hd.Lagrangian(noise=0.02, decay=0.02, smoothness=0.1)
-    return hd.train(hd.Problem(domain, hd.layers(layers), rho, physics, hd.Classification(10.0), scheme))
 
 
 def main() -> None:
@@ -28,11 +22,11 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     counts = []
     for layers, nodes in [(8, 41), (16, 41), (32, 41), (16, 81), (16, 161), (32, 161)]:
-        found = run(layers, nodes, scheme)
+        found = hd.train(two_moons(layers, nodes, scheme))
         counts.append(found.hessian_products)
         print(
-            f"| {layers} | {nodes} x {nodes} | {found.problem.unknowns} | {found.iterations} | {found.hessian_products} "
-            f"| {found.objective:.6f} | {found.gradient_norm:.1e} |",
+            f"| {layers} | {nodes} x {nodes} | {found.problem.unknowns} | {found.iterations} "
+            f"| {found.hessian_products} | {found.objective:.6f} | {found.gradient_norm:.1e} |",
             flush=True,
         )
     print(f"Hessian products, last over first: {counts[-1] / counts[0]:.2f}")

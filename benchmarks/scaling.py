@@ -27,18 +27,13 @@ def peak_bytes() -> int:
 
 def one(layers: int, nodes: int) -> None:
     """Train at one size and print the measurements as JSON."""
+    from moons import two_moons
+
     import hydrodl as hd
 
-    def train(layers: int, nodes: int) -> hd.Solution:
-        samples = hd.load_dataset("two_moons", n=400, seed=0)
-        domain = hd.Domain.around(samples, nodes=nodes)
-        rho = hd.densities(samples, domain, bandwidth=0.2)
-        physics = hd.Lagrangian(noise=0.02, decay=0.02, smoothness=0.1)
-        return hd.train(hd.Problem(domain, hd.layers(layers), rho, physics, hd.Classification(10.0)))
-
-    train(2, 9)  # imports and compiled forms
+    hd.train(two_moons(2, 9))  # imports and compiled forms
     before, wall, cpu = peak_bytes(), perf_counter(), process_time()
-    found = train(layers, nodes)
+    found = hd.train(two_moons(layers, nodes))
     wall, cpu = perf_counter() - wall, process_time() - cpu
     measured = {"unknowns": found.problem.unknowns, "wall": wall, "cpu": cpu, "products": found.hessian_products}
     measured |= {"newton": found.iterations, "bytes": (peak_bytes() - before) / (layers * nodes**2)}
@@ -64,8 +59,8 @@ def main() -> None:
         rows.append(row)
         each = 1e6 * row["cpu"] / row["products"] / row["unknowns"]
         print(
-            f"| {layers} | {nodes} x {nodes} | {row['unknowns']} | {row['wall']:.2f} | {row['cpu']:.2f} | {row['newton']} "
-            f"| {row['products']} | {each:.3f} | {row['bytes'] / 1e3:.2f} |",
+            f"| {layers} | {nodes} x {nodes} | {row['unknowns']} | {row['wall']:.2f} | {row['cpu']:.2f} "
+            f"| {row['newton']} | {row['products']} | {each:.3f} | {row['bytes'] / 1e3:.2f} |",
             flush=True,
         )
     size = np.log([row["unknowns"] for row in rows])

@@ -6,12 +6,14 @@ nodes. It writes figures and fields into runs/bridge_1d.
 
 # Which flow with noise nu carries a density a to a density b in unit time with the least work? Minimise
 #
-#     int_0^1 int rho |u|^2 / 2 dx dt     where     d rho / dt + d(rho u) / dx = nu d^2 rho / dx^2,   rho(0) = a,   rho(1) = b.
+#     int_0^1 int rho |u|^2 / 2 dx dt,     d rho / dt + d(rho u) / dx = nu d^2 rho / dx^2,   rho(0) = a,   rho(1) = b.
 #
-# This is Schroedinger's bridge of 1931, optimal transport with entropy. Training knows no condition at t = 1, but a loss:
-# lambda KL(rho(1) || b) with growing weight lambda leaves rho(1) = b in the limit, with an error of order 1 / lambda.
+# This is Schroedinger's bridge (1931), optimal transport with entropy. Training knows no condition at t = 1, but a
+# loss: lambda KL(rho(1) || b) with growing weight lambda leaves rho(1) = b in the limit, with an error of order 1 /
+# lambda.
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +25,11 @@ from hydrodl.plot import plot_convergence, plot_densities, plot_velocity
 small = "--small" in sys.argv[1:]
 layers, nodes, weights, tolerance = (32, 121, (1, 10, 100), 0.02) if small else (64, 201, (1, 10, 100, 1000), 0.005)
 
-# Between two Gaussians a = N(m0, s0^2) and b = N(m1, s1^2) everything is Gaussian. The two ends X(0), X(1) of a path have
-# the covariance c that maximises c + nu log(s0^2 s1^2 - c^2), that is c^2 + 2 nu c = s0^2 s1^2. A path between given ends
-# is a Brownian bridge, X(t) = (1 - t) X(0) + t X(1) + sqrt(2 nu t (1 - t)) Z, which gives the mean and variance at t = 1/2.
-# The work is 2 nu times the entropy of (X(0), X(1)) relative to the same with pure noise, X(1) - X(0) = N(0, 2 nu):
+# Between two Gaussians a = N(m0, s0^2) and b = N(m1, s1^2) everything is Gaussian. The two ends X(0), X(1) of a path
+# have the covariance c that maximises c + nu log(s0^2 s1^2 - c^2), that is c^2 + 2 nu c = s0^2 s1^2. A path between
+# given ends is a Brownian bridge, X(t) = (1 - t) X(0) + t X(1) + sqrt(2 nu t (1 - t)) Z, which gives the mean and
+# variance at t = 1/2. The work is 2 nu times the entropy of (X(0), X(1)) relative to the same with pure noise, X(1) -
+# X(0) = N(0, 2 nu):
 #
 #     work = (v - 2 nu - 2 nu log(v / 2 nu) + (m1 - m0)^2 + (c - s0^2)^2 / s0^2) / 2,     v = s1^2 - c^2 / s0^2.
 
@@ -37,9 +40,9 @@ exact_mean = (m0 + m1) / 2
 exact_variance = (s0**2 + s1**2) / 4 + c / 2 + nu / 2
 exact_work = (v - 2 * nu - 2 * nu * np.log(v / (2 * nu)) + (m1 - m0) ** 2 + (c - s0**2) ** 2 / s0**2) / 2
 
-# The mesh is fine enough for the noise to keep densities positive by itself (cell Peclet number below 1, checked at the
-# end), so the fitted diffusion of coarse meshes is switched off. Weight decay is all that is left of what is not rho
-# |u|^2 / 2; it only keeps the velocity defined where there is no density.
+# The mesh is fine enough for the noise to keep densities positive by itself (cell Peclet number below 1, checked at
+# the end), so the fitted diffusion of coarse meshes is switched off. Weight decay is all that is left of what is not
+# rho |u|^2 / 2; it only keeps the velocity defined where there is no density.
 
 domain = hd.Domain.interval(-4.0, 4.0, nodes)
 start = hd.mixture([hd.Gaussian(m0, std=s0)], domain)
@@ -95,13 +98,13 @@ say("wrote", plot_velocity(solution, folder / "velocity.png"))
 say("wrote", plot_convergence(solution, folder / "convergence.png"))
 say("wrote", write_vtk(folder, solution))
 
-# The distance to the target falls like 1 / lambda^2, the error of the mean like 1 / lambda; what stays in the variance
-# is the scheme's own error, first order in the layer thickness.
+# The distance to the target falls like 1 / lambda^2, the error of the mean like 1 / lambda; what stays in the
+# variance is the scheme's own error, first order in the layer thickness.
 
 say("weight   KL(rho(1) || b)   errors: mean      variance  work")
 for weight, distance, mean, variance, work in table:
     say(f"{weight:6d}   {distance:15.1e}   {mean:12.1e}  {variance:8.1e}  {work:8.1e}")
-assert all(later[1] < earlier[1] / 30 for earlier, later in zip(table, table[1:], strict=False))
+assert all(later[1] < earlier[1] / 30 for earlier, later in pairwise(table))
 assert solution.peclet < 1
 assert solution.min_density > 0
 largest = max(table[-1][2:])

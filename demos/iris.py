@@ -1,11 +1,11 @@
 """Iris: three species from two principal components, tested on flowers that training never saw.
 
-Run it with ``python demos/iris.py``, or under the environment's own mpiexec; ``--small`` takes fewer splits of the table.
-It writes figures and fields into runs/iris.
+Run it with ``python demos/iris.py``, or under the environment's own mpiexec; ``--small`` takes fewer splits of the
+table. It writes figures and fields into runs/iris.
 """
 
-# A real table: 150 flowers, four lengths, three species. Two things are new compared with two_moons.py, the reduction of
-# four features to two, and honest testing on so few flowers.
+# A real table: 150 flowers, four lengths, three species. Two things are new compared with two_moons.py, the reduction
+# of four features to two, and honest testing on so few flowers.
 
 import sys
 from pathlib import Path
@@ -20,12 +20,13 @@ small = "--small" in sys.argv[1:]
 splits = 3 if small else 5
 flowers = hd.load_dataset("iris", dimensions=2)
 
-# The flow lives in feature space, which has at most three dimensions here. By default hydrodl standardises the features
-# and then takes principal components, the right thing where features have different units. These four are all lengths in
-# centimetres, and scaling the narrow sepal width up to the size of the others would only add noise: on two standardised
-# components no classifier that we tried (logistic regression, support vectors, kernel densities) passes a median of 0.92,
-# on two components of the plain lengths they all reach about 0.96. So the directions are the leading right singular
-# vectors V of the centred lengths, and the coordinates are x = (lengths - mean) V / s, each of variance 1.
+# The flow lives in feature space, which has at most three dimensions here. By default hydrodl standardises the
+# features and then takes principal components, the right thing where features have different units. These four are
+# all lengths in centimetres, and scaling the narrow sepal width up to the size of the others would only add noise: on
+# two standardised components no classifier that we tried (logistic regression, support vectors, kernel densities)
+# passes a median of 0.92, on two components of the plain lengths they all reach about 0.96. So the directions are the
+# leading right singular vectors V of the centred lengths, and the coordinates are x = (lengths - mean) V / s, each of
+# variance 1.
 
 
 def lengths(train: hd.Samples) -> hd.Preprocessing:

@@ -12,8 +12,8 @@ from importlib.util import find_spec
 # One thread a rank: BLAS threads and MPI ranks would fight for the same cores. Must be set before BLAS loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# MPICH's ranks wait by spinning; with more ranks than cores they must yield instead, or every message costs a time slice.
-# Read when MPI starts.
+# MPICH's ranks wait by spinning; with more ranks than cores they must yield instead, or every message costs a time
+# slice. Read when MPI starts.
 if int(os.environ.get("MPI_LOCALNRANKS", "1")) > len(os.sched_getaffinity(0)):
     os.environ.setdefault("MPIR_CVAR_CH4_PROGRESS_THROTTLE", "1")
 

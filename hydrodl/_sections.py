@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from hydrodl._expression import Expression
 from hydrodl.data import DATASETS
+from hydrodl.train import PREFIXES
 
 
 class Section(BaseModel):
@@ -35,7 +36,6 @@ def _whole(default: Any, least: int) -> Any:
 
 
 Layer = Annotated[int | None, Field(ge=1, description="a layer number of at least 1 (default: the last)")]
-PREFIXES = ("tao_", "slab_", "metric_")  # the optimiser's, the slab operators' and the control metric's PETSc options
 Positive = Annotated[float, Field(gt=0)]
 Corner = Annotated[list[float], Field(min_length=1, max_length=3)]
 

@@ -122,10 +122,9 @@ def interpolate(domain: Domain, fields: Floats, points: Floats) -> Floats:
 
 def into(domain: Domain, points: Floats) -> Floats:
     """Points (n, d), those outside feature space moved to its nearest point; collective."""
-    lower, upper = domain.bounds
-    inside = np.clip(points, lower, upper)
     if domain.uniform_box:
-        return inside
+        return np.clip(points, *domain.bounds)
+    inside = points.copy()
     outside = locate(domain, inside).outside
     if len(outside):
         inside[outside] = _nearest(domain, inside[outside])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -14,7 +14,7 @@ from hydrodl.errors import SolverError
 from hydrodl.measures import measures
 from hydrodl.reduced import ReducedFunctional
 from hydrodl.solution import Solution
-from hydrodl.solvers import set_options
+from hydrodl.solvers import OptionScope
 
 Floats = NDArray[np.float64]
 Monitor = Callable[[dict[str, Any]], bool | None]
@@ -45,15 +45,22 @@ class Optimiser:
 
     Args:
         functional: J_h and its derivatives.
-        settings: PETSc options, "tao_..." among them.
+        settings: PETSc options, "tao_..." among them; asked: those of them that the caller gave.
         monitor: called after every step, see ``train``.
     """
 
-    def __init__(self, functional: ReducedFunctional, settings: Mapping[str, Any], monitor: Monitor | None) -> None:
+    def __init__(
+        self,
+        functional: ReducedFunctional,
+        settings: Mapping[str, Any],
+        asked: Collection[str],
+        monitor: Monitor | None,
+    ) -> None:
         self.functional, self.monitor = functional, monitor
         self.comm = functional.problem.domain.comm
         self.history: list[dict[str, Any]] = []
         self._began = perf_counter()
+        self._asked = asked
         self._own_forcing = "tao_ksp_rtol" not in settings
         size = int(np.prod(functional.shape))
         total = self.comm.allreduce(size)
@@ -66,10 +73,26 @@ class Optimiser:
         tao.setGradient(self._gradient, None)
         tao.setObjectiveGradient(self._objective_gradient, None)
         tao.setHessian(self._linearise, self._hessian)
-        set_options(tao, "hydrodl_", settings)
+        own = {key: value for key, value in settings.items() if key.startswith("tao_")}
+        self._scope = OptionScope("optimiser", own)
+        self._scope.apply(tao)
         tao.setConvergenceTest(self._test)  # after the options: choosing the type resets it
-        if tao.getKSP().handle:
-            pc = tao.getKSP().getPC()
+        self._install_inner_product()
+
+    def _install_inner_product(self) -> None:
+        """Give TAO the control inner product: as preconditioner to Newton's KSP, as first metric to quasi-Newton."""
+        tao, solver = self._tao, self._tao.getKSP()
+        if tao.getType().startswith("bqn"):
+            metric = PETSc.Mat().createPython(self._hessian.getSizes(), _Metric(self), comm=self.comm)
+            metric.setUp()
+            solver = PETSc.KSP().create(self.comm)
+            solver.setType("preonly")
+            solver.setOperators(metric)
+            approximation = tao.getLMVMMat()
+            approximation.setLMVMJ0(metric)
+            approximation.setLMVMJ0KSP(solver)
+        if solver.handle:
+            pc = solver.getPC()
             pc.setType("python")
             pc.setPythonContext(_Preconditioner(self))
 
@@ -162,6 +185,8 @@ class Optimiser:
         timings = dict(sweeps.seconds)
         timings["optimiser"] = max(seconds - sum(timings.values()) + sweeps.set_up_seconds, 0.0)
         owned = sweeps.halo.owned
+        found = measures(sweeps)
+        found["warnings"] += self._unread_options()
         return Solution(
             problem=functional.problem,
             velocity=velocity,
@@ -178,13 +203,22 @@ class Optimiser:
             operators_rebuilt=functional.restored,
             timings=timings,
             history=tuple(self.history),
-            **measures(sweeps),
+            **found,
+        )
+
+    def _unread_options(self) -> tuple[str, ...]:
+        unread = self._scope.unread() + self.functional.unread_options()
+        return tuple(
+            f"PETSc did not read the solver option {key!r}: misspelt, or without meaning for the solver chosen"
+            for key in unread
+            if key in self._asked
         )
 
     def destroy(self) -> None:
         """Free the PETSc objects; collective."""
         for item in (self._tao, self._hessian, self._x):
             item.destroy()
+        self._scope.close()
 
 
 class _Hessian:
@@ -201,6 +235,16 @@ class _Hessian:
 
     def shift(self, mat: Any, by: float) -> None:
         self.shift_by += by
+
+
+class _Metric:
+    """Python context of the control inner product as a Mat."""
+
+    def __init__(self, optimiser: Optimiser) -> None:
+        self._optimiser = optimiser
+
+    def mult(self, mat: Any, x: Any, y: Any) -> None:
+        y.array[:] = self._optimiser.functional.metric_product(self._optimiser.array(x)).ravel()
 
 
 class _Preconditioner:

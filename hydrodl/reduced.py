@@ -56,7 +56,7 @@ class ReducedFunctional:
             settings = factor_defaults(domain.comm, symmetric=True) | subset(options, "metric_")
             self._metric = OperatorFamily(
                 domain, pattern, action.column_owners(), len(problem.layers), domain.dimension,
-                prefix="hydrodl_metric_", options=settings, name="control inner product",
+                options=settings, name="control inner product",
             )  # fmt: skip
 
     @property
@@ -137,6 +137,13 @@ class ReducedFunctional:
         self.sweeps.seconds["sweeps"] += perf_counter() - start
         return out
 
+    def metric_product(self, direction: Floats) -> Floats:
+        """P times a direction (N, d, owned), a dual vector; P at the point of the last gradient."""
+        if self._metric_diagonal is not None:
+            return direction * self._metric_diagonal
+        assert self._metric is not None
+        return np.array([self._metric.product(k, fields).copy() for k, fields in enumerate(direction)])
+
     def norm(self, dual: Floats) -> float:
         """(g, P^-1 g)^(1/2), the norm of a dual vector in the control inner product, over all ranks."""
         local = float((dual * self.precondition(dual)).sum())
@@ -166,6 +173,11 @@ class ReducedFunctional:
             self.restored += 1
         self.products += 1
         return self.tangent.product(direction)
+
+    def unread_options(self) -> list[str]:
+        """Options for the linear solvers that PETSc has not asked for so far, with their prefixes."""
+        unread = ["slab_" + key for key in self.sweeps.operators.scope.unread()]
+        return unread + (["metric_" + key for key in self._metric.scope.unread()] if self._metric else [])
 
     def close(self) -> None:
         """Free the PETSc solvers; collective."""

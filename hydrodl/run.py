@@ -152,7 +152,7 @@ def report(solution: Solution) -> dict[str, Any]:
     """The numbers of report.json that are known from a solution alone."""
     problem = solution.problem
     names = (
-        "converged", "reason", "objective", "gradient_norm", "iterations", "hessian_products", "mass_error",
+        "converged", "reason", "objective", "gradient_norm", "iterations", "hessian_products", "warnings", "mass_error",
         "min_density", "peclet",
     )  # fmt: skip
     sizes = {"layers": len(problem.layers), "nodes": problem.domain.nodes, "unknowns": problem.unknowns}

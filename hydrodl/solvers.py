@@ -21,17 +21,37 @@ Floats = NDArray[np.float64]
 Options = Mapping[str, Any]
 
 
-def set_options(target: Any, prefix: str, options: Options) -> None:
-    """Give a PETSc object its prefix and the options below it, then let it read them."""
-    database = PETSc.Options()
-    database.prefixPush(prefix)
-    for key, value in options.items():
-        database.setValue(key, "" if value is None else value)
-    database.prefixPop()
-    target.setOptionsPrefix(prefix)
-    target.setFromOptions()
-    for key in options:
-        database.delValue(prefix + key)
+class OptionScope:
+    """PETSc options below a prefix of their own, in PETSc's database while the objects that read them live.
+
+    Args:
+        name: what the options are for; the prefix is this and a number that no other scope has.
+        options: PETSc's names, without prefix, and values; None for a flag without a value.
+    """
+
+    _count = 0
+
+    def __init__(self, name: str, options: Options) -> None:
+        OptionScope._count += 1
+        self.prefix = f"hydrodl_{name}_{OptionScope._count}_"
+        self._keys = list(options)
+        self._database = PETSc.Options()
+        for key, value in options.items():
+            self._database.setValue(self.prefix + key, "" if value is None else value)
+
+    def apply(self, target: Any) -> None:
+        """Let a PETSc object read its options."""
+        target.setOptionsPrefix(self.prefix)
+        target.setFromOptions()
+
+    def unread(self) -> list[str]:
+        """Options that no PETSc object has asked for yet."""
+        return [key for key in self._keys if not self._database.used(self.prefix + key)]
+
+    def close(self) -> None:
+        """Take the options out of the database again."""
+        for key in self._keys:
+            self._database.delValue(self.prefix + key)
 
 
 def factor_defaults(comm: Any, *, symmetric: bool = False) -> dict[str, Any]:
@@ -59,13 +79,13 @@ class OperatorFamily:
         columns: global number of each local column.
         count: number of operators.
         width: number of right-hand sides solved at once.
-        prefix: PETSc options prefix; options: PETSc's options below it.
-        name: what to call an operator in an error message.
+        options: PETSc's options for the KSP and PC of each.
+        name: what to call an operator in an error message and in the options' prefix.
     """
 
     def __init__(
         self, domain: Domain, pattern: Pattern, columns: NDArray[np.int64], count: int, width: int, *,
-        prefix: str, options: Options, name: str,
+        options: Options, name: str,
     ) -> None:  # fmt: skip
         self.pattern = pattern
         self.name = name
@@ -79,11 +99,11 @@ class OperatorFamily:
             rows = np.repeat(np.arange(domain.owned), np.diff(pattern.pointers))
             self.data[:, rows == pattern.columns] = 1.0
         self.matrices = [self._matrix(k) for k in range(count)]
-        self.solvers = [self._solver(k, prefix, options) for k in range(count)]
+        self.scope = OptionScope(name.replace(" ", "_"), options)
+        self.solvers = [self._solver(k) for k in range(count)]
         self._input, self._output = np.zeros((width, domain.owned)), np.zeros((width, domain.owned))
         self.right = self._dense(self._input)
         self.left = self._dense(self._output)
-        self._direct = [s.getType() == "preonly" for s in self.solvers]
 
     def _matrix(self, k: int) -> Any:
         if self._comm.size == 1:
@@ -94,10 +114,10 @@ class OperatorFamily:
             matrix = PETSc.Mat().createAIJ(self._sizes, csr=csr, comm=self._comm)
         return matrix
 
-    def _solver(self, k: int, prefix: str, options: Options) -> Any:
+    def _solver(self, k: int) -> Any:
         solver = PETSc.KSP().create(self._comm)
         solver.setOperators(self.matrices[k])
-        set_options(solver, prefix, options)
+        self.scope.apply(solver)
         return solver
 
     def _dense(self, array: Floats) -> Any:
@@ -140,10 +160,17 @@ class OperatorFamily:
             raise SolverError(f"{self.name} {k}: linear solve failed with PETSc reason {reason}")
         return self._output
 
+    def product(self, k: int, fields: Floats) -> Floats:
+        """A_k times each of the fields (width, owned); the result is valid until the next call."""
+        self._input[...] = fields
+        self.matrices[k].matMult(self.right, self.left)
+        return self._output
+
     def destroy(self) -> None:
         """Free the PETSc objects; collective."""
         for item in (*self.solvers, *self.matrices, self.right, self.left):
             item.destroy()
+        self.scope.close()
 
 
 class Mass:
@@ -154,29 +181,21 @@ class Mass:
         self.diagonal: Floats | None = values if pattern.diagonal else None
         if self.diagonal is None:
             options = {"ksp_type": "cg", "pc_type": "jacobi", "ksp_rtol": 1e-14, "ksp_max_it": 500}
-            self._family = OperatorFamily(
-                domain, pattern, columns, 1, 1, prefix="hydrodl_mass_", options=options, name="mass matrix"
-            )
+            self._family = OperatorFamily(domain, pattern, columns, 1, 1, options=options, name="mass matrix")
             self._family.set(0, values)
-            self._in, self._out = (PETSc.Vec().createMPI((domain.owned, domain.nodes), comm=domain.comm) for _ in "io")
         self.ones = self.apply(np.ones((1, domain.owned)))[0]
 
     def apply(self, fields: Floats) -> Floats:
         """M times each field."""
         if self.diagonal is not None:
             return fields * self.diagonal
-        return np.array([self._product(field) for field in fields])
+        return np.array([self._family.product(0, field[None])[0].copy() for field in fields])
 
     def solve(self, duals: Floats) -> Floats:
         """M^-1 times each dual vector."""
         if self.diagonal is not None:
             return duals / self.diagonal
         return np.array([self._family.solve(0, dual[None])[0].copy() for dual in duals])
-
-    def _product(self, field: Floats) -> Floats:
-        self._in.array[:] = field
-        self._family.matrices[0].mult(self._in, self._out)
-        return self._out.array.copy()
 
     def integrals(self, fields: Floats) -> Floats:
         """int f dx of each field over all ranks, shape (m,)."""

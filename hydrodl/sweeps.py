@@ -56,7 +56,7 @@ class Sweeps:
         self.mass = Mass(domain, mass_pattern, columns, mass_values)
         settings = factor_defaults(domain.comm) | subset(options, "slab_")
         self.operators = OperatorFamily(
-            domain, generator, columns, slabs, classes, prefix="hydrodl_slab_", options=settings, name="slab operator"
+            domain, generator, columns, slabs, classes, options=settings, name="slab operator"
         )
         self.losses = [CompiledLoss(loss, action, halo, classes, slabs) for loss in problem.terms]
         self.velocity = halo.stack(slabs, domain.dimension)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,7 +30,8 @@ DEFAULTS: dict[str, Any] = {
 """What hydrodl asks of PETSc unless the caller says otherwise. Norms are in the control inner product: an error of
 gradient norm g in u changes J by about g^2 / 2."""
 
-_PREFIXES = ("tao_", "slab_", "metric_")
+PREFIXES = ("tao_", "slab_", "metric_")
+"""The options' prefixes: the optimiser, the slab operators, the control inner product."""
 
 
 def train(
@@ -49,14 +51,17 @@ def train(
     Returns:
         The solution; ``converged`` is False when the tolerance was not reached, and ``reason`` says why.
 
+    Warns:
+        RuntimeWarning: negative densities, or options that PETSc did not read; also in ``Solution.warnings``.
+
     Raises:
         InputError: an option outside PETSc's three prefixes here, or an initial velocity of wrong shape or not finite.
         SolverError: densities or the objective are not finite at the starting point.
     """
     settings = DEFAULTS | dict(options or {})
-    unknown = [key for key in settings if not key.startswith(_PREFIXES)]
+    unknown = [key for key in settings if not key.startswith(PREFIXES)]
     if unknown:
-        raise InputError(f"solver option {unknown[0]!r} is unknown; options start with {', '.join(_PREFIXES)}")
+        raise InputError(f"solver option {unknown[0]!r} is unknown; options start with {', '.join(PREFIXES)}")
     functional = ReducedFunctional(problem, settings)
     start = np.zeros(functional.shape) if initial is None else np.asarray(initial, dtype=float)
     fine = start.shape == functional.shape and bool(np.isfinite(start).all())
@@ -64,9 +69,12 @@ def train(
         raise InputError(
             f"initial velocity has shape {start.shape}, must be finite and {functional.shape} on this rank"
         )
-    optimiser = Optimiser(functional, settings, monitor)
+    optimiser = Optimiser(functional, settings, set(options or {}), monitor)
     try:
-        return optimiser.run(start)
+        solution = optimiser.run(start)
     finally:
         optimiser.destroy()
         functional.close()
+    for note in solution.warnings if problem.domain.comm.rank == 0 else ():
+        warnings.warn(note, RuntimeWarning, stacklevel=2)
+    return solution

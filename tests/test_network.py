@@ -180,7 +180,7 @@ def test_points_outside_a_mesh_move_to_its_nearest_point(name: str) -> None:
 
 def test_push_on_a_disc_ends_at_the_rim() -> None:
     net = moving(network(hd.Domain.from_file(MESHES / "disc.msh")), [lambda x: 20 * x] * 3)
-    path = net.push([[0.5, 0.2], [0.0, -1.0], [1e-3, 0.0]])
+    path = net.push([[0.5, 0.2], [0.0, -1.0], [0.05, 0.0]])
     radii = np.linalg.norm(path[-1], axis=1)
     assert (radii > 2.9).all() and (radii <= 3 + 1e-9).all()
     np.testing.assert_allclose(path[-1][1], [0.0, -3.0], atol=0.1)

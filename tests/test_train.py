@@ -148,9 +148,11 @@ def test_iteration_limit(kind: str) -> None:
 
 def test_the_iteration_limit_holds_where_petscs_own_gradient_test_has_passed() -> None:
     """The Euclidean norm is far smaller than ours; PETSc then reports convergence in place of the limit."""
-    found = hd.train(PROBLEM, options={"tao_gatol": 0.1, "tao_max_it": 3, "tao_type": "bqnls"})
-    assert found.history[3]["gradient_norm"] > 0.1
+    free = hd.train(PROBLEM, options={"tao_gatol": 0.0, "tao_max_it": 5, "tao_type": "bncg"})
+    unreached = 0.9 * min(step["gradient_norm"] for step in free.history[:4])
+    found = hd.train(PROBLEM, options={"tao_gatol": unreached, "tao_max_it": 3, "tao_type": "bncg"})
     assert found.iterations == 3 and not found.converged
+    assert found.reason == "iteration limit tao_max_it reached"
 
 
 @pytest.mark.parametrize(
@@ -216,12 +218,12 @@ def test_bad_starting_points(change: Callable[[np.ndarray], np.ndarray]) -> None
 def test_kl_of_densities_below_its_floor() -> None:
     """Midpoint densities can turn negative: KL is then no number. A start there is an error, a trial step refused."""
     target = hd.mixture([hd.Gaussian([0.5, -0.5], 0.2, label=c) for c in "ab"], PROBLEM.domain)
-    given = problem(hd.Density(50.0, target, "kl"), "midpoint", smoothness=0.0)
+    given = problem(hd.Density(1.0, target, "kl"), "midpoint")
     with pytest.raises(hd.SolverError, match="objective is nan at the starting velocity"):
         hd.train(given, initial=np.full(BEST.velocity.shape, 50.0))
-    found = hd.train(given, options={"tao_max_it": 30})
-    assert np.isfinite(found.objective) and found.objective < 0.5 * found.history[0]["objective"]
-    assert np.isfinite(found.velocity).all() and found.reason != "objective or gradient is not a number"
+    found = hd.train(given)
+    assert found.objective < 0.5 * found.history[0]["objective"] and np.isfinite(found.velocity).all()
+    assert found.reason != "objective or gradient is not a number"
 
 
 # What a Solution holds

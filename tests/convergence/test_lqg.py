@@ -26,8 +26,8 @@ import pytest
 import hydrodl as hd
 from hydrodl.kernel import moment
 
-NOISE, DEPTH, START, TARGET, VARIANCE = 0.8, 1.0, -0.5, 0.5, 1.0
-PULL, HALF = {1: 0.5, 2: 0.25}, {1: 7.0, 2: 6.0}
+NOISE, START, TARGET, VARIANCE = 0.8, -0.5, 0.5, 1.0
+PULL, HALF, DEPTH = {1: 0.5, 2: 0.25}, {1: 7.0, 2: 6.0}, {1: 1.0, 2: 0.5}
 SCHEMES = {"euler-box": 1, "midpoint": 2}
 
 
@@ -51,18 +51,18 @@ class Answer:
 def exact(d: int, layers: int, scheme: str) -> Answer:
     """The continuous optimum, its velocity where the scheme's slab stands: t_k (euler-box) or the middle (midpoint)."""
     c = PULL[d]
-    t = np.linspace(0, DEPTH, layers + 1)
-    left = 1 + c * (DEPTH - t)
+    t = np.linspace(0, DEPTH[d], layers + 1)
+    left = 1 + c * (DEPTH[d] - t)
     k = left / left[0]
-    at = t[:-1] + (0 if scheme == "euler-box" else 0.5 * DEPTH / layers)
+    at = t[:-1] + (0 if scheme == "euler-box" else 0.5 * DEPTH[d] / layers)
     objective = c / left[0] / 2 * d * ((START - TARGET) ** 2 + VARIANCE) + NOISE * d * np.log(left[0])
     spread = k**2 * (VARIANCE + 2 * NOISE * left[0] ** 2 / c * (1 / left - 1 / left[0]))
-    return Answer(objective, -c / (1 + c * (DEPTH - at)), TARGET + (START - TARGET) * k, spread)
+    return Answer(objective, -c / (1 + c * (DEPTH[d] - at)), TARGET + (START - TARGET) * k, spread)
 
 
 def layered(d: int, layers: int, scheme: str) -> Answer:
     """The optimum of the scheme in layers, continuous in features: the recursion of the module's docstring."""
-    theta, step = (1.0 if scheme == "euler-box" else 0.5), DEPTH / layers
+    theta, step = (1.0 if scheme == "euler-box" else 0.5), DEPTH[d] / layers
     top, constant, slopes = PULL[d], 0.0, []
     for _ in range(layers):
         q = (np.sqrt(1 + 4 * theta * step * top) - 1) / (2 * theta * step)
@@ -86,7 +86,7 @@ def trained(d: int, nodes: int, layers: int, scheme: str, fitted: bool = True) -
     domain = hd.Domain.box([-HALF[d]] * d, [HALF[d]] * d, nodes)
     problem = hd.Problem(
         domain,
-        hd.layers(layers, DEPTH),
+        hd.layers(layers, DEPTH[d]),
         hd.mixture([hd.Gaussian([START] * d, VARIANCE**0.5)], domain),
         hd.Lagrangian(NOISE, decay=0.0, fitted=fitted),
         hd.Position(PULL[d], [[TARGET] * d]),
@@ -100,7 +100,9 @@ def trained(d: int, nodes: int, layers: int, scheme: str, fitted: bool = True) -
     weights /= weights.sum(axis=1)[:, None]
     mean = weights @ x
     variance = weights @ x**2 - mean**2
-    slope = [w @ ((x - m) * u[0]) / (w @ (x - m) ** 2) for w, m, u in zip(weights, mean, solution.velocity, strict=False)]
+    slope = [
+        w @ ((x - m) * u[0]) / (w @ (x - m) ** 2) for w, m, u in zip(weights, mean, solution.velocity, strict=False)
+    ]
     return Answer(solution.objective, np.array(slope), mean, variance)
 
 
@@ -145,19 +147,18 @@ def test_order_in_layers_without_fitting(scheme: str) -> None:
 @pytest.mark.parametrize("d", [1, 2])
 def test_order_in_layers(d: int, scheme: str) -> None:
     """Fitted boxes: successive differences of objective, mean and variance, in which the error in nodes cancels."""
-    answers = [trained(d, 57 if d == 1 else 25, n, scheme) for n in (4, 8, 16, 32)[: 4 if d == 1 else 3]]
+    answers = [trained(d, 57 if d == 1 else 25, n, scheme) for n in ((8, 16, 32, 64) if d == 1 else (4, 8, 16))]
     errors = [a.errors(b)[[0, 2, 3]] for a, b in pairwise(answers)]
     print("LAYFIT", d, scheme, errors, orders(errors))
-    np.testing.assert_allclose(orders(errors)[-1], SCHEMES[scheme], atol=0.15)
+    np.testing.assert_allclose(orders(errors)[-1], SCHEMES[scheme], atol=0.2)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_layered_optimum_is_found_exactly_without_fitting(scheme: str) -> None:
     """Quadratics are in the scheme: every slope, mean and variance of the recursion, up to the walls."""
     found, wanted = trained(1, 57, 8, scheme, fitted=False), layered(1, 8, scheme)
-    print("EXACT", found.objective-wanted.objective)
+    print("EXACT", found.objective - wanted.objective)
     assert found.objective == pytest.approx(wanted.objective, abs=5e-7)
     np.testing.assert_allclose(found.slope, wanted.slope, atol=1e-5)
     np.testing.assert_allclose(found.mean, wanted.mean, atol=2e-6)
     np.testing.assert_allclose(found.variance, wanted.variance, atol=2e-5)
-

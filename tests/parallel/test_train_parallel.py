@@ -17,14 +17,14 @@ PROGRAM = Path(__file__).with_name("train_program.py")
 EXACT = ("converged", "reason", "warnings")
 CLOSE = ("objective", "start", "slope", "curvature", "norm", "initial_gradient_norm")
 CASES = [
-    "line euler-box", "box euler-box", "P2 euler-box", "line midpoint", "box midpoint", "P2 midpoint",
-    "box, losses", "cube", "tetrahedra", "box, iterated",
+    "line euler-box", "line midpoint", "P2 euler-box", "P2 midpoint",
+    "box euler-box", "box midpoint", "cube euler-box", "box euler-box, iterated",
 ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def runs() -> dict[int, dict[str, Any]]:
-    return {ranks: json.loads(run_on_ranks(PROGRAM, ranks)) for ranks in (1, 2, 3)}
+    return {ranks: json.loads(run_on_ranks(PROGRAM, ranks, timeout=300)) for ranks in (1, 2, 3)}
 
 
 @pytest.mark.parametrize("ranks", [2, 3])
@@ -49,7 +49,7 @@ def test_training_does_not_depend_on_the_ranks(runs: dict[int, dict[str, Any]], 
 
 
 @pytest.mark.parametrize("ranks", [2, 3])
-@pytest.mark.parametrize("case", [case for case in CASES if case != "cube"])
+@pytest.mark.parametrize("case", [case for case in CASES if "cube" not in case])
 def test_so_does_not_the_network(runs: dict[int, dict[str, Any]], ranks: int, case: str) -> None:
     one, many = runs[1]["cases"][case], runs[ranks]["cases"][case]
     assert many["accuracy"] == one["accuracy"] > 0.8

@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import hydrodl as hd  # isort: skip  (before mpi4py: it loads the compiled stack in the order that needs)
 import numpy as np
-
-import hydrodl as hd  # before mpi4py: it loads the compiled stack in the order that needs
-from mpi4py import MPI  # isort: skip
+from mpi4py import MPI
 
 from hydrodl.verification import hessian_symmetry, taylor_orders
 
@@ -31,32 +30,31 @@ def problem(d: int, scheme: str, loss: str, nodes: int, **choices: Any) -> hd.Pr
     }
     smoothness = 0.0 if d == 1 else 0.2
     lagrangian = hd.Lagrangian(0.1, smoothness=smoothness, energy=hd.Power(0.1), potential=lambda x: x[:, 0] ** 2 / 9)
-    return hd.Problem(domain, hd.layers([0.0, 0.3, 0.5, 1.0]), rho, lagrangian, losses[loss], scheme)
+    return hd.Problem(domain, hd.layers([0.0, 0.4, 1.0]), rho, lagrangian, losses[loss], scheme)
 
 
 def cases() -> Iterator[tuple[str, hd.Problem, dict[str, Any]]]:
     for scheme in ("euler-box", "midpoint"):
         yield f"line {scheme}", problem(1, scheme, "density", 21), {}
-        yield f"box {scheme}", problem(2, scheme, "classification", 9), {}
-        yield f"P2 {scheme}", problem(2, scheme, "classification", 6, cells="simplex", degree=2), {}
-    yield "box, losses", problem(2, "euler-box", "density", 9), {}
-    yield "cube", problem(3, "euler-box", "position", 5), {}
-    yield "tetrahedra", problem(3, "midpoint", "classification", 4, cells="simplex"), {}
+        yield f"P2 {scheme}", problem(2, scheme, "classification", 5, cells="simplex", degree=2), {}
+    yield "box euler-box", problem(2, "euler-box", "density", 8), {}
+    yield "box midpoint", problem(2, "midpoint", "classification", 8), {}
+    yield "cube euler-box", problem(3, "euler-box", "position", 4), {}
     iterate = {"slab_ksp_type": "gmres", "slab_pc_type": "bjacobi", "slab_ksp_rtol": 1e-13}
-    yield "box, iterated", problem(2, "euler-box", "classification", 9), iterate | {"tao_type": "nls"}
+    yield "box euler-box, iterated", problem(2, "euler-box", "classification", 8), iterate | {"tao_type": "nls"}
 
 
 def smooth(given: hd.Problem, number: int) -> np.ndarray:
     """A velocity that is the same function on any number of ranks."""
     x = given.domain.coordinates[: given.domain.owned]
-    waves = [np.sin((number + i + 1) * x.sum(axis=1) + k) for k in range(3) for i in range(given.domain.dimension)]
-    return 0.3 * np.array(waves).reshape(3, given.domain.dimension, -1)
+    waves = [np.sin((number + i + 1) * x.sum(axis=1) + k) for k in range(2) for i in range(given.domain.dimension)]
+    return 0.3 * np.array(waves).reshape(2, given.domain.dimension, -1)
 
 
 def derivatives(given: hd.Problem) -> dict[str, Any]:
     functional = hd.ReducedFunctional(given)
     u, v, w = (smooth(given, number) for number in range(3))
-    orders = taylor_orders(functional, u, v)
+    orders = taylor_orders(functional, u, v, (1e-2, 5e-3))
     comm, gradient = given.domain.comm, functional.gradient(u)
     functional.linearise(u)
     product = functional.hessian_product(v)

@@ -159,3 +159,152 @@ def newton(gradient: Callable[[np.ndarray], np.ndarray], z: np.ndarray) -> np.nd
             break  # rounding
         z = z + scale * step
     return z
+
+
+def no_energy() -> tuple[hd.Entropy | None, Callable, Callable]:
+    return None, np.zeros_like, np.zeros_like
+
+
+def entropy() -> tuple[hd.Entropy, Callable, Callable]:
+    s, delta = 0.2, 1e-3
+    return (
+        hd.Entropy(s, delta),
+        lambda R: s * (R + delta) * np.log(R + delta),
+        lambda R: s * (np.log(R + delta) + 1),
+    )
+
+
+def congestion() -> tuple[hd.Power, Callable, Callable]:
+    return hd.Power(0.4, 2.5), lambda R: 0.4 / 2.5 * R**2.5, lambda R: 0.4 * R**1.5
+
+
+def focusing() -> tuple[hd.Focusing, Callable, Callable]:
+    return hd.Focusing(0.1, 2), lambda R: -0.05 * R * R, lambda R: -0.1 * R
+
+
+ENERGIES = {"none": no_energy, "entropy": entropy, "congestion": congestion, "focusing": focusing}
+
+
+def linear(weight: float, phi: np.ndarray) -> tuple[Callable, Callable]:
+    """G density and slope of a loss lambda phi_c rho_c."""
+    return lambda rho: weight * phi * rho, lambda rho: weight * phi + 0 * rho
+
+
+def loss(kind: str, x: np.ndarray, target: hd.Densities, reorder: np.ndarray, layer: int | None = None) -> tuple:
+    """A loss of the package and, apart from it, its density and slope at the grid's nodes."""
+    star, d = target.values[:, reorder], x.shape[1]
+    if kind == "classification":
+        W, b = np.array([[1.0, 0.5], [-0.8, 0.3]])[:, :d], np.array([0.1, -0.2])
+        z = x @ W.T + b
+        phi = np.log(np.exp(z).sum(axis=1)) - z.T
+        return hd.Classification(3.0, hd.Readout(W, b), layer), *linear(3.0, phi)
+    if kind == "position":
+        b = np.array([[0.5, 0.2], [-0.4, 0.1]])[:, :d]
+        phi = ((x[None] - b[:, None]) ** 2).sum(axis=2) / 2
+        return hd.Position(2.0, b, layer), *linear(2.0, phi)
+    if kind == "l2":
+        return hd.Density(2.0, target, layer=layer), lambda r: (r - star) ** 2, lambda r: 2 * (r - star)
+    floor = 1e-4
+    delta = floor / np.ptp(x, axis=0).prod()
+    ratio: Callable = lambda r: np.log((r + delta) / (star + delta))  # noqa: E731
+    return (
+        hd.Density(1.5, target, "kl", floor, layer),
+        lambda r: 1.5 * ((r + delta) * ratio(r) - r + star),
+        lambda r: 1.5 * ratio(r),
+    )
+
+
+CASES = [
+    (1, "none", ("classification",)),
+    (1, "entropy", ("kl",)),
+    (1, "congestion", ("l2",)),
+    (1, "focusing", ("position",)),
+    (1, "congestion", ("kl", "classification")),
+    (2, "entropy", ("l2",)),
+]
+
+
+@pytest.mark.parametrize("scheme", ["euler-box", "midpoint"])
+@pytest.mark.parametrize(("d", "energy", "kinds"), CASES)
+def test_training_agrees_with_dense_newton(d: int, energy: str, kinds: tuple[str, ...], scheme: str) -> None:
+    """Velocity, slab and layer densities, potentials and objective to 1e-9."""
+    lower, upper, nodes = [-1.0, -0.8][:d], [1.0, 1.5][:d], [7] if d == 1 else [4, 4]
+    domain = hd.Domain.box(lower, upper, nodes)
+    grid = Grid.of(lower, upper, nodes)
+    order = _match(grid.x, domain.coordinates[: domain.owned])
+    rho0 = hd.mixture([hd.Gaussian([-0.3, 0.1][:d], 0.5, label=0), hd.Gaussian([0.4, 0.3][:d], 0.6, label=1)], domain)
+    target = hd.mixture([hd.Gaussian([0.4, 0.5][:d], 0.6, label=0), hd.Gaussian([-0.2, 0.0][:d], 0.5, label=1)], domain)
+    bowl: Callable = lambda x: 0.3 * (x**2).sum(axis=1)  # noqa: E731
+    tilt: Callable = lambda x: 0.2 * x[:, 0]  # noqa: E731
+    U, value_of_U, slope_of_U = ENERGIES[energy]()
+    steps = STEPS[d]
+    layers = [1, len(steps)] if len(kinds) == 2 else [len(steps)]
+    losses = [loss(kind, grid.x, target, order, layer) for kind, layer in zip(kinds, layers, strict=True)]
+    problem = hd.Problem(
+        domain,
+        hd.layers(np.concatenate([[0.0], np.cumsum(steps)])),
+        rho0,
+        hd.Lagrangian(NOISE, DECAY, SMOOTHNESS, KINETIC, U, [bowl, tilt]),
+        [item[0] for item in losses],
+        scheme,
+    )
+    solution = hd.train(problem, options={"tao_gatol": 1e-12})
+    physics = Physics(
+        (value_of_U, slope_of_U),
+        np.stack([bowl(grid.x), tilt(grid.x)]),
+        {layer: item[1:] for layer, item in zip(layers, losses, strict=True)},
+    )
+    theta = 1.0 if scheme == "euler-box" else 0.5
+    start_density = rho0.values[:, order]
+    evaluate = lambda z: action(grid, physics, start_density, steps, theta, z)  # noqa: E731
+    places, size = layout(d, 2, len(grid.x), len(steps), layers)
+    z = np.zeros(size)
+    for name in ("r", "end"):  # at rest with the first densities everywhere: not a solution of any of the equations
+        z[places[name][0]] = np.broadcast_to(start_density, places[name][1]).ravel()
+    z = newton(lambda y: evaluate(y)[1], z)
+    value, residual, fields = evaluate(z)
+    assert np.abs(residual).max() < 1e-13
+    close = {"rtol": 0.0, "atol": 1e-9}
+    assert solution.objective == pytest.approx(value, abs=1e-11)
+    np.testing.assert_allclose(solution.velocity[..., order], fields["u"], **close)
+    density = layer_densities(start_density, fields["r"], theta)
+    np.testing.assert_allclose(solution.density[..., order], density, **close)
+    np.testing.assert_allclose(density[layers], fields["end"], **close)
+    # one potential more than layers where a loss acts inside: the package keeps the later one, before the loss
+    keep = [0, *range(2, len(steps) + 2)] if len(layers) == 2 else range(len(steps) + 1)
+    np.testing.assert_allclose(solution.potential[..., order], fields["phi"][keep], **close)
+
+
+def layer_densities(first: np.ndarray, slabs: np.ndarray, theta: float) -> np.ndarray:
+    """rho at t_0 .. t_N: theta R' = r - (1 - theta) R."""
+    out = [first]
+    for r in slabs:
+        out.append((r - (1 - theta) * out[-1]) / theta)
+    return np.array(out)
+
+
+def _match(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """i -> j with y_j = x_i."""
+    distance = np.abs(x[:, None] - y[None]).max(axis=2)
+    assert distance.min(axis=1).max() < 1e-12
+    return distance.argmin(axis=1)
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_the_gradient_by_hand_is_the_derivative_of_the_action(d: int) -> None:
+    """Complex step of S_h in random directions, so that the reference stands on S_h alone."""
+    nodes = [5] if d == 1 else [3, 4]
+    grid = Grid.of([-1.0, -0.8][:d], [1.0, 1.5][:d], nodes)
+    rng = np.random.default_rng(3)
+    M = len(grid.x)
+    _, value, slope = entropy()
+    star = rng.random((2, M))
+    losses = {1: (lambda r: (r - star) ** 2, lambda r: 2 * (r - star)), 2: linear(2.0, star)}
+    physics = Physics((value, slope), rng.random((2, M)), losses)
+    size = layout(d, 2, M, 2, [1, 2])[1]
+    z, rho0 = 0.5 + rng.random(size), rng.random((2, M))
+    for theta in (1.0, 0.5):
+        gradient = action(grid, physics, rho0, (0.3, 0.7), theta, z)[1]
+        for direction in rng.standard_normal((4, size)):
+            slope_of_S = action(grid, physics, rho0, (0.3, 0.7), theta, z + 1e-30j * direction)[0].imag / 1e-30
+            assert slope_of_S == pytest.approx(gradient @ direction, rel=1e-12)

@@ -1,0 +1,132 @@
+"""Schroedinger bridges: a heavy terminal loss pins the last density, and training becomes entropic optimal transport.
+
+Without decay, potential and internal energy, J is the kinetic energy E int |u|^2/2 dt of dX = u dt + sqrt(2 nu) dW.
+By Girsanov that is 2 nu KL(P | W), P the law of X and W that of noise alone from the same start. Of all P with given
+first and last density the least is a mixture of Brownian bridges over a plan pi of the end points, so that
+
+    min J = 2 nu KL(pi | rho_0(x) p_T(x, y)),    p_t(x, y) = (4 pi nu t)^(-d/2) exp(-|x - y|^2 / (4 nu t)),
+          = <pi, |x - y|^2/2> / T + 2 nu [ int pi log pi - int rho_0 log rho_0 + (d/2) log(4 pi nu T) ],
+
+and pi minimises <pi, |x - y|^2/2> + 2 nu T int pi log pi: Sinkhorn's problem with regularisation e = 2 nu T. It has the
+form pi = f(x) p_T(x, y) g(y), and the density at time t is (p_t f)(z) (p_{T-t} g)(z).
+
+Gaussians in d = 1, N(m0, s0) to N(m1, s1): pi is Gaussian, covariance C = sqrt(s0 s1 + e^2/4) - e/2 of its ends, and
+the density at T/2 has mean (m0 + m1)/2 and variance (s0 + s1 + 2 C)/4 + e/4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import ot
+import pytest
+
+import hydrodl as hd
+from hydrodl.kernel import moment
+
+DECAY = 1e-6  # keeps the velocity of empty regions bounded, changes J by about as much
+
+
+def bridge(
+    start: Sequence[hd.Gaussian], end: Sequence[hd.Gaussian], domain: hd.Domain, noise: float, layers: int,
+    divergence: str, weights: Sequence[float], scheme: str = "midpoint",
+) -> list[hd.Solution]:  # fmt: skip
+    """Solutions for growing weights of the terminal loss, each started from the one before."""
+    first, last = hd.mixture(start, domain), hd.mixture(end, domain)
+    found: list[hd.Solution] = []
+    for weight in weights:
+        loss = hd.Density(weight, last, divergence)
+        problem = hd.Problem(domain, hd.layers(layers), first, hd.Lagrangian(noise, decay=DECAY), loss, scheme)
+        found.append(hd.train(problem, initial=found[-1].velocity if found else None))
+        assert found[-1].converged, found[-1].reason
+        assert found[-1].min_density > 0
+    return found
+
+
+def middle(solution: hd.Solution) -> np.ndarray:
+    """Total density at half depth, (nodes,)."""
+    return solution.density[len(solution.problem.layers) // 2].sum(axis=0)
+
+
+def gaussian_bridge(m0: float, s0: float, m1: float, s1: float, noise: float) -> tuple[float, hd.Gaussian]:
+    """min J and the density at half depth, T = 1."""
+    e = 2 * noise
+    covariance = np.sqrt(s0 * s1 + e**2 / 4) - e / 2
+    given = s1 - covariance**2 / s0  # variance of the last point, the first given
+    distance = (m1 - m0) ** 2 + s0 + s1 - 2 * covariance
+    energy = noise * (np.log(e / given) - 1 + distance / e)
+    return energy, hd.Gaussian((m0 + m1) / 2, np.sqrt((s0 + s1 + 2 * covariance) / 4 + e / 4))
+
+
+def sinkhorn_bridge(first: hd.Densities, last: hd.Densities, noise: float) -> tuple[float, np.ndarray]:
+    """min J and the density at half depth at the nodes, T = 1, from POT's potentials."""
+    domain = first.domain
+    x, mass, e, d = domain.coordinates[: domain.owned], moment(domain), 2 * noise, domain.dimension
+    a, b = (mass * f.values.sum(axis=0) for f in (first, last))
+    cost = ot.dist(x, x) / 2
+    plan, log = ot.bregman.sinkhorn_log(a / a.sum(), b / b.sum(), cost, e, numItermax=20000, stopThr=1e-12, log=True)
+    relative = np.where(plan > 0, np.log(np.maximum(plan, 1e-300)) - np.log(a)[:, None] - np.log(mass)[None], 0.0)
+    energy = (plan * cost).sum() + e * ((plan * relative).sum() + d / 2 * np.log(2 * np.pi * e))
+    # u_i exp(-cost / e) v_j = (2 pi e)^(d/2) u_i p_1(x_i, x_j) v_j; half the way each has variance e/2
+    half = np.exp(-cost / (e / 2)) / (np.pi * e) ** (d / 2)
+    forward, backward = half @ np.exp(log["log_u"].ravel()), half @ np.exp(log["log_v"].ravel())
+    return float(energy), (2 * np.pi * e) ** (d / 2) * forward * backward
+
+
+def distance(domain: hd.Domain, rho: np.ndarray, other: np.ndarray) -> float:
+    """int |rho - other|: between 0 and 2."""
+    return float(moment(domain) @ np.abs(rho - other))
+
+
+def test_sinkhorn_reference_against_the_gaussian_closed_form() -> None:
+    """The two references agree, so that either may judge the code."""
+    domain = hd.Domain.interval(-5.0, 5.0, 161)
+    ends = [hd.mixture([hd.Gaussian(m, s**0.5)], domain) for m, s in ((-0.5, 0.36), (0.5, 0.64))]
+    energy, half = sinkhorn_bridge(*ends, 0.2)
+    expected, gaussian = gaussian_bridge(-0.5, 0.36, 0.5, 0.64, 0.2)
+    assert energy == pytest.approx(expected, abs=1e-8)
+    assert distance(domain, half, gaussian.density(domain.coordinates[: domain.owned])) < 1e-8
+
+
+@pytest.mark.parametrize(("divergence", "last"), [("kl", 0.02), ("l2", 0.02)])
+def test_gaussian_bridge_with_growing_weight(divergence: str, last: float) -> None:
+    domain = hd.Domain.interval(-4.0, 4.0, 161)
+    ends = [[hd.Gaussian(m, s**0.5)] for m, s in ((-0.5, 0.36), (0.5, 0.64))]
+    expected, gaussian = gaussian_bridge(-0.5, 0.36, 0.5, 0.64, 0.2)
+    weights = (1.0, 10.0, 100.0, 1e3) if divergence == "kl" else (10.0, 100.0, 1e3, 1e4)
+    found = bridge(*ends, domain, 0.2, 8, divergence, weights)
+    half = gaussian.density(domain.coordinates[: domain.owned])
+    errors = [distance(domain, middle(s), half) for s in found]
+    energies = [s.parts["running"] - expected for s in found]
+    misses = [distance(domain, s.density[-1, 0], s.problem.losses[0].target.values[0]) for s in found]
+    print("GAUSS", divergence, errors, energies, misses)
+    assert all(b < a for a, b in zip(errors, errors[1:], strict=False))
+    assert all(b < 0.6 * a for a, b in zip(misses, misses[1:], strict=False))
+    assert errors[-1] < last
+    assert abs(energies[-1]) < last * expected
+
+
+ENDS = {
+    1: (
+        [hd.Gaussian(-1.0, 0.5, weight=0.7), hd.Gaussian(0.8, 0.6, weight=0.3)],
+        [hd.Gaussian(-0.4, 0.7), hd.Gaussian(1.2, 0.5)],
+    ),
+    2: (
+        [hd.Gaussian([-0.7, 0.0], 0.6, weight=0.6), hd.Gaussian([0.7, 0.5], 0.5, weight=0.4)],
+        [hd.Gaussian([0.0, -0.7], 0.5), hd.Gaussian([0.2, 0.8], 0.6)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("d", "half_width", "sizes"), [(1, 4.5, (46, 91, 181)), (2, 3.5, (15, 29))])
+def test_bridge_between_mixtures_against_sinkhorn(d: int, half_width: float, sizes: tuple[int, ...]) -> None:
+    """Density at half depth and energy; both errors fall with the mesh."""
+    noise, errors, energies = 0.25, [], []
+    for nodes in sizes:
+        domain = hd.Domain.box([-half_width] * d, [half_width] * d, nodes)
+        energy, half = sinkhorn_bridge(hd.mixture(ENDS[d][0], domain), hd.mixture(ENDS[d][1], domain), noise)
+        solution = bridge(*ENDS[d], domain, noise, 8 if d == 1 else 4, "kl", (10.0, 1e3))[-1]
+        errors.append(distance(domain, middle(solution), half))
+        energies.append(abs(solution.parts["running"] - energy) / energy)
+    print("MIX", d, errors, energies, energy)

@@ -1,0 +1,82 @@
+"""Every demo runs from an empty directory at its small size, asserts its number and writes what it says it writes."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.parallel.launch import launch
+
+DEMOS = Path(__file__).parents[1] / "demos"
+PLANE = {"transport.png", "densities.png", "velocity.png", "convergence.png", "fields.pvd"}
+# name: (headline, its number, what the number must be, files)
+SCRIPTS = {
+    "two_moons": (r"^test accuracy ([\d.]+), smallest density", lambda value: value >= 0.99, PLANE),
+    "two_spirals": (r"^test accuracy ([\d.]+), smallest density", lambda value: value >= 0.95, PLANE),
+    "iris": (r"^held-out accuracy, median of \d+ splits: ([\d.]+)", lambda value: value >= 0.93, PLANE),
+    "bridge_1d": (r"^bridge: largest error (\S+), allowed", lambda value: value <= 0.02, PLANE - {"transport.png"}),
+}
+FILES = {"report.json", "problem.toml", "solution.h5", *PLANE}
+
+
+def run(*command: object, cwd: Path) -> str:
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, *map(str, command)], cwd=cwd, env=environment, text=True, capture_output=True, timeout=400
+    )
+    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def check(name: str, output: str, folder: Path) -> None:
+    headline, holds, files = SCRIPTS[name]
+    found = re.findall(headline, output, re.MULTILINE)
+    assert len(found) == 1, output  # once, whatever the number of ranks
+    assert holds(float(found[0])), found
+    assert len(re.findall(r"^ *step +\d+ +J = ", output, re.MULTILINE)) > 3
+    written = {Path(path) for path in re.findall(r"^wrote (.*)", output, re.MULTILINE)}
+    assert written == {Path("runs") / name / file for file in files}
+    for path in written:
+        assert (folder / path).stat().st_size > 500, path
+
+
+def test_every_demo_is_tested_and_listed() -> None:
+    assert {path.stem for path in DEMOS.glob("*.py")} == set(SCRIPTS)
+    assert {path.stem for path in DEMOS.glob("*.toml")} == {"two_moons", "iris"}
+    listed = set(re.findall(r"\[`([\w.]+)`\]", (DEMOS / "README.md").read_text()))
+    assert listed == {path.name for kind in ("*.py", "*.toml") for path in DEMOS.glob(kind)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_demo(name: str, tmp_path: Path) -> None:
+    check(name, run(DEMOS / f"{name}.py", "--small", cwd=tmp_path), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parallel
+def test_demo_under_mpiexec(tmp_path: Path) -> None:
+    done = launch(DEMOS / "bridge_1d.py", 2, "--small", timeout=300, cwd=tmp_path)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    check("bridge_1d", done.stdout, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "least"), [("two_moons", 0.985), ("iris", 0.93)])
+def test_problem_file(name: str, least: float, tmp_path: Path) -> None:
+    run("-m", "hydrodl", "train", DEMOS / f"{name}.toml", "--out", "run", "--set", "network.layers=8", cwd=tmp_path)
+    report = json.loads((tmp_path / "run/report.json").read_text())
+    assert report["converged"] is True
+    assert report["test_accuracy"] >= least
+    assert report["min_density"] > 0
+    assert {path.name for path in (tmp_path / "run").iterdir()} >= FILES
+    if name == "iris":
+        table = run("-m", "hydrodl", "predict", "run", DEMOS / "iris.csv", cwd=tmp_path).splitlines()
+        truth = [line.split(",")[-1] for line in (DEMOS / "iris.csv").read_text().splitlines()[1:]]
+        said = [line.split(",")[0] for line in table[1:]]
+        assert len(said) == len(truth)
+        assert sum(a == b for a, b in zip(said, truth, strict=True)) >= 0.93 * len(truth)

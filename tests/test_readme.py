@@ -1,0 +1,76 @@
+"""Every snippet of the README runs, in its order, as a new user would run it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+SCRIPTS = Path(sys.executable).parent
+
+
+def snippets(language: str) -> list[str]:
+    """The fenced blocks of one language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def run(command: list[str], folder: Path, timeout: int = 300) -> str:
+    """Run one command in a folder and return what it printed."""
+    path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True,
+        timeout=timeout,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_python_snippets_run_as_one_session(tmp_path: Path) -> None:
+    first, *more = snippets("python")
+    session = tmp_path / "session.py"
+    session.write_text("\n".join([first, *more]))
+    printed = run([sys.executable, str(session)], tmp_path)
+    assert printed.startswith("converged")
+    assert float(printed.splitlines()[0].split()[-1]) >= 0.99  # the accuracy that the first snippet prints
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A folder with the README's problem file and some points, and the commands of its second shell block."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "moons.toml").write_text(snippets("toml")[0])
+    (folder / "points.csv").write_text("x1,x2\n0.0,1.0\n1.0,-0.5\n")
+    return folder, [line for line in snippets("sh")[1].splitlines() if line]
+
+
+def test_shell_snippets_run(shell: tuple[Path, list[str]]) -> None:
+    folder, commands = shell
+    assert len(commands) == 4
+    for command in commands:
+        run(command.split(), folder)
+    for name in ("report.json", "problem.toml", "solution.h5", "fields.pvd"):
+        assert (folder / "moons" / name).is_file()
+        assert (folder / "moons2" / name).is_file()
+    labels = [line.split(",")[0] for line in (folder / "labels.csv").read_text().splitlines()]
+    assert labels == ["label", "0", "1"]
+
+
+def test_make_targets_exist() -> None:
+    targets = [line.split()[1] for line in snippets("sh")[0].splitlines()]
+    assert targets == ["demo", "test"]
+    for target in targets:
+        expected = {"demo": "demos/two_moons.py", "test": "-m pytest"}[target]
+        assert expected in run(["make", "-n", target], ROOT)
+
+
+def test_every_quoted_command_and_file_exists() -> None:
+    for name in re.findall(r"python (benchmarks/\w+\.py)", README):
+        assert (ROOT / name).is_file(), name
+    for name in re.findall(r"\]\((docs/[^)]+)\)", README):
+        assert (ROOT / name).is_file(), name
