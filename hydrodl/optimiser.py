@@ -180,7 +180,7 @@ class Optimiser:
         gradient = functional.gradient(velocity)
         norm = functional.norm(gradient)
         sweeps = functional.sweeps
-        potential = sweeps.layer_potentials()
+        potential, jumps = sweeps.layer_potentials()
         seconds = perf_counter() - self._began
         timings = dict(sweeps.seconds)
         timings["optimiser"] = max(seconds - sum(timings.values()) + sweeps.set_up_seconds, 0.0)
@@ -192,6 +192,7 @@ class Optimiser:
             velocity=velocity,
             density=sweeps.density[..., :owned].copy(),
             potential=potential,
+            jumps=jumps,
             objective=functional.evaluate(velocity),
             parts=dict(functional.parts),
             gradient_norm=norm,

@@ -41,7 +41,7 @@ EXPORTS: dict[str, Callable[[Path, Solution], Any]] = {
     "vtk": lambda folder, solution: write_vtk(folder, solution),
     "npz": lambda folder, solution: write_npz(folder / "network.npz", solution),
 }
-_FIELDS = ("problem", "velocity", "density", "potential")
+_FIELDS = ("problem", "velocity", "density", "potential", "jumps")
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ def _write(folder: Path, solution: Solution, made: _build.Setup, model: dict[str
     facts = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name not in _FIELDS}
     save_checkpoint(
         folder / CHECKPOINT, problem.domain, problem.layers, solution.velocity, density=solution.density,
-        potential=solution.potential, attributes=facts | {"model": model},
+        potential=solution.potential, jumps=solution.jumps, attributes=facts | {"model": model},
     )  # fmt: skip
     write_vtk(folder, solution)
     network = Network(solution, made.train.preprocessing)
@@ -192,7 +192,8 @@ def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
     names = [f.name for f in fields(Solution) if f.name not in _FIELDS and f.name in found.attributes]
     facts = {name: found.attributes[name] for name in names}
     problem = _build.make_problem(solved, rho, readout)
-    solution = Solution(problem, found.velocity, found.density, found.potential, **facts)
+    jumps = np.zeros_like(found.potential[1:]) if found.jumps is None else found.jumps
+    solution = Solution(problem, found.velocity, found.density, found.potential, jumps, **facts)
     return Run(solved, solution, preprocessing)
 
 

@@ -23,6 +23,7 @@ class Solution:
         velocity: u_k on slab k at this rank's owned nodes, shape (N, d, owned).
         density: rho_c at layers t_0 .. t_N, shape (N + 1, C, owned).
         potential: phi_c at layers, shape (N + 1, C, owned); at a layer with a loss, its value before the loss.
+        jumps: -M^-1 dG of losses at layers t_1 .. t_N inside, shape (N, C, owned), zero where there is none.
         objective: J; parts: the running cost and every loss, which add up to J.
         gradient_norm, initial_gradient_norm: in the control inner product.
         converged: did the gradient norm pass the tolerance; reason: why the optimiser stopped, in words.
@@ -41,6 +42,7 @@ class Solution:
     velocity: Floats
     density: Floats
     potential: Floats
+    jumps: Floats
     objective: float
     parts: Mapping[str, float]
     gradient_norm: float

@@ -35,7 +35,7 @@ __all__ = [
 FORMAT, VERSION = "hydrodl checkpoint", 1
 MATCH = 1e-8  # nodes closer than this fraction of the box's diagonal are the same node
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_FIELDS = ("velocity", "density", "potential")
+_FIELDS = ("velocity", "density", "potential", "jumps")
 _FACTS = (
     "objective", "parts", "gradient_norm", "initial_gradient_norm", "converged", "reason", "iterations",
     "hessian_products", "timings", "history", "min_density", "mass_error", "peclet",
@@ -49,18 +49,21 @@ class Checkpoint:
     Attributes:
         velocity: u_k on slab k, shape (N, d, owned).
         density, potential: rho and phi at t_0 .. t_N, shape (N + 1, C, owned), or None if they were not saved.
+        jumps: of the potential at losses inside, shape (N, C, owned), or None: there are none.
         attributes: everything else that was saved (objective, reason, history, ...), as JSON gives it back.
     """
 
     velocity: Floats
     density: Floats | None
     potential: Floats | None
+    jumps: Floats | None
     attributes: dict[str, Any]
 
 
 def save_checkpoint(
     path: str | Path, domain: Domain, layers: Layers, velocity: Floats, *,
-    density: Floats | None = None, potential: Floats | None = None, attributes: Mapping[str, Any],
+    density: Floats | None = None, potential: Floats | None = None, jumps: Floats | None = None,
+    attributes: Mapping[str, Any],
 ) -> None:  # fmt: skip
     """Collective: write an HDF5 checkpoint that any number of ranks can read; an older one is replaced atomically.
 
@@ -68,12 +71,14 @@ def save_checkpoint(
         path: the file, usually ``solution.h5``.
         velocity: shape (N, d, owned).
         density, potential: shape (N + 1, C, owned); optional.
+        jumps: shape (N, C, owned); optional, left out of the file where it is zero.
         attributes: whatever JSON can hold (NumPy numbers and arrays included).
 
     Raises:
         InputError: wrong shapes, attributes that JSON cannot hold, or the file cannot be written.
     """
-    arrays = {"velocity": velocity, "density": density, "potential": potential}
+    inside = jumps is not None and domain.comm.allreduce(bool(jumps.any()), MPI.LOR)
+    arrays = {"velocity": velocity, "density": density, "potential": potential, "jumps": jumps if inside else None}
     fields = {name: array for name, array in arrays.items() if array is not None}
     raise_together(domain.comm, _misshapen(domain, layers, fields))
     text = _encode(attributes)
@@ -101,7 +106,8 @@ def save_solution(path: str | Path, solution: Solution) -> None:
     facts["class_names"] = list(problem.densities.class_names)
     save_checkpoint(
         path, problem.domain, problem.layers, solution.velocity,
-        density=solution.density, potential=solution.potential, attributes=facts,
+        density=solution.density, potential=solution.potential, jumps=solution.jumps,
+        attributes=facts,
     )  # fmt: skip
 
 
@@ -128,7 +134,8 @@ def load_checkpoint(path: str | Path, domain: Domain, layers: Layers) -> Checkpo
 def _misshapen(domain: Domain, layers: Layers, fields: Mapping[str, Floats]) -> InputError | None:
     """The error of the first field whose shape is wrong on this rank."""
     for name, field in fields.items():
-        length, width = (len(layers), domain.dimension) if name == "velocity" else (len(layers) + 1, "C")
+        length = len(layers) + (name in ("density", "potential"))
+        width = domain.dimension if name == "velocity" else "C"
         want = (length, field.shape[1] if field.ndim == 3 and width == "C" else width, domain.owned)
         if field.shape != want:
             return InputError(f"{name} has shape {field.shape}, must be ({length}, {width}, {domain.owned})")
@@ -225,4 +232,4 @@ def _read(path: Path, rows: np.ndarray) -> Checkpoint:
     with _open(path) as h5:
         fields = {name: np.stack([slab[:, rows] for slab in h5[name]]) for name in _FIELDS if name in h5}
         attributes = json.loads(h5["attributes"][()])
-    return Checkpoint(fields["velocity"], fields.get("density"), fields.get("potential"), attributes)
+    return Checkpoint(**{name: fields.get(name) for name in _FIELDS}, attributes=attributes)  # type: ignore[arg-type]

@@ -169,20 +169,25 @@ class Sweeps:
             out[k, :, :owned] = slab
             dual = (self.mass.apply(slab) - (1 - theta) * dual) / theta
 
-    def layer_potentials(self) -> Floats:
-        """phi_c at layers t_0 .. t_N after a backward sweep, (N + 1, C, owned); phi_N = -M^-1 dG."""
+    def layer_potentials(self) -> tuple[Floats, Floats]:
+        """phi_c at layers t_0 .. t_N after a backward sweep, (N + 1, C, owned), and the jumps at losses, (N, C, owned).
+
+        phi_N = -M^-1 dG; a loss at a layer inside adds its -M^-1 dG to what the slab below sees of that layer.
+        """
         owned, theta, steps = self.halo.owned, self.theta, len(self.steps)
         out = np.zeros((steps + 1, self.problem.classes, owned))
+        jumps = np.zeros_like(out[1:])
         at_end = np.zeros_like(out[0])
         for k in reversed(range(steps)):
             for loss in self.losses:
                 if loss.layer == k + 1:
-                    at_end = at_end - self.mass.solve(loss.gradient(self.density[k + 1]))
+                    jumps[k] -= self.mass.solve(loss.gradient(self.density[k + 1]))
+            at_end = at_end + jumps[k]
             if k + 1 == steps:
-                out[steps] = at_end
+                out[steps], jumps[k] = at_end, 0.0
             out[k] = (self.slab_potential[k, :, :owned] - (1 - theta) * at_end) / theta
             at_end = out[k]
-        return out
+        return out, jumps
 
     def _check_finite(self, stack: Floats, name: str) -> None:
         sums = np.ascontiguousarray(stack[..., : self.halo.owned].sum(axis=(1, 2)))

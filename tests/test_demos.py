@@ -60,9 +60,9 @@ def test_demo(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parallel
 def test_demo_under_mpiexec(tmp_path: Path) -> None:
-    done = launch(DEMOS / "bridge_1d.py", 2, "--small", timeout=300, cwd=tmp_path)
+    done = launch(DEMOS / "two_moons.py", 2, "--small", timeout=300, cwd=tmp_path)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    check("bridge_1d", done.stdout, tmp_path)
+    check("two_moons", done.stdout, tmp_path)
 
 
 @pytest.mark.slow

@@ -37,6 +37,7 @@ def fake_solution(domain: Domain, class_names: tuple[str, ...] = ("a", "b"), par
         velocity=np.array([[smooth(x, 10 * k + i) for i in range(domain.dimension)] for k in range(n)]),
         density=np.array([[smooth(x, 100 + 10 * k + c) for c in classes] for k in range(n + 1)]),
         potential=np.array([[smooth(x, -10 * k - c) for c in classes] for k in range(n + 1)]),
+        jumps=np.array([[smooth(x, 7 * k - c) for c in classes] for k in range(n)]),
         objective=np.float64(1.5), gradient_norm=1e-9, converged=True, reason="gradient small enough", iterations=7,
         hessian_products=31, timings={"sweeps": 0.5}, history=({"iteration": 0, "objective": 2.0},),
     )  # fmt: skip
@@ -70,6 +71,7 @@ def test_checkpoint_returns_every_field_exactly(tmp_path: Path, dimension: int, 
     assert np.array_equal(loaded.velocity, solution.velocity)
     assert loaded.density is not None and np.array_equal(loaded.density, solution.density)
     assert loaded.potential is not None and np.array_equal(loaded.potential, solution.potential)
+    assert loaded.jumps is not None and np.array_equal(loaded.jumps, solution.jumps)
     assert loaded.attributes["objective"] == 1.5 and loaded.attributes["class_names"] == ["a", "b"]
     assert loaded.attributes["history"] == [{"iteration": 0, "objective": 2.0}]
 

@@ -95,7 +95,7 @@ def test_every_slab_equation_holds(scheme: str, case: str) -> None:
     made = Case(scheme, **CASES[case])
     functional, u, gradient = swept(made)
     sweeps, theta, steps = functional.sweeps, made.problem.theta, made.problem.layers.steps
-    phi, pulls = sweeps.layer_potentials(), made.loss_slopes(sweeps)
+    (phi, jumps), pulls = sweeps.layer_potentials(), made.loss_slopes(sweeps)
     for k, step in enumerate(steps):
         r, q = sweeps.slab_density[k], sweeps.slab_potential[k]
         before, after = sweeps.density[k], sweeps.density[k + 1]
@@ -114,6 +114,8 @@ def test_every_slab_equation_holds(scheme: str, case: str) -> None:
         # u: the gradient of J is Delta dH/du
         np.testing.assert_allclose(gradient[k], step * made.slope(made.H, made.u), atol=1e-12)
     np.testing.assert_allclose(made.mass(phi[-1]), -pulls[4], atol=1e-11)
+    np.testing.assert_allclose(made.mass(jumps[1]), -pulls[2], atol=1e-11)
+    assert not jumps[[0, 2, 3]].any()
     np.testing.assert_array_equal(sweeps.density[0], made.problem.densities.values)
 
 
@@ -123,7 +125,7 @@ def test_duality_is_exact(scheme: str, case: str) -> None:
     made = Case(scheme, **CASES[case])
     functional, u, _ = swept(made, seed=1)
     sweeps, steps = functional.sweeps, made.problem.layers.steps
-    phi = sweeps.layer_potentials()
+    phi = sweeps.layer_potentials()[0]
     gained = float((made.loss_slopes(sweeps)[2] * sweeps.density[2]).sum())
     for k, step in enumerate(steps):
         made.load(made.u, u[k])

@@ -46,7 +46,7 @@ def losses_of(kind: str, domain: hd.Domain, classes: int) -> Loss | Sequence[Los
     several = [
         hd.Density(2.0, target, "kl", layer=1),
         hd.Classification(3.0),
-        hd.Density(1.5, target, "l2", layer=2),
+        hd.Density(1.5, target, "l2", layer=1),
         hd.Position(0.7, targets, layer=2),
         hd.Density(1.0, target, "kl", floor=1e-3),
     ]

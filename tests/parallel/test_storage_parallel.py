@@ -50,7 +50,7 @@ def ranks_read(folder: Path) -> None:
     for kind in range(len(KINDS)):
         domain = domain_of(kind)
         loaded, expected = load_checkpoint(folder / f"{kind}.h5", domain, layers(TIMES)), fake_solution(domain)
-        for name in ("velocity", "density", "potential"):
+        for name in ("velocity", "density", "potential", "jumps"):
             assert np.allclose(getattr(loaded, name), getattr(expected, name), rtol=1e-12, atol=1e-12), (kind, name)
         assert loaded.attributes["iterations"] == 7
     report("read")

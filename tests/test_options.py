@@ -1,0 +1,113 @@
+"""Solver options: what the caller names reaches PETSc, and what PETSc does not know is an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hydrodl as hd
+
+TIMES = [0.0, 0.3, 0.5, 1.0]
+
+
+def problem(scheme: str = "euler-box") -> hd.Problem:
+    domain = hd.Domain.box([-1.0, -1.0], [1.0, 1.2], 7)
+    means = [[-0.3, 0.2], [0.3, -0.1]]
+    rho = hd.mixture([hd.Gaussian(mean, 0.3, label=name) for mean, name in zip(means, "ab", strict=True)], domain)
+    return hd.Problem(domain, hd.layers(TIMES), rho, hd.Lagrangian(0.1, smoothness=0.2), hd.Classification(5.0), scheme)
+
+
+PROBLEM = problem()
+BEST = hd.train(PROBLEM, options={"tao_gatol": 1e-11})
+
+
+@pytest.mark.parametrize("kind", ["bntr", "bnls", "bntl", "ntr", "nls", "ntl"])
+def test_newton_types(kind: str) -> None:
+    found = hd.train(PROBLEM, options={"tao_type": kind})
+    assert found.converged and found.iterations < 12
+    assert found.objective == pytest.approx(BEST.objective, rel=1e-11)
+
+
+@pytest.mark.parametrize("kind", ["bqnls", "bncg"])
+def test_first_order_types_need_no_hessian(kind: str) -> None:
+    found = hd.train(PROBLEM, options={"tao_type": kind, "tao_gatol": 1e-4})
+    assert found.converged and found.hessian_products == 0
+    assert found.iterations > 8  # another method indeed
+    assert found.objective == pytest.approx(BEST.objective, rel=1e-7)
+    assert {step["cg_iterations"] for step in found.history} == {0}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"slab_ksp_type": "gmres", "slab_pc_type": "bjacobi", "slab_ksp_rtol": 1e-13},
+        {"slab_ksp_type": "gmres", "slab_pc_type": "ilu", "slab_ksp_rtol": 1e-13},
+        {"slab_ksp_type": "bcgs", "slab_pc_type": "jacobi", "slab_ksp_rtol": 1e-13},
+        {"metric_ksp_type": "cg", "metric_pc_type": "jacobi", "metric_ksp_rtol": 1e-13},
+        {"slab_pc_type": "lu", "slab_pc_factor_mat_ordering_type": "rcm"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("scheme", ["euler-box", "midpoint"])
+def test_iterating_gives_the_same_optimum(options: dict[str, Any], scheme: str) -> None:
+    given = problem(scheme=scheme)
+    expected, found = hd.train(given), hd.train(given, options=options)
+    assert found.converged
+    assert found.objective == pytest.approx(expected.objective, rel=1e-11)
+    np.testing.assert_allclose(found.velocity, expected.velocity, atol=1e-6)
+    assert found.mass_error < 1e-11
+
+
+def test_a_loose_slab_solver_is_seen_in_the_mass() -> None:
+    """So the options above do reach the slab solvers."""
+    options = {"slab_ksp_type": "gmres", "slab_pc_type": "jacobi", "slab_ksp_rtol": 1e-3, "tao_max_it": 2}
+    assert hd.train(PROBLEM, options=options).mass_error > 1e-9
+
+
+def test_a_slab_solver_that_fails_is_named() -> None:
+    options = {"slab_ksp_type": "gmres", "slab_pc_type": "none", "slab_ksp_max_it": 1, "slab_ksp_rtol": 1e-13}
+    with pytest.raises(hd.SolverError, match="slab operator 0: linear solve failed"):
+        hd.train(PROBLEM, options=options)
+
+
+def test_forcing_is_ours_unless_given() -> None:
+    loose, tight = hd.train(PROBLEM), hd.train(PROBLEM, options={"tao_ksp_rtol": 1e-10})
+    assert tight.hessian_products > loose.hessian_products
+    assert tight.objective == pytest.approx(loose.objective, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"nonsense": 1}, "'nonsense' is unknown"),
+        ({"-tao_type": "nls"}, "'-tao_type' is unknown"),
+        ({"tao_type": "nonsense"}, "tao_type"),
+        ({"tao_max_it": "many"}, "tao_max_it"),
+        ({"tao_max_it": 0}, "tao_max_it"),
+        ({"tao_gatol": "small"}, "tao_gatol"),
+        ({"slab_pc_type": "nonsense"}, "slab_pc_type"),
+        ({"slab_ksp_type": "nonsense"}, "slab_ksp_type"),
+        ({"metric_pc_type": "nonsense"}, "metric_pc_type"),
+    ],
+    ids=str,
+)
+def test_bad_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(hd.InputError, match=message) as caught:
+        hd.train(PROBLEM, options=options)
+    assert "\n" not in str(caught.value)
+    assert hd.train(PROBLEM).converged  # nothing stays behind in PETSc's database
+
+
+@pytest.mark.parametrize("key", ["tao_nonsense", "slab_pc_typ", "metric_kps_type"])
+def test_misspelt_options_are_warned_of(key: str) -> None:
+    with pytest.warns(RuntimeWarning, match=key):
+        hd.train(PROBLEM, options={key: 3})
+
+
+def test_options_that_petsc_reads_late() -> None:
+    options = {"slab_ksp_type": "gmres", "slab_ksp_rtol": 1e-13, "slab_pc_type": "bjacobi"}
+    with pytest.raises(hd.InputError, match="sub_pc_type"):
+        hd.train(PROBLEM, options=options | {"slab_sub_pc_type": "nonsense"})
+    assert hd.train(PROBLEM, options=options | {"slab_sub_pc_type": "lu"}).converged
