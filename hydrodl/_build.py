@@ -62,15 +62,20 @@ def samples(data: sections.Data) -> tuple[Samples, Samples | None]:
         return drawn, sample_mixture(parts, data.test_samples, data.seed + TEST_SEED) if data.test_samples else None
     source = str(data.source)
     if not data.is_table and DATASETS[source].source.startswith("generated"):
-        made = load_dataset(source, n=data.samples, noise=data.noise, seed=data.seed, dimensions=data.dimensions)
+        made = load_dataset(
+            source, n=data.samples, noise=data.noise, seed=data.seed, dimensions=data.dimensions, one_unit=data.one_unit
+        )
         if not data.test_samples:
             return made, None
         test = load_dataset(source, n=data.test_samples, noise=data.noise, seed=data.seed + TEST_SEED)
         return made, test.with_preprocessing(made.preprocessing)
     if data.is_table:
-        table = read_csv(source, label=str(data.label), features=data.features, dimensions=data.dimensions)
+        table = read_csv(
+            source, label=str(data.label), features=data.features, dimensions=data.dimensions,
+            one_unit=bool(data.one_unit),
+        )  # fmt: skip
     else:
-        table = load_dataset(source, noise=data.noise, dimensions=data.dimensions)
+        table = load_dataset(source, noise=data.noise, dimensions=data.dimensions, one_unit=data.one_unit)
     return table.split(data.test_fraction, data.seed) if data.test_fraction > 0 else (table, None)
 
 

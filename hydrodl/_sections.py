@@ -88,6 +88,7 @@ class Data(Section):
     seed: int = _whole(0, 0)
     bandwidth: float = _positive(0.2)
     dimensions: int | None = Field(default=None, ge=1, le=3, description="1, 2 or 3")
+    one_unit: bool | None = Field(default=None, description="true or false")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

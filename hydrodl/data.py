@@ -32,6 +32,7 @@ class Dataset(NamedTuple):
     sizes: str
     features: int
     classes: int
+    one_unit: bool = False  # all features in the same unit: kept in proportion unless the caller says otherwise
 
 
 _ANY = "any n (default 400)"
@@ -41,16 +42,16 @@ DATASETS: dict[str, Dataset] = {
     "two_spirals": Dataset("two interleaving spirals of 1.5 turns", "generated", _ANY, 2, 2),
     "gaussians": Dataset("three round clusters", "generated", _ANY, 2, 3),
     "checkerboard": Dataset("the squares of a 4 x 4 board", "generated", _ANY, 2, 2),
-    "iris": Dataset("three species of iris flowers", "scikit-learn (Fisher 1936)", "150", 4, 3),
+    "iris": Dataset("three species of iris flowers", "scikit-learn (Fisher 1936)", "150", 4, 3, True),
     "wine": Dataset("chemistry of wines of three cultivars", "scikit-learn (UCI)", "178", 13, 3),
     "breast_cancer": Dataset("cell nuclei, malignant or benign", "scikit-learn (UCI)", "569", 30, 2),
-    "digits": Dataset("8 x 8 images of handwritten digits", "scikit-learn (UCI)", "1797", 64, 10),
+    "digits": Dataset("8 x 8 images of handwritten digits", "scikit-learn (UCI)", "1797", 64, 10, True),
 }
 
 
 def load_dataset(
     name: str, *, n: int = 400, noise: float | None = None, seed: int = 0, dimensions: int | None = None,
-    comm: MPI.Comm = MPI.COMM_WORLD,
+    one_unit: bool | None = None, comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Samples:  # fmt: skip
     """A built-in data set, see ``DATASETS``; collective, every rank gets the same.
 
@@ -60,17 +61,19 @@ def load_dataset(
         noise: generated sets: standard deviation of what blurs the shape; None is the set's own default.
         dimensions: mesh dimension 1, 2 or 3, reached by principal components; None: up to 3 features stay, more
             become 2.
+        one_unit: keep the features in proportion instead of standardising each; None: as ``DATASETS`` says (iris,
+            all lengths, and digits, all grey levels).
         comm: the ranks that call.
 
     Raises:
         DataError: unknown name, n too small, noise or seed negative, noise for a table, dimensions out of range.
     """
-    return _on_root(comm, lambda: _load(name, n, noise, seed, dimensions))
+    return _on_root(comm, lambda: _load(name, n, noise, seed, dimensions, one_unit))
 
 
 def read_csv(
     path: str | Path, *, label: str, features: Sequence[str] | None = None, dimensions: int | None = None,
-    comm: MPI.Comm = MPI.COMM_WORLD,
+    one_unit: bool = False, comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Samples:  # fmt: skip
     """A table with a header line (separated by comma, semicolon or tab); collective, every rank gets the same.
 
@@ -79,13 +82,14 @@ def read_csv(
         label: name of the column of class labels (any text; classes are sorted, numerically if all are numbers).
         features: names of the feature columns, all others by default.
         dimensions: as in :func:`load_dataset`.
+        one_unit: the features share a unit; keep them in proportion instead of standardising each.
         comm: the ranks that call.
 
     Raises:
         DataError: see :func:`read_points`; also an empty label, a single class, a class of one sample, a constant
             feature, or dimensions out of range.
     """
-    return _on_root(comm, lambda: _samples_from_csv(Path(path), label, features, dimensions))
+    return _on_root(comm, lambda: _samples_from_csv(Path(path), label, features, dimensions, one_unit))
 
 
 def read_points(path: str | Path, feature_names: Sequence[str], *, comm: MPI.Comm = MPI.COMM_WORLD) -> Floats:
@@ -112,18 +116,19 @@ def _on_root[T](comm: MPI.Comm, make: Callable[[], T]) -> T:
     return result  # type: ignore[no-any-return]
 
 
-def _load(name: str, n: int, noise: float | None, seed: int, dimensions: int | None) -> Samples:
+def _load(name: str, n: int, noise: float | None, seed: int, dimensions: int | None, one_unit: bool | None) -> Samples:
     if name not in DATASETS:
         near = get_close_matches(str(name), DATASETS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise DataError(f"unknown dataset {name!r}; {hint}allowed are {', '.join(DATASETS)}")
+    together = DATASETS[name].one_unit if one_unit is None else one_unit
     if name in _GENERATORS:
         make, default = _GENERATORS[name]
         classes = DATASETS[name].classes
         _check_generated(name, n, 2 * classes, default if noise is None else noise, seed)
         features, labels = make(int(n), float(default if noise is None else noise), int(seed))
         class_names = tuple(str(c) for c in range(classes))
-        return _fitted(features, labels, class_names, ("x1", "x2"), dimensions)
+        return _fitted(features, labels, class_names, ("x1", "x2"), dimensions, together)
     if noise is not None:
         raise DataError(f"noise does not apply to {name}, a table; generated sets are {', '.join(_GENERATORS)}")
     from sklearn import datasets
@@ -131,7 +136,7 @@ def _load(name: str, n: int, noise: float | None, seed: int, dimensions: int | N
     table = getattr(datasets, f"load_{name}")()
     names = tuple(str(c) for c in table.target_names)
     columns = tuple(str(f) for f in table.feature_names)
-    return _fitted(np.asarray(table.data, dtype=float), np.asarray(table.target), names, columns, dimensions)
+    return _fitted(np.asarray(table.data, dtype=float), np.asarray(table.target), names, columns, dimensions, together)
 
 
 def _check_generated(name: str, n: int, least: int, noise: float, seed: int) -> None:
@@ -145,9 +150,10 @@ def _check_generated(name: str, n: int, least: int, noise: float, seed: int) -> 
 
 
 def _fitted(
-    features: Floats, labels: Ints, class_names: Sequence[str], feature_names: Sequence[str], dimensions: int | None
-) -> Samples:
-    preprocessing = Preprocessing.fit(features, dimensions, feature_names)
+    features: Floats, labels: Ints, class_names: Sequence[str], feature_names: Sequence[str], dimensions: int | None,
+    one_unit: bool,
+) -> Samples:  # fmt: skip
+    preprocessing = Preprocessing.fit(features, dimensions, feature_names, one_unit)
     return Samples(features, labels.astype(np.int64), tuple(class_names), tuple(feature_names), preprocessing)
 
 
@@ -205,7 +211,9 @@ _GENERATORS: dict[str, tuple[Callable[[int, float, int], tuple[Floats, Ints]], f
 }
 
 
-def _samples_from_csv(path: Path, label: str, features: Sequence[str] | None, dimensions: int | None) -> Samples:
+def _samples_from_csv(
+    path: Path, label: str, features: Sequence[str] | None, dimensions: int | None, one_unit: bool
+) -> Samples:
     table = names, rows, lines = _read_table(path)
     at = _find_column(path, names, label, "label column")
     columns = [name for name in names if name != label] if features is None else list(features)
@@ -221,7 +229,7 @@ def _samples_from_csv(path: Path, label: str, features: Sequence[str] | None, di
     labels = np.array([index[mark] for mark in marks], dtype=np.int64)
     check_classes(labels, class_names, f"{path}: column {label!r}")
     check_constant(raw, columns, f"{path}: feature")
-    return _fitted(raw, labels, class_names, columns, dimensions)
+    return _fitted(raw, labels, class_names, columns, dimensions, one_unit)
 
 
 def _sorted_names(marks: Sequence[str]) -> tuple[str, ...]:

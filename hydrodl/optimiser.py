@@ -37,7 +37,6 @@ _WORDS = {
     _Reason.DIVERGED_TR_REDUCTION: "trust region shrank to nothing",
     _Reason.DIVERGED_USER: "stopped by the monitor",
 }
-_GRADIENT_TESTS = (_Reason.CONVERGED_GATOL, _Reason.CONVERGED_GRTOL, _Reason.CONVERGED_GTTOL)
 
 
 class Optimiser:
@@ -76,6 +75,9 @@ class Optimiser:
         own = {key: value for key, value in settings.items() if key.startswith("tao_")}
         self._scope = OptionScope("optimiser", own)
         self._scope.apply(tao)
+        # PETSc's own tests see the Euclidean norm and would stop before the limits are looked at: ours take over
+        self._tolerances = tao.getTolerances()
+        tao.setTolerances(gatol=0.0, grtol=0.0, gttol=0.0)
         tao.setConvergenceTest(self._test)  # after the options: choosing the type resets it
         self._install_inner_product()
 
@@ -91,6 +93,9 @@ class Optimiser:
             approximation = tao.getLMVMMat()
             approximation.setLMVMJ0(metric)
             approximation.setLMVMJ0KSP(solver)
+        elif solver.handle:  # under one name for every type, instead of PETSc's tao_bnk_ksp_, tao_nls_ksp_, ...
+            solver.setOptionsPrefix(self._scope.prefix + "tao_")
+            solver.setFromOptions()
         if solver.handle:
             pc = solver.getPC()
             pc.setType("python")
@@ -148,7 +153,7 @@ class Optimiser:
         norm = self.functional.norm(self.array(tao.getGradient()[0]))
         value = tao.getObjectiveValue()
         asked_to_stop = self._record(tao, norm, value)
-        absolute, relative, reduction = tao.getTolerances()
+        absolute, relative, reduction = self._tolerances
         if norm <= absolute:
             return int(_Reason.CONVERGED_GATOL)
         if norm <= relative * abs(value):
@@ -157,11 +162,14 @@ class Optimiser:
             return int(_Reason.CONVERGED_GTTOL)
         if asked_to_stop:
             return int(_Reason.DIVERGED_USER)
-        return int(_Reason.CONTINUE_ITERATING if default in _GRADIENT_TESTS else default)
+        return int(default)
 
     def _record(self, tao: Any, norm: float, value: float) -> bool:
+        iteration = int(tao.getIterationNumber())
+        if self.history and iteration <= self.history[-1]["iteration"]:
+            return False  # some types test twice at one iterate
         entry = {
-            "iteration": len(self.history),
+            "iteration": iteration,
             "objective": float(value),
             "gradient_norm": norm,
             "cg_iterations": int(tao.getKSP().getIterationNumber()) if self.history and tao.getKSP().handle else 0,
@@ -199,7 +207,7 @@ class Optimiser:
             initial_gradient_norm=self.history[0]["gradient_norm"] if self.history else norm,
             converged=reason > 0,
             reason=words,
-            iterations=max(len(self.history) - 1, 0),
+            iterations=int(self._tao.getIterationNumber()),
             hessian_products=functional.products,
             operators_rebuilt=functional.restored,
             timings=timings,

@@ -50,6 +50,8 @@ class Problem:
         for j, loss in enumerate(given):
             if loss.layer is not None and not 1 <= loss.layer <= len(self.layers):
                 raise InputError(f"loss layer is {loss.layer}, must lie in 1..{len(self.layers)}")
+            if isinstance(loss, Classification) and self.classes < 2:
+                raise InputError("classification needs at least 2 classes, there is 1; use a position or density loss")
             if isinstance(loss, Classification) and loss.readout is None:
                 given[j] = replace(loss, readout=Readout.aligned(self.densities.means))
         object.__setattr__(self, "losses", tuple(given))

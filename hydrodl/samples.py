@@ -27,6 +27,7 @@ class Preprocessing:
         components: the d leading principal directions as columns, shape (p, d), or None: coordinates are features.
         component_scale: standard deviation along each of them, shape (d,), or None.
         feature_names: p names, used in messages and to find the columns of a table again.
+        one_unit: the features share a unit, so that all were divided by one number and kept in proportion.
     """
 
     mean: Floats
@@ -34,6 +35,7 @@ class Preprocessing:
     components: Floats | None = None
     component_scale: Floats | None = None
     feature_names: tuple[str, ...] = ()
+    one_unit: bool = False
 
     @classmethod
     def identity(cls, d: int) -> Preprocessing:
@@ -41,13 +43,17 @@ class Preprocessing:
         return cls(np.zeros(d), np.ones(d), feature_names=tuple(f"x{i + 1}" for i in range(d)))
 
     @classmethod
-    def fit(cls, features: ArrayLike, dimensions: int | None = None, names: Sequence[str] = ()) -> Preprocessing:
+    def fit(
+        cls, features: ArrayLike, dimensions: int | None = None, names: Sequence[str] = (), one_unit: bool = False
+    ) -> Preprocessing:
         """Standardise, then keep the ``dimensions`` leading principal components, each rescaled to variance 1.
 
         Args:
             features: shape (n, p).
             dimensions: 1, 2 or 3; None keeps up to 3 features as they are and reduces more to 2.
             names: p feature names.
+            one_unit: the features share a unit (all lengths, all grey levels): divide them by one number, the root of
+                their mean variance, instead of each by its own deviation, which would blow the small ones up.
 
         Raises:
             DataError: dimensions out of range, a constant feature, features that span too few directions.
@@ -64,9 +70,12 @@ class Preprocessing:
         if not finite.all():
             column = int(np.argmin(finite))
             raise DataError(f"feature {_column(names, column)} has values too large to standardise")
+        if one_unit:
+            common = float(np.sqrt(np.mean(scaler.var_)))
+            scale = np.full_like(scale, common if common > 0 else 1.0)
         if d == raw.shape[1]:
             check_constant(raw, names, "feature")
-            return cls(mean, scale, feature_names=tuple(names))
+            return cls(mean, scale, feature_names=tuple(names), one_unit=one_unit)
         unit = (raw - mean) / scale
         if min(unit.shape) < d:
             raise DataError(f"{len(unit)} rows are too few for {d} principal components")
@@ -75,7 +84,7 @@ class Preprocessing:
         spread = (unit @ components).std(axis=0)
         if not spread[-1] > 1e-10 * spread[0]:
             raise DataError(f"the features span fewer than dimensions = {d} independent directions; ask for fewer")
-        return cls(mean, scale, components, spread, tuple(names))
+        return cls(mean, scale, components, spread, tuple(names), one_unit)
 
     @property
     def dimension(self) -> int:
@@ -108,14 +117,15 @@ class Preprocessing:
         """Plain lists and strings, fit for JSON; floats survive exactly."""
         arrays = ("mean", "scale", "components", "component_scale")
         content = {name: None if getattr(self, name) is None else getattr(self, name).tolist() for name in arrays}
-        return content | {"feature_names": list(self.feature_names)}
+        return content | {"feature_names": list(self.feature_names), "one_unit": self.one_unit}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Preprocessing:
         """The inverse of :meth:`to_dict`."""
         arrays = ("mean", "scale", "components", "component_scale")
         read = {name: None if content.get(name) is None else np.asarray(content[name], dtype=float) for name in arrays}
-        return cls(**read, feature_names=tuple(content.get("feature_names", ())))  # type: ignore[arg-type]
+        words = {"feature_names": tuple(content.get("feature_names", ())), "one_unit": bool(content.get("one_unit"))}
+        return cls(**read, **words)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +200,7 @@ class Samples:
         train, test = (replace(self, features=self.features[m], labels=self.labels[m]) for m in (~held, held))
         check_classes(train.labels, self.class_names, f"training part of a split with test_fraction {test_fraction}")
         old = self.preprocessing
-        fitted = Preprocessing.fit(train.features, old.dimension, self.feature_names)
+        fitted = Preprocessing.fit(train.features, old.dimension, self.feature_names, old.one_unit)
         return train.with_preprocessing(fitted), test.with_preprocessing(fitted)
 
 

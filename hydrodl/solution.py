@@ -14,7 +14,7 @@ from hydrodl.problem import Problem
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Solution:
     """The best velocity found, its densities and potentials, and how the optimiser got there.
 
@@ -59,6 +59,9 @@ class Solution:
     peclet: float
     operators_rebuilt: int = 0
     warnings: tuple[str, ...] = field(default=())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
 
     def __str__(self) -> str:
         state = "converged" if self.converged else "NOT CONVERGED"

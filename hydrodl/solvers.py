@@ -6,6 +6,7 @@ operator; what PETSc does with it is set by PETSc's own options under a prefix.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,11 @@ from hydrodl.errors import SolverError
 
 Floats = NDArray[np.float64]
 Options = Mapping[str, Any]
+
+
+def _delete(database: Any, names: list[str]) -> None:
+    for name in names:
+        database.delValue(name)
 
 
 class OptionScope:
@@ -38,6 +44,8 @@ class OptionScope:
         self._database = PETSc.Options()
         for key, value in options.items():
             self._database.setValue(self.prefix + key, "" if value is None else value)
+        names = [self.prefix + key for key in options]
+        self._forget = weakref.finalize(self, _delete, self._database, names)
 
     def apply(self, target: Any) -> None:
         """Let a PETSc object read its options."""
@@ -49,9 +57,8 @@ class OptionScope:
         return [key for key in self._keys if not self._database.used(self.prefix + key)]
 
     def close(self) -> None:
-        """Take the options out of the database again."""
-        for key in self._keys:
-            self._database.delValue(self.prefix + key)
+        """Take the options out of the database again; happens by itself when the scope is forgotten."""
+        self._forget()
 
 
 def factor_defaults(comm: Any, *, symmetric: bool = False) -> dict[str, Any]:

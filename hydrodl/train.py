@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
+from petsc4py import PETSc
 
-from hydrodl.errors import InputError
+from hydrodl.errors import InputError, SolverError
 from hydrodl.optimiser import Monitor, Optimiser
 from hydrodl.problem import Problem
 from hydrodl.reduced import ReducedFunctional
@@ -62,19 +64,37 @@ def train(
     unknown = [key for key in settings if not key.startswith(PREFIXES)]
     if unknown:
         raise InputError(f"solver option {unknown[0]!r} is unknown; options start with {', '.join(PREFIXES)}")
-    functional = ReducedFunctional(problem, settings)
-    start = np.zeros(functional.shape) if initial is None else np.asarray(initial, dtype=float)
-    fine = start.shape == functional.shape and bool(np.isfinite(start).all())
-    if not problem.domain.comm.allreduce(int(fine), MPI.MIN):
-        raise InputError(
-            f"initial velocity has shape {start.shape}, must be finite and {functional.shape} on this rank"
-        )
-    optimiser = Optimiser(functional, settings, set(options or {}), monitor)
-    try:
+    with _petsc_errors(options or {}), ExitStack() as stack:
+        functional = ReducedFunctional(problem, settings)
+        stack.callback(functional.close)
+        start = _start(functional, initial)
+        optimiser = Optimiser(functional, settings, set(options or {}), monitor)
+        stack.callback(optimiser.destroy)
         solution = optimiser.run(start)
-    finally:
-        optimiser.destroy()
-        functional.close()
     for note in solution.warnings if problem.domain.comm.rank == 0 else ():
         warnings.warn(note, RuntimeWarning, stacklevel=2)
     return solution
+
+
+def _start(functional: ReducedFunctional, initial: Floats | None) -> Floats:
+    """The starting velocity, checked on all ranks together."""
+    start = np.zeros(functional.shape) if initial is None else np.asarray(initial, dtype=float)
+    fine = start.shape == functional.shape and bool(np.isfinite(start).all())
+    if not functional.problem.domain.comm.allreduce(int(fine), MPI.MIN):
+        raise InputError(
+            f"initial velocity has shape {start.shape}, must be finite and {functional.shape} on this rank"
+        )
+    return start
+
+
+@contextmanager
+def _petsc_errors(options: Mapping[str, Any]) -> Iterator[None]:
+    """PETSc's own errors in one line; with options of the caller's, those are the likely cause and are named."""
+    try:
+        yield
+    except PETSc.Error as error:
+        reason = [line.split("] ", 1)[-1] for line in str(error).splitlines()][-1]
+        if not options:
+            raise SolverError(f"PETSc failed: {reason}") from error
+        given = ", ".join(f"{key} = {value}" for key, value in options.items())
+        raise InputError(f"PETSc refused the solver options {given}: {reason}") from error

@@ -1,4 +1,4 @@
-"""Zero velocity is the heat equation between reflecting walls: closed forms, with observed orders in layers and nodes."""
+"""Zero velocity is the heat equation between reflecting walls: closed forms, observed orders in layers and nodes."""
 
 from __future__ import annotations
 
@@ -72,11 +72,10 @@ def rms(values: np.ndarray) -> float:
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_order_in_layers(family: str, scheme: str) -> None:
-    """Successive differences of the last density: the limit in layers is the mesh's own, so no error in nodes enters."""
+    """Successive differences of the last density, in which the error in nodes cancels."""
     domain = box(family, FAMILIES[family][3][1])
     last = [heated(domain, start, n, scheme)[-1] for n in (16, 32, 64, 128)]
     found = orders([rms(a - b) for a, b in pairwise(last)])
-    print("LAY", family, scheme, found)
     assert found[-1] == pytest.approx(SCHEMES[scheme], abs=0.1)
 
 
@@ -94,7 +93,6 @@ def test_order_in_nodes(family: str) -> None:
         domain = box(family, nodes)
         exact = 1.0 + SLOPE * factor * mode(domain.coordinates[: domain.owned])
         errors.append(rms(heated(domain, start, 16, "euler-box")[-1] - exact))
-    print("NODES", family, errors, orders(errors))
     if degree == 1:
         assert orders(errors) == pytest.approx(2.0, abs=0.15)
     else:
@@ -104,14 +102,13 @@ def test_order_in_nodes(family: str) -> None:
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_error_against_the_heat_equation(family: str, scheme: str) -> None:
-    """Nodes and layers refined together, so that both errors fall by 4 or more: 1 + a exp(-d nu pi^2 t) prod cos(pi x)."""
+    """Against 1 + a exp(-d nu pi^2 t) prod cos(pi x); nodes and layers refined together, both errors fall by 4."""
     d, sizes = FAMILIES[family][0], FAMILIES[family][3]
     errors = []
     for nodes, n in zip(sizes[1:], (64, 256) if scheme == "euler-box" else (16, 32), strict=True):
         domain = box(family, nodes)
         exact = 1.0 + SLOPE * np.exp(-NOISE * d * np.pi**2 * DEPTH) * mode(domain.coordinates[: domain.owned])
         errors.append(rms(heated(domain, start, n, scheme)[-1] - exact))
-    print("PDE", family, scheme, errors, orders(errors))
     assert errors[1] < 6e-4
     assert orders(errors)[0] > 1.85
 

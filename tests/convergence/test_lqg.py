@@ -1,4 +1,4 @@
-"""Linear-quadratic Gaussian training: one class, U = V = 0, loss (c/2) |x - b|^2, a box wide enough to forget its walls.
+"""Linear-quadratic Gaussian training: one class, U = V = 0, loss (c/2) |x - b|^2, a box so wide that walls are far.
 
 In depth and features continuous, the value function is quadratic and the optimum is closed form:
 
@@ -33,7 +33,7 @@ SCHEMES = {"euler-box": 1, "midpoint": 2}
 
 @dataclass(frozen=True)
 class Answer:
-    """Objective, velocity slopes (N,) in the slabs, means (N + 1,) and variances (N + 1,) of one direction at layers."""
+    """Objective, velocity slopes (N,) in the slabs, means and variances (N + 1,) of one direction at the layers."""
 
     objective: float
     slope: np.ndarray
@@ -126,7 +126,6 @@ def test_order_in_nodes(d: int, scheme: str) -> None:
     """Fitted boxes against the layered optimum: order 2 in the objective, the velocity, the mean and the variance."""
     sizes, layers = ((57, 113, 225), 8) if d == 1 else ((25, 49, 97), 2)
     errors = [trained(d, nodes, layers, scheme).errors(layered(d, layers, scheme)) for nodes in sizes]
-    print("NODES", d, scheme, errors, orders(errors))
     found = orders(errors)
     assert found[-1].min() > (1.9 if d == 1 else 1.8)
     assert found[-1].max() < 2.1
@@ -139,7 +138,6 @@ def test_order_in_layers_without_fitting(scheme: str) -> None:
     """Against the closed form, d = 1; only the walls add an error in nodes, below 2e-5."""
     counts = (8, 16, 32) if scheme == "euler-box" else (4, 8, 16)
     errors = [trained(1, 57, n, scheme, fitted=False).errors(exact(1, n, scheme)) for n in counts]
-    print("LAY", scheme, errors, orders(errors))
     np.testing.assert_allclose(orders(errors)[-1], SCHEMES[scheme], atol=0.1 if scheme == "euler-box" else 0.25)
 
 
@@ -149,7 +147,6 @@ def test_order_in_layers(d: int, scheme: str) -> None:
     """Fitted boxes: successive differences of objective, mean and variance, in which the error in nodes cancels."""
     answers = [trained(d, 57 if d == 1 else 25, n, scheme) for n in ((8, 16, 32, 64) if d == 1 else (4, 8, 16))]
     errors = [a.errors(b)[[0, 2, 3]] for a, b in pairwise(answers)]
-    print("LAYFIT", d, scheme, errors, orders(errors))
     np.testing.assert_allclose(orders(errors)[-1], SCHEMES[scheme], atol=0.2)
 
 
@@ -157,7 +154,6 @@ def test_order_in_layers(d: int, scheme: str) -> None:
 def test_layered_optimum_is_found_exactly_without_fitting(scheme: str) -> None:
     """Quadratics are in the scheme: every slope, mean and variance of the recursion, up to the walls."""
     found, wanted = trained(1, 57, 8, scheme, fitted=False), layered(1, 8, scheme)
-    print("EXACT", found.objective - wanted.objective)
     assert found.objective == pytest.approx(wanted.objective, abs=5e-7)
     np.testing.assert_allclose(found.slope, wanted.slope, atol=1e-5)
     np.testing.assert_allclose(found.mean, wanted.mean, atol=2e-6)

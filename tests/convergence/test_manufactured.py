@@ -97,7 +97,6 @@ def test_drift_between_walls_order_in_layers(family: str, scheme: str) -> None:
     domain = box(family, FAMILIES[family][3][1])
     last = [drifted(domain, n, scheme)[0] for n in (16, 32, 64, 128)]
     found = orders([rms(a - b) for a, b in pairwise(last)])
-    print("LAY", family, scheme, found)
     assert found[-1] == pytest.approx(SCHEMES[scheme], abs=0.1)
 
 
@@ -111,7 +110,6 @@ def test_drift_between_walls_order_in_nodes(family: str, scheme: str) -> None:
         layers = start * (4 if scheme == "euler-box" else 2) ** i
         computed, exact = drifted(box(family, nodes), layers, scheme)
         errors.append(rms(computed - exact) / rms(exact))
-    print("NODES", family, scheme, errors, orders(errors))
     assert errors[-1] < 5e-3  # on boxes this is what fitting adds: b^2 h^2 / (2 nu^2) of the noise, 0.6 % at 33 nodes
     assert orders(errors)[-1] > 1.9
 
@@ -131,7 +129,6 @@ def test_gradient_drift_keeps_its_density(family: str, scheme: str) -> None:
         p, slope = still(domain.coordinates[: domain.owned])
         rho = carried(domain, p, NOISE * slope, 4, scheme, NOISE)
         errors.append(rms(rho[-1] - p))
-    print("STILL", family, scheme, errors, orders(errors))
     assert errors[-1] < 1e-3
     assert orders(errors)[-1] > 1.8
 
@@ -163,7 +160,6 @@ def test_ornstein_uhlenbeck(d: int, scheme: str) -> None:
     for i, nodes in enumerate((25, 49, 97)):
         computed, exact = solve(nodes, 8 * (4 if scheme == "euler-box" else 2) ** i)
         errors.append(rms(computed - exact) / rms(exact))
-    print("OU", d, scheme, found, errors, orders(errors))
     assert found[-1] == pytest.approx(SCHEMES[scheme], abs=0.1)
     assert errors[-1] < 0.015
     assert orders(errors)[-1] > 1.85
@@ -171,7 +167,7 @@ def test_ornstein_uhlenbeck(d: int, scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_ornstein_uhlenbeck_moments_without_fitting(scheme: str) -> None:
-    """With nu_h = nu the mean obeys the scheme's own recursion exactly: x is resolved, (rho, u . grad x) = -a (rho, x)."""
+    """With nu_h = nu the mean obeys the scheme's recursion exactly: x is resolved, (rho, u . grad x) = -a (rho, x)."""
     layers, step = 5, DEPTH / 5
     domain = hd.Domain.interval(-4.0, 4.0, 81, lumped=True)
     x = domain.coordinates[: domain.owned, 0]

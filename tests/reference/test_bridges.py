@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import ot
@@ -96,8 +97,8 @@ def test_sinkhorn_reference_against_the_gaussian_closed_form() -> None:
     assert distance(domain, half, gaussian.density(x)) < 1e-8
 
 
-@pytest.mark.parametrize(("divergence", "last"), [("kl", 0.02), ("l2", 0.02)])
-def test_gaussian_bridge_with_growing_weight(divergence: str, last: float) -> None:
+@pytest.mark.parametrize("divergence", ["kl", "l2"])
+def test_gaussian_bridge_with_growing_weight(divergence: str) -> None:
     domain = hd.Domain.interval(-4.0, 4.0, 161)
     ends = [[hd.Gaussian(m, s**0.5)] for m, s in ((-0.5, 0.36), (0.5, 0.64))]
     expected, gaussian = gaussian_bridge(-0.5, 0.36, 0.5, 0.64, 0.2)
@@ -107,11 +108,10 @@ def test_gaussian_bridge_with_growing_weight(divergence: str, last: float) -> No
     errors = [distance(domain, middle(s), half) for s in found]
     energies = [s.parts["running"] - expected for s in found]
     misses = [distance(domain, s.density[-1, 0], s.problem.losses[0].target.values[0]) for s in found]
-    print("GAUSS", divergence, errors, energies, misses)
-    assert all(b < a for a, b in zip(errors, errors[1:], strict=False))
-    assert all(b < 0.6 * a for a, b in zip(misses, misses[1:], strict=False))
-    assert errors[-1] < last
-    assert abs(energies[-1]) < last * expected
+    assert all(b < a for a, b in pairwise(errors))
+    assert all(b < 0.6 * a for a, b in pairwise(misses))
+    assert errors[-1] < 5e-3  # measured 2.4e-3 (KL), 2.6e-3 (L2): now the mesh's
+    assert abs(energies[-1]) < 8e-3 * expected  # measured 4.0e-3, 1.4e-3
 
 
 ENDS = {
@@ -134,25 +134,33 @@ class Case:
     half_width: float
     sizes: tuple[int, ...]
     noise: float
-    layers: int
+    layers: tuple[int, ...]
+    weights: tuple[float, ...]
     scheme: str
 
 
-CASES = [Case(1, 4.5, (46, 91, 181), 0.25, 8, "midpoint"), Case(2, 4.0, (33, 65, 97), 0.15, 4, "euler-box")]
+CASES = [
+    Case(1, 4.5, (46, 91, 181), 0.25, (8, 8, 8), (10.0, 100.0, 1000.0), "midpoint"),
+    Case(2, 4.0, (33, 49, 65), 0.15, (4, 8, 16), (1.0, 10.0, 100.0), "euler-box"),
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=["interval", "square"])
 def test_bridge_between_mixtures_against_sinkhorn(case: Case) -> None:
-    """Density at half depth and energy; both errors fall with the mesh."""
+    """Density at half depth and energy; both errors fall with the mesh at an order of about 2.
+
+    What is left is mostly fitting: nu_h - nu = h^2 |u|^2 / (2 nu), and tails in which the velocity is large.
+    """
     d, errors, energies = case.d, [], []
     corner = [case.half_width] * d
     coarse = hd.Domain.box([-w for w in corner], corner, 91 if d == 1 else 33)
-    for nodes in case.sizes:
+    for nodes, layers in zip(case.sizes, case.layers, strict=True):
         domain = hd.Domain.box([-w for w in corner], corner, nodes)
         energy, half = sinkhorn_bridge(*ENDS[d], coarse, case.noise, domain.coordinates[: domain.owned])
-        solution = bridge(*ENDS[d], domain, case.noise, case.layers, "kl", (1.0, 10.0, 100.0), case.scheme)[-1]
+        solution = bridge(*ENDS[d], domain, case.noise, layers, "kl", case.weights, case.scheme)[-1]
         errors.append(distance(domain, middle(solution), half))
         energies.append(solution.parts["running"] - energy)
-        print("MIX", d, nodes, errors[-1], energies[-1], energy, flush=True)
     found = np.diff(np.log(np.abs([errors, energies])), axis=1) / -np.diff(np.log(np.array(case.sizes) - 1))
-    print(found)
+    assert (found > 1.5).all()
+    assert errors[-1] < {1: 5e-3, 2: 0.018}[d]  # measured 2.8e-3 and 1.2e-2
+    assert abs(energies[-1]) < {1: 5e-3, 2: 0.04}[d]  # measured 1.9e-3 of 0.445 and 2.8e-2 of 0.136

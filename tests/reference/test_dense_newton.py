@@ -93,7 +93,7 @@ def slab(grid: Grid, physics: Physics, u: np.ndarray, rho: np.ndarray, phi: np.n
 
 
 def layout(d: int, classes: int, nodes: int, slabs: int, cuts: list[int]) -> tuple[dict[str, tuple], int]:
-    """Name -> (where, shape) of the variables; "end" are the densities that losses see, "phi" has one layer more a cut."""
+    """Name -> (where, shape) of the variables; "end" are the densities that losses see; each cut adds a layer to "phi"."""
     shapes = {
         "u": (slabs, d, nodes),
         "r": (slabs, classes, nodes),
