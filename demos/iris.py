@@ -20,21 +20,11 @@ small = "--small" in sys.argv[1:]
 splits = 3 if small else 5
 flowers = hd.load_dataset("iris", dimensions=2)
 
-# The flow lives in feature space, which has at most three dimensions here. By default hydrodl standardises the
-# features and then takes principal components, the right thing where features have different units. These four are
-# all lengths in centimetres, and scaling the narrow sepal width up to the size of the others would only add noise: on
-# two standardised components no classifier that we tried (logistic regression, support vectors, kernel densities)
-# passes a median of 0.92, on two components of the plain lengths they all reach about 0.96. So the directions are the
-# leading right singular vectors V of the centred lengths, and the coordinates are x = (lengths - mean) V / s, each of
-# variance 1.
-
-
-def lengths(train: hd.Samples) -> hd.Preprocessing:
-    """Two principal components of the unscaled features of the training part."""
-    mean = train.features.mean(axis=0)
-    directions = np.linalg.svd(train.features - mean, full_matrices=False)[2][:2].T
-    spread = ((train.features - mean) @ directions).std(axis=0)
-    return hd.Preprocessing(mean, np.ones(len(mean)), directions, spread, train.feature_names)
+# The flow lives in feature space, which has at most three dimensions here, so the four features are reduced by
+# principal components. Where features have different units each is standardised first. These four are all lengths in centimetres,
+# and scaling the narrow sepal width up to the size of the others would only add noise (on two standardised components
+# logistic regression and support vectors stay near 0.91 on held-out flowers, on two components of the lengths they
+# reach about 0.96). ``load_dataset`` knows that, for a table of one's own it is ``read_csv(..., one_unit=True)``.
 
 
 def network_of(train: hd.Samples) -> hd.Network:
@@ -64,7 +54,6 @@ def show(problem: hd.Problem, step: dict) -> None:
 accuracies = []
 for seed in range(splits):
     train, test = flowers.split(test_fraction=0.3, seed=seed)
-    train = train.with_preprocessing(lengths(train))
     network = network_of(train)
     assert network.solution.converged, network.solution.reason
     assert network.solution.min_density > 0

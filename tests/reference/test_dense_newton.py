@@ -93,7 +93,7 @@ def slab(grid: Grid, physics: Physics, u: np.ndarray, rho: np.ndarray, phi: np.n
 
 
 def layout(d: int, classes: int, nodes: int, slabs: int, cuts: list[int]) -> tuple[dict[str, tuple], int]:
-    """Name -> (where, shape) of the variables; "end" are the densities that losses see; each cut adds a layer to "phi"."""
+    """Name -> (where, shape) of the variables; "end" are the densities that losses see; a cut adds one to "phi"."""
     shapes = {
         "u": (slabs, d, nodes),
         "r": (slabs, classes, nodes),
@@ -161,28 +161,17 @@ def newton(gradient: Callable[[np.ndarray], np.ndarray], z: np.ndarray) -> np.nd
     return z
 
 
-def no_energy() -> tuple[hd.Entropy | None, Callable, Callable]:
-    return None, np.zeros_like, np.zeros_like
-
-
-def entropy() -> tuple[hd.Entropy, Callable, Callable]:
-    s, delta = 0.2, 1e-3
-    return (
-        hd.Entropy(s, delta),
-        lambda R: s * (R + delta) * np.log(R + delta),
-        lambda R: s * (np.log(R + delta) + 1),
-    )
-
-
-def congestion() -> tuple[hd.Power, Callable, Callable]:
-    return hd.Power(0.4, 2.5), lambda R: 0.4 / 2.5 * R**2.5, lambda R: 0.4 * R**1.5
-
-
-def focusing() -> tuple[hd.Focusing, Callable, Callable]:
-    return hd.Focusing(0.1, 2), lambda R: -0.05 * R * R, lambda R: -0.1 * R
-
-
-ENERGIES = {"none": no_energy, "entropy": entropy, "congestion": congestion, "focusing": focusing}
+# U of the package, U and dU/dR apart from it
+ENERGIES: dict[str, tuple] = {
+    "none": (None, np.zeros_like, np.zeros_like),
+    "entropy": (
+        hd.Entropy(0.2, 1e-3),
+        lambda R: 0.2 * (R + 1e-3) * np.log(R + 1e-3),
+        lambda R: 0.2 * (np.log(R + 1e-3) + 1),
+    ),
+    "congestion": (hd.Power(0.4, 2.5), lambda R: 0.4 / 2.5 * R**2.5, lambda R: 0.4 * R**1.5),
+    "focusing": (hd.Focusing(0.1, 2), lambda R: -0.05 * R * R, lambda R: -0.1 * R),
+}
 
 
 def linear(weight: float, phi: np.ndarray) -> tuple[Callable, Callable]:
@@ -236,7 +225,7 @@ def test_training_agrees_with_dense_newton(d: int, energy: str, kinds: tuple[str
     target = hd.mixture([hd.Gaussian([0.4, 0.5][:d], 0.6, label=0), hd.Gaussian([-0.2, 0.0][:d], 0.5, label=1)], domain)
     bowl: Callable = lambda x: 0.3 * (x**2).sum(axis=1)  # noqa: E731
     tilt: Callable = lambda x: 0.2 * x[:, 0]  # noqa: E731
-    U, value_of_U, slope_of_U = ENERGIES[energy]()
+    U, value_of_U, slope_of_U = ENERGIES[energy]
     steps = STEPS[d]
     layers = [1, len(steps)] if len(kinds) == 2 else [len(steps)]
     losses = [loss(kind, grid.x, target, order, layer) for kind, layer in zip(kinds, layers, strict=True)]
@@ -297,7 +286,7 @@ def test_the_gradient_by_hand_is_the_derivative_of_the_action(d: int) -> None:
     grid = Grid.of([-1.0, -0.8][:d], [1.0, 1.5][:d], nodes)
     rng = np.random.default_rng(3)
     M = len(grid.x)
-    _, value, slope = entropy()
+    _, value, slope = ENERGIES["entropy"]
     star = rng.random((2, M))
     losses = {1: (lambda r: (r - star) ** 2, lambda r: 2 * (r - star)), 2: linear(2.0, star)}
     physics = Physics((value, slope), rng.random((2, M)), losses)
