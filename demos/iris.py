@@ -21,10 +21,11 @@ splits = 3 if small else 5
 flowers = hd.load_dataset("iris", dimensions=2)
 
 # The flow lives in feature space, which has at most three dimensions here, so the four features are reduced by
-# principal components. Where features have different units each is standardised first. These four are all lengths in centimetres,
-# and scaling the narrow sepal width up to the size of the others would only add noise (on two standardised components
-# logistic regression and support vectors stay near 0.91 on held-out flowers, on two components of the lengths they
-# reach about 0.96). ``load_dataset`` knows that, for a table of one's own it is ``read_csv(..., one_unit=True)``.
+# principal components. Where features have different units each is standardised first. These four are all lengths in
+# centimetres, and scaling the narrow sepal width up to the size of the others would only add noise (on two
+# standardised components logistic regression and support vectors stay near 0.91 on held-out flowers, on two
+# components of the lengths they reach about 0.96). ``load_dataset`` knows that, for a table of one's own it is
+# ``read_csv(..., one_unit=True)``.
 
 
 def network_of(train: hd.Samples) -> hd.Network:
