@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 
 from hydrodl.errors import SolverError
 from hydrodl.problem import Problem
-from hydrodl.solvers import OperatorFamily, factor_defaults, subset
+from hydrodl.solvers import OperatorFamily, solver_defaults, subset
 from hydrodl.sweeps import Sweeps
 from hydrodl.tangent import Tangent
 
 Floats = NDArray[np.float64]
+
+
+_LEAST_DENSITY = 1e-12  # of the mean density, in the control inner product
 
 
 class ReducedFunctional:
@@ -53,7 +56,7 @@ class ReducedFunctional:
         if pattern.diagonal:
             self._metric_diagonal = np.ones((len(problem.layers), 1, domain.owned))
         else:
-            settings = factor_defaults(domain.comm, symmetric=True) | subset(options, "metric_")
+            settings = solver_defaults(domain, symmetric=True) | subset(options, "metric_")
             self._metric = OperatorFamily(
                 domain, pattern, action.column_owners(), len(problem.layers), domain.dimension,
                 options=settings, name="control inner product",
@@ -116,6 +119,8 @@ class ReducedFunctional:
         return out[..., : sweeps.halo.owned].copy()
 
     def _set_metric(self, total: Floats) -> None:
+        # an inner product stays one where a scheme without maximum principle lets R turn negative, or R underflows
+        total = np.maximum(total, _LEAST_DENSITY / self.problem.domain.volume)
         action = self.sweeps.action
         for k, step in enumerate(self.sweeps.steps):
             action.set_slab(self.sweeps.velocity[k], total[k])
@@ -146,8 +151,8 @@ class ReducedFunctional:
 
     def norm(self, dual: Floats) -> float:
         """(g, P^-1 g)^(1/2), the norm of a dual vector in the control inner product, over all ranks."""
-        local = float((dual * self.precondition(dual)).sum())
-        return float(np.sqrt(max(self.problem.domain.comm.allreduce(local), 0.0)))
+        square = self.problem.domain.comm.allreduce(float((dual * self.precondition(dual)).sum()))
+        return float(np.sqrt(square)) if square >= 0 else np.inf  # also where it is not a number
 
     def linearise(self, velocity: Floats) -> None:
         """Assemble every second derivative of the action at u."""

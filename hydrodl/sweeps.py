@@ -24,7 +24,7 @@ from hydrodl.errors import SolverError
 from hydrodl.halo import Halo
 from hydrodl.lossforms import CompiledLoss
 from hydrodl.problem import Problem
-from hydrodl.solvers import Mass, OperatorFamily, factor_defaults, subset
+from hydrodl.solvers import Mass, OperatorFamily, solver_defaults, subset
 
 Floats = NDArray[np.float64]
 
@@ -54,7 +54,7 @@ class Sweeps:
         mass_pattern = action.pattern(massive, reduce=True)
         mass_values = mass_pattern.values(action.assemble(action.mass, reduce=True)).copy()
         self.mass = Mass(domain, mass_pattern, columns, mass_values)
-        settings = factor_defaults(domain.comm) | subset(options, "slab_")
+        settings = solver_defaults(domain) | subset(options, "slab_")
         self.operators = OperatorFamily(
             domain, generator, columns, slabs, classes, options=settings, name="slab operator"
         )

@@ -21,9 +21,12 @@ def launch(
     command = [mpiexec, "-n", str(ranks), sys.executable, *program, *map(str, args)]
     # MPIEXEC_TIMEOUT ends every rank in an orderly way; subprocess would end mpiexec alone.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MPIEXEC_TIMEOUT": str(int(timeout))}
-    return subprocess.run(
+    done = subprocess.run(
         command, env=environment, cwd=cwd, text=True, capture_output=True, timeout=timeout + 15, check=False
     )
+    if "APPLICATION TIMED OUT" in done.stdout + done.stderr:  # which mpiexec may well call a success
+        done.returncode = done.returncode or 124
+    return done
 
 
 def run_on_ranks(script_path_or_code: Path | str, ranks: int, *args: object, timeout: float = 120) -> str:
