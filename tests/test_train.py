@@ -197,7 +197,10 @@ def test_words() -> None:
 @pytest.mark.parametrize("smoothness", [0.0, 0.2])
 @pytest.mark.parametrize("choices", [{}, {"cells": "simplex"}], ids=str)
 def test_gradient_norm_is_that_of_the_control_inner_product(smoothness: float, choices: dict[str, Any]) -> None:
-    """(g, P^-1 g)^(1/2), P_k = Delta_k ((w R_k + eps) mass + alpha^2 stiffness), with forms assembled here."""
+    """(g, P^-1 g)^(1/2), P_k = Delta_k ((w R_k + eps) mass + alpha^2 stiffness), with forms assembled here.
+
+    Where R is negative, as it is here on simplices, its positive part counts: P must stay positive definite.
+    """
     given = problem(smoothness=smoothness, **choices)
     found = hd.train(given, monitor=lambda entry: entry["iteration"] == 1)
     functional = hd.ReducedFunctional(given)
@@ -207,11 +210,22 @@ def test_gradient_norm_is_that_of_the_control_inner_product(smoothness: float, c
     form = fem.form(((R + 0.02) * w * v + smoothness**2 * ufl.inner(ufl.grad(w), ufl.grad(v))) * dx)
     total = 0.0
     for g, after, step in zip(gradient, found.density[1:], given.layers.steps, strict=True):
-        R.x.array[:] = after.sum(axis=0)
+        R.x.array[:] = np.maximum(after.sum(axis=0), 1e-12 / given.domain.volume)
         P = fem.assemble_matrix(form).to_scipy().tocsc() * step
         total += float((g.T * spla.spsolve(P, g.T)).sum())
     assert found.gradient_norm == pytest.approx(np.sqrt(total), rel=1e-10)
     assert found.gradient_norm > 1e-3
+
+
+def test_a_runaway_never_counts_as_converged() -> None:
+    """Midpoint, no decay, densities far below zero: the inner product must not call a huge gradient zero."""
+    line = hd.Domain.interval(-4.0, 4.0, 97)
+    start = hd.mixture([hd.Gaussian(-0.5, std=0.5**0.5)], line)
+    given = hd.Problem(line, hd.layers(8), start, hd.Lagrangian(0.4, decay=0.0), hd.Position(1.0, [[0.5]]), "midpoint")
+    with pytest.warns(RuntimeWarning, match="densities are negative"):
+        found = hd.train(given, options={"tao_max_it": 30})
+    assert found.min_density < -0.1
+    assert not found.converged and found.gradient_norm > 1.0
 
 
 def test_several_losses_are_reported_one_by_one() -> None:
