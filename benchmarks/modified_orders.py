@@ -76,14 +76,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dimension", type=int, default=1, choices=(1, 2))
     dimension = parser.parse_args().dimension
-    layers, few = ([24, 32, 48, 64], 9) if dimension == 1 else ([24, 32], 9)
+    layers, deep = ([24, 32, 48, 64], [16, 32, 64, 128, 256]) if dimension == 1 else ([24, 32], [16, 32])
+    few = 9
     nodes, shallow = ([17, 33, 65], 8) if dimension == 1 else ([17, 25, 33], 4)
     for scheme in SCHEMES:
-        flows = {n: trained(n, few, scheme, dimension) for n in layers}
         print(f"\n## {scheme}, d = {dimension}: in layers, {few} nodes a side\n")
-        table([layer_residuals(flow, points=POINTS) for flow in flows.values()], layers, "layers")
+        flows = [trained(n, few, scheme, dimension) for n in layers]
+        table([layer_residuals(flow, points=POINTS) for flow in flows], layers, "layers")
         print(f"\n## {scheme}, d = {dimension}: energy, {few} nodes a side\n")
-        energy_table(flows)
+        energy_table({n: trained(n, few, scheme, dimension) for n in deep})
         print(f"\n## {scheme}, d = {dimension}: in space, {shallow} layers\n")
         table([space_residuals(trained(shallow, n, scheme, dimension)) for n in nodes], nodes, "nodes")
 

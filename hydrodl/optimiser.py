@@ -22,6 +22,9 @@ Monitor = Callable[[dict[str, Any]], bool | None]
 INADMISSIBLE = 1e300
 """Objective of a trial velocity at which J is not finite: TAO refuses infinity, but shrinks its step from this."""
 
+RUNAWAY = 1e5
+"""A fall of J by this many times (1 + |J|) at the start means that it has no lower bound: training stops."""
+
 _Reason = PETSc.TAO.ConvergedReason
 _WORDS = {
     _Reason.CONVERGED_GATOL: "gradient norm below tao_gatol",
@@ -31,7 +34,7 @@ _WORDS = {
     _Reason.CONVERGED_MINF: "objective below tao_fmin",
     _Reason.CONVERGED_USER: "converged",
     _Reason.DIVERGED_MAXITS: "iteration limit tao_max_it reached",
-    _Reason.DIVERGED_NAN: "objective or gradient is not a number",
+    _Reason.DIVERGED_NAN: "objective is not a number, or runs away to minus infinity as negative densities let it",
     _Reason.DIVERGED_MAXFCN: "limit of objective evaluations tao_max_funcs reached",
     _Reason.DIVERGED_LS_FAILURE: "line search failed",
     _Reason.DIVERGED_TR_REDUCTION: "trust region shrank to nothing",
@@ -160,6 +163,9 @@ class Optimiser:
             return int(_Reason.CONVERGED_GRTOL)
         if norm <= reduction * self.history[0]["gradient_norm"]:
             return int(_Reason.CONVERGED_GTTOL)
+        start = self.history[0]["objective"]
+        if value < start - RUNAWAY * (1 + abs(start)):
+            return int(_Reason.DIVERGED_NAN)
         if asked_to_stop:
             return int(_Reason.DIVERGED_USER)
         return int(default)
