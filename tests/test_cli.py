@@ -32,7 +32,7 @@ tao_gatol = 1e-8
 """
 REPORT_KEYS = {
     "converged", "reason", "objective", "gradient_norm", "iterations", "hessian_products", "train_accuracy",
-    "test_accuracy", "mass_error", "min_density", "peclet", "layers", "nodes", "unknowns", "ranks", "wall_time_s",
+    "test_accuracy", "warnings", "mass_error", "min_density", "peclet", "layers", "nodes", "unknowns", "ranks", "wall_time_s",
     "time_s", "versions",
 }  # fmt: skip
 # one class gathers in a blob at (3, 30), the other at (5, 10); far from standardised on purpose

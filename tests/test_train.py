@@ -245,3 +245,9 @@ def test_more_weight_means_less_loss_and_more_motion() -> None:
     losses = [run.parts["classification"] / weight for run, weight in zip(runs, (1.0, 5.0, 25.0), strict=True)]
     costs = [run.parts["running"] for run in runs]
     assert losses[0] > losses[1] > losses[2] and costs[0] < costs[1] < costs[2]
+
+
+def test_one_class_cannot_be_classified() -> None:
+    start = hd.mixture([hd.Gaussian([0.0, 0.0], 0.5)], PROBLEM.domain)
+    with pytest.raises(hd.InputError, match="classification needs at least 2 classes, there is 1"):
+        replace(PROBLEM, densities=start, losses=hd.Classification(1.0))
