@@ -64,19 +64,25 @@ class OptionScope:
 MANY_NODES = 4000
 """In d = 3 the fill of a factorisation costs more than Krylov iterations above this number of nodes."""
 
+REDUNDANT_NODES = 20000
+"""Up to this number of nodes one message and a solve of one's own beat the many messages of a distributed solve."""
+
 
 def solver_defaults(domain: Domain, *, symmetric: bool = False) -> dict[str, Any]:
     """How to solve with an operator on the domain, before the caller's own options.
 
-    A direct factorisation; in d = 3 on many nodes a Krylov method with incomplete factors, solved so tightly that
-    gradients stay exact.
+    A direct factorisation, across ranks each with a copy of its own up to ``REDUNDANT_NODES``; in d = 3 on many nodes
+    a Krylov method with incomplete factors, solved so tightly that gradients stay exact.
     """
-    comm = domain.comm
+    comm, direct = domain.comm, factor_defaults(domain.comm, symmetric=symmetric)
     if domain.dimension == 3 and domain.nodes > MANY_NODES:
         local = "icc" if symmetric else "ilu"
         tight = {"ksp_type": "cg" if symmetric else "gmres", "ksp_rtol": 1e-12, "ksp_max_it": 1000}
         return tight | ({"pc_type": local} if comm.size == 1 else {"pc_type": "bjacobi", "sub_pc_type": local})
-    return factor_defaults(comm, symmetric=symmetric)
+    if comm.size > 1 and domain.nodes <= REDUNDANT_NODES:
+        own = {"redundant_pc_type": direct["pc_type"], "redundant_pc_factor_mat_ordering_type": "nd"}
+        return direct | own | {"pc_type": "redundant"}
+    return direct
 
 
 def factor_defaults(comm: Any, *, symmetric: bool = False) -> dict[str, Any]:

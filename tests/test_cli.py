@@ -32,8 +32,8 @@ tao_gatol = 1e-8
 """
 REPORT_KEYS = {
     "converged", "reason", "objective", "gradient_norm", "iterations", "hessian_products", "train_accuracy",
-    "test_accuracy", "warnings", "mass_error", "min_density", "peclet", "layers", "nodes", "unknowns", "ranks", "wall_time_s",
-    "time_s", "versions",
+    "test_accuracy", "warnings", "mass_error", "min_density", "peclet", "layers", "nodes", "unknowns", "ranks",
+    "wall_time_s", "time_s", "versions",
 }  # fmt: skip
 # one class gathers in a blob at (3, 30), the other at (5, 10); far from standardised on purpose
 TABLE = "length,width,kind\n" + "".join(

@@ -1,0 +1,1 @@
+"""What a discrete flow conserves, what it really solves, and how stable it is."""

@@ -1,0 +1,107 @@
+"""How fast waves grow when the slab equations are marched: linear theory with frozen coefficients at a state of rest.
+
+The velocity lives on the same nodes as phi. So a wave that the diffusion sees with kappa = S kappa_max, where
+kappa_max = 4/h^2 and S = sin^2(k h/2) on a uniform lumped line, is seen by the pressure with kappa (1 - S) only:
+
+    s^2 = nu^2 kappa^2 + U''(R) R^2 kappa (1 - S) / (w R + eps + alpha^2 kappa),
+
+which is k^2 (R U'' + nu^2 k^2) as h -> 0 where w = 1 and eps = alpha = 0. With c^2 = -R U'' > 0 a wave is neutral where
+S <= 1/(1 + 4 nu^2/(c h)^2): every wave of four cells or more (S <= 1/2) if and only if nu <= c h/2. The shortest waves
+grow at up to nu kappa_max however strong the pressure. The Euler box also needs
+Delta c (kappa (1 - S))^(1/2) <= 2 + Delta nu kappa, for which Delta c <= 2 h is enough in d = 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import ufl
+from dolfinx import fem
+from dolfinx.fem import petsc as fem_petsc
+from mpi4py import MPI
+from numpy.typing import ArrayLike, NDArray
+from slepc4py import SLEPc
+
+from hydrodl.domain import Domain
+from hydrodl.errors import SolverError
+from hydrodl.lagrangian import Lagrangian
+
+Floats = NDArray[np.float64]
+
+MOST_WAVES = 4096
+"""Waves that are looked at, at most."""
+
+
+def fastest_growth(domain: Domain, lagrangian: Lagrangian, density: ArrayLike) -> tuple[float, float]:
+    """The largest growth rate s of the module's docstring over nodes and admissible waves, and its wave number.
+
+    Waves are S_j = sin^2(j pi / 2 n), j = 1 .. n - 1, with n the longest side of the box over the smallest cell: exact
+    on a uniform lumped line up to its walls, an estimate elsewhere. Differences between classes feel no pressure:
+    with C > 1, s = nu kappa_max. Fitted diffusion counts as nu, as it is at rest.
+
+    Args:
+        domain, lagrangian: as for :func:`evolve`; the base state has the velocity 0.
+        density: rho_c, shape (C, owned).
+
+    Returns:
+        (s, k): s >= 0, and k = kappa^(1/2); (0, 0) if every wave is neutral.
+    """
+    densities = np.asarray(density, dtype=float)
+    total = densities.sum(axis=0)[:, None]
+    low, high = domain.bounds
+    smallest = domain.comm.allreduce(float(domain.edge_length.x.array.min(initial=np.inf)), MPI.MIN)
+    cells = min(max(round(float((high - low).max()) / smallest), 2), MOST_WAVES)
+    S = np.sin(0.5 * np.pi * np.arange(1, cells) / cells) ** 2
+    kappa = largest_wave(domain) * S
+    inertia = lagrangian.kinetic * total + lagrangian.decay + lagrangian.smoothness**2 * kappa
+    stiffness = _second_derivative(domain, lagrangian, total[:, 0])[:, None] * total**2 * kappa * (1 - S)
+    pressure = np.divide(stiffness, inertia, out=np.zeros_like(inertia), where=np.abs(inertia) > 1e-300)
+    if len(densities) > 1:
+        pressure = np.maximum(pressure, 0.0)
+    squares = (lagrangian.noise * kappa) ** 2 + pressure
+    worst = squares.max(axis=0, initial=-np.inf)
+    found = np.empty_like(worst)
+    domain.comm.Allreduce(worst, found, MPI.MAX)
+    at = int(found.argmax())
+    return (float(np.sqrt(found[at])), float(np.sqrt(kappa[at]))) if found[at] > 0 else (0.0, 0.0)
+
+
+def _second_derivative(domain: Domain, lagrangian: Lagrangian, total: Floats) -> Floats:
+    """U''(R) at the owned nodes."""
+    energy = lagrangian.on(domain.mesh).energy
+    if energy is None:
+        return np.zeros_like(total)
+    R, out = fem.Function(domain.V), fem.Function(domain.V)
+    R.x.array[: domain.owned] = total
+    R.x.scatter_forward()
+    variable = ufl.variable(R)
+    second = ufl.diff(ufl.diff(energy.density(variable), variable), variable)
+    out.interpolate(fem.Expression(second, domain.V.element.interpolation_points))
+    return out.x.array[: domain.owned]
+
+
+def largest_wave(domain: Domain) -> float:
+    """kappa_max, the largest eigenvalue of M^-1 K (K = (grad ., grad .)_h): 4/h^2 on a uniform lumped line."""
+    v, w = ufl.TestFunction(domain.V), ufl.TrialFunction(domain.V)
+    pair = [
+        fem_petsc.assemble_matrix(fem.form(form * domain.dx)) for form in (ufl.inner(ufl.grad(w), ufl.grad(v)), w * v)
+    ]
+    for matrix in pair:
+        matrix.assemble()
+    solver = SLEPc.EPS().create(domain.comm)
+    solver.setOperators(*pair)
+    solver.setProblemType(SLEPc.EPS.ProblemType.GHEP)
+    solver.setWhichEigenpairs(SLEPc.EPS.Which.LARGEST_REAL)
+    solver.setDimensions(
+        nev=1, ncv=min(48, domain.nodes)
+    )  # eigenvalues crowd at the top: a wide subspace, a loose test
+    solver.setTolerances(tol=1e-3, max_it=500)
+    solver.getST().getKSP().setType("cg")
+    solver.getST().getKSP().getPC().setType("jacobi")
+    solver.getST().getKSP().setTolerances(rtol=1e-12)
+    solver.solve()
+    if not solver.getConverged():
+        raise SolverError("the largest wave number of the mesh was not found")
+    value = float(solver.getEigenvalue(0).real)
+    for item in (solver, *pair):
+        item.destroy()
+    return value
