@@ -1,0 +1,110 @@
+"""A stability bound: a number, the inequality it must obey, and the fewest layers and nodes with which it does."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mpi4py import MPI
+
+from hydrodl.analysis._grid import Grid
+from hydrodl.domain import Domain
+
+ROUNDING = 1e-9
+"""Relative slack when a real number of layers or cells is rounded up: 10.0000000001 layers are 10."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One inequality, evaluated.
+
+    Attributes:
+        name: what the bound is called in section 7 of the specification.
+        value, bound: the two sides; infinite where the inequality can say nothing.
+        holds: is it satisfied.
+        needs_layers: the fewest equal layers of the same depth with which it would hold for the same velocity as a
+            function of depth and features; None where the number does not matter or no number is enough.
+        needs_nodes: the same for mesh nodes in the feature direction that has most of them.
+        inequality: the inequality in words and symbols.
+        sufficient_only: failing it proves nothing.
+        source: where it comes from.
+        most_nodes: nodes in the direction with most of them beyond which it fails; None where there is no such limit.
+        applies: the hypotheses are met, so that the bound counts in a recommendation.
+        note: what a reader must know beside the number.
+    """
+
+    name: str
+    value: float
+    bound: float
+    holds: bool
+    needs_layers: int | None
+    needs_nodes: int | None
+    inequality: str
+    sufficient_only: bool
+    source: str
+    most_nodes: int | None = None
+    applies: bool = True
+    note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON values; numbers that are not finite become None."""
+        fields = asdict(self)
+        for key in ("value", "bound"):
+            fields[key] = fields[key] if math.isfinite(fields[key]) else None
+        return fields
+
+    def __str__(self) -> str:
+        state = "holds" if self.holds else "FAILS"
+        return f"{self.name}: {self.value:.4g} against {self.bound:.4g}: {state} ({self.inequality})"
+
+
+def within(value: float, limit: float) -> bool:
+    """Is value <= limit, blind to rounding?"""
+    return bool(value <= limit * (1 + ROUNDING))
+
+
+def at_least(number: float, least: int = 1) -> int | None:
+    """The smallest whole number >= a real one, blind to rounding; None if it is not finite or beyond 2^53."""
+    if not math.isfinite(number) or number > 2**53:
+        return None
+    return max(least, math.ceil(number * (1 - ROUNDING)))
+
+
+def more_than(number: float, least: int = 1) -> int | None:
+    """The smallest whole number > a real one; None if it is not finite or beyond 2^53."""
+    if not math.isfinite(number) or number > 2**53:
+        return None
+    return max(least, math.floor(number * (1 + ROUNDING)) + 1)
+
+
+def at_most(number: float) -> int:
+    """The largest whole number <= a real one, blind to rounding."""
+    return math.floor(number * (1 + ROUNDING))
+
+
+def cells_per_direction(domain: Domain) -> tuple[float, ...]:
+    """Intervals between neighbouring nodes in each feature direction; collective.
+
+    Counted on a uniform box (cells times the degree); elsewhere nodes^(1/d) - 1 in each direction, the box with as
+    many nodes.
+    """
+    if not domain.uniform_box:
+        return (domain.nodes ** (1 / domain.dimension) - 1,) * domain.dimension
+    return tuple(float(count - 1) for count in Grid(domain).shape)
+
+
+def nodes_for(domain: Domain, factor: float) -> int | None:
+    """Nodes, in the direction with most of them, when every edge is ``factor`` times shorter; collective."""
+    cells = at_least(max(cells_per_direction(domain)) * factor)
+    return None if cells is None else cells + 1
+
+
+def largest(domain: Domain, value: float) -> float:
+    """Collective: the largest of the ranks' numbers."""
+    return float(domain.comm.allreduce(float(value), MPI.MAX))
+
+
+def smallest(domain: Domain, value: float) -> float:
+    """Collective: the smallest of the ranks' numbers."""
+    return float(domain.comm.allreduce(float(value), MPI.MIN))

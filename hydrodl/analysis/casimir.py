@@ -1,0 +1,237 @@
+"""Energy-Casimir stability of equilibria of the fluid (Arnold 1965; Holm, Marsden, Ratiu, Weinstein 1985), d = 1 and 2.
+
+One class, w = 1, eps = alpha = 0, internal energy e(rho) = -U(rho). In the current velocity v = u - nu grad log rho
+the flow is a barotropic fluid with energy int 1/2 rho |v|^2 + e(rho) - rho V - nu^2/2 |grad rho|^2/rho: noise acts
+against pressure. Let C be the Casimirs (mass, flux on a line, int rho Phi(Omega) with Omega = curl v/rho in the plane)
+for which energy + C is stationary at the equilibrium (rho_e, v_e). Its difference to the equilibrium is conserved, and
+is exactly
+
+    E = int 1/2 rho |dv|^2 + drho v_e.dv + [e(rho) - e(rho_e) - e'(rho_e) drho] - nu^2/2 rho |grad log(rho/rho_e)|^2
+            + rho [Phi(Omega) - Phi(Omega_e) - Phi'(Omega_e) dOmega].
+
+Where rho_min <= rho <= rho_max, with mu = min e'', mu_nu = mu - nu^2 kappa_max rho_max/rho_min^2 and a = min Phi'',
+
+    Q = int 1/2 rho_min |dv|^2 + drho v_e.dv + 1/2 mu_nu drho^2 + 1/2 rho_min a dOmega^2  <=  E(t) = E(0),
+
+and Q is a norm if mu_nu rho_min > max |v_e|^2 and a > 0, with Phi''(Omega) = B'(Omega)/Omega, B the Bernoulli
+function. (The noise term: |log(rho/rho_e)| <= |drho|/rho_min, and int |grad f|^2 <= kappa_max int f^2 on the mesh.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.integrate import cumulative_trapezoid
+
+from hydrodl.analysis._grid import Grid
+from hydrodl.analysis.bounds import Bound
+from hydrodl.analysis.energy import energy_derivative
+from hydrodl.analysis.equilibrium import Equilibrium, State, on_grid
+from hydrodl.analysis.modes import fastest
+from hydrodl.collective import attempt
+from hydrodl.errors import InputError
+from hydrodl.flow import Flow
+
+Floats = NDArray[np.float64]
+SOURCE = "Holm, Marsden, Ratiu, Weinstein, Physics Reports 123 (1985); Arnold (1965)"
+
+
+@dataclass(frozen=True)
+class Convexity:
+    """The numbers the criteria are made of, the same on every rank.
+
+    Attributes:
+        speed: max |v_e|; mach: max |v_e|/c_e; density: (rho_min, rho_max) of the region; modulus: mu_nu;
+        vortical: min of B'(Omega)/Omega, infinite without vorticity; rotational: is there any.
+    """
+
+    speed: float
+    mach: float
+    density: tuple[float, float]
+    modulus: float
+    vortical: float
+    rotational: bool
+
+
+def convexity(equilibrium: Equilibrium, margin: float = 0.0) -> Convexity:
+    """The convexity numbers in the region (1 - margin) min rho_e <= rho <= (1 + margin) max rho_e; collective.
+
+    Raises:
+        InputError: margin is not in [0, 1).
+    """
+    if not 0 <= margin < 1:
+        raise InputError(f"margin is {margin}, must be at least 0 and less than 1")
+    domain, grid = equilibrium.domain, Grid(equilibrium.domain)
+    kappa = fastest(domain)
+    state = on_grid(equilibrium, grid, equilibrium.density, equilibrium.velocity)
+
+    def evaluate() -> Convexity | None:
+        return None if state is None else _convexity(equilibrium, state, margin, kappa)
+
+    found: Convexity = domain.comm.bcast(attempt(domain.comm, evaluate))
+    return found
+
+
+def _convexity(equilibrium: Equilibrium, state: State, margin: float, kappa: float) -> Convexity:
+    low, high = (1 - margin) * float(state.density.min()), (1 + margin) * float(state.density.max())
+    curvature = -energy_derivative(equilibrium.lagrangian, np.linspace(low, high, 201), 2)
+    modulus = float(curvature.min()) - float(equilibrium.lagrangian.noise) ** 2 * kappa * high / low**2
+    sound = np.sqrt(np.maximum(state.density * state.curvature, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mach = float(np.where(state.speed > 0, state.speed / sound, np.where(sound > 0, 0.0, inf)).max())
+    steepness = state.steepness()[1]
+    least = float(steepness.min(initial=inf))
+    return Convexity(float(state.speed.max()), mach, (low, high), modulus, least, bool(steepness.size))
+
+
+def energy_casimir(equilibrium: Equilibrium, margin: float = 0.0) -> tuple[Bound, ...]:
+    """The criteria of an equilibrium: subsonic, convex, and with vorticity in the plane B'(Omega)/Omega > 0;
+    collective.
+
+    Args:
+        equilibrium: the steady state.
+        margin: how far the density may stray for the convexity bounds, see :func:`convexity`.
+
+    Raises:
+        InputError: margin is not in [0, 1).
+    """
+    found = convexity(equilibrium, margin)
+    product = found.modulus * found.density[0]
+
+    def bound(name: str, value: float, limit: float, holds: bool, inequality: str, applies: bool = True) -> Bound:
+        return Bound(name, value, limit, holds, None, None, inequality, True, SOURCE, applies=applies)
+
+    convex = found.modulus > 0 and found.speed**2 < product
+    return (
+        bound("energy-Casimir, subsonic", found.mach**2, 1.0, found.mach < 1, "|v_e|^2/c^2 < 1"),
+        bound("energy-Casimir, convexity", found.speed**2, product, convex, "max |v_e|^2 < mu rho_min"),
+        bound(
+            "energy-Casimir, vorticity", found.vortical, 0.0, found.vortical > 0, "B'(Omega)/Omega > 0",
+            applies=found.rotational,
+        ),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """The a-priori estimate Q(t) <= E(0) along a perturbed run, the same on every rank.
+
+    Attributes:
+        norms: Q of every state, (K,); functional: E of every state, (K,), conserved up to the scheme's errors.
+        inside: did the density stay in the region of the convexity numbers.
+        stable: do the criteria hold, so that Q is a norm.
+    """
+
+    norms: Floats
+    functional: Floats
+    inside: bool
+    stable: bool
+
+    @property
+    def drift(self) -> float:
+        """max |E(t) - E(0)|/|E(0)|: what the scheme does to a conserved quantity."""
+        return float(np.abs(self.functional - self.functional[0]).max() / max(abs(self.functional[0]), 1e-300))
+
+    @property
+    def ratio(self) -> float:
+        """max Q(t)/E(0): at most 1 if the estimate holds."""
+        return float(self.norms.max() / max(self.functional[0], 1e-300))
+
+    @property
+    def holds(self) -> bool:
+        """The criteria hold, the density stayed inside, and Q(t) <= E(0) throughout."""
+        return self.stable and self.inside and self.ratio <= 1
+
+
+def a_priori(equilibrium: Equilibrium, density: Floats, velocity: Floats, margin: float = 0.1) -> Estimate:
+    """Evaluate the estimate along a run; collective.
+
+    Args:
+        equilibrium: the state that was perturbed.
+        density: rho of the run, (K, owned); velocity: u of the run, (K, d, owned); of a flow, those of its slabs.
+        margin: how far the density may stray, see :func:`convexity`.
+
+    Raises:
+        InputError: no states, fields of another shape, or margin not in [0, 1).
+    """
+    domain, found = equilibrium.domain, convexity(equilibrium, margin)
+    count = len(density)
+    if not count or density.shape[1:] != (domain.owned,) or velocity.shape != (count, domain.dimension, domain.owned):
+        raise InputError("a run needs densities (K, owned) and velocities (K, d, owned) of at least one state")
+    grid = Grid(domain)
+    base = on_grid(equilibrium, grid, equilibrium.density, equilibrium.velocity)
+    states = [on_grid(equilibrium, grid, *pair) for pair in zip(density, velocity, strict=True)]
+
+    def evaluate() -> Estimate | None:
+        if base is None:
+            return None
+        measure, kept = _Measure(equilibrium, base, found), [state for state in states if state is not None]
+        norms, functional = (np.array([f(state) for state in kept]) for f in (measure.norm, measure.functional))
+        ends = min(s.density.min() for s in kept), max(s.density.max() for s in kept)
+        inside = found.density[0] <= ends[0] and ends[1] <= found.density[1]
+        stable = found.modulus * found.density[0] > found.speed**2 and found.modulus > 0 and found.vortical > 0
+        return Estimate(norms, functional, bool(inside), bool(stable))
+
+    estimate: Estimate = domain.comm.bcast(attempt(domain.comm, evaluate))
+    return estimate
+
+
+def along(equilibrium: Equilibrium, flow: Flow, margin: float = 0.1) -> Estimate:
+    """:func:`a_priori` along the slabs of a marched flow."""
+    return a_priori(equilibrium, flow.slab_density.sum(axis=1), flow.velocity, margin)
+
+
+class _Measure:
+    """Q and E of states against an equilibrium, on the rank that holds the arrays."""
+
+    def __init__(self, equilibrium: Equilibrium, base: State, found: Convexity) -> None:
+        self.physics, self.base, self.found = equilibrium.lagrangian, base, found
+        weights: Floats = np.ones(())
+        for h, n in zip(base.spacing, base.density.shape, strict=True):  # the vertex rule
+            line = np.full(n, h)
+            line[[0, -1]] /= 2
+            weights = np.multiply.outer(weights, line)
+        self.weights = weights
+        self.energy, self.slope = (-energy_derivative(self.physics, base.density, order) for order in (0, 1))
+        self.steepness = base.steepness()
+
+    def functional(self, state: State) -> float:
+        """E: conserved by the fluid."""
+        base, change = self.base, state.density - self.base.density
+        moved = state.velocity - base.velocity
+        kinetic = state.density * (moved**2).sum(axis=0) / 2 + change * (base.velocity * moved).sum(axis=0)
+        pressure = -energy_derivative(self.physics, state.density, 0) - self.energy - self.slope * change
+        spread = (state.gradient(np.log(state.density / base.density)) ** 2).sum(axis=0)
+        noise = float(self.physics.noise) ** 2 / 2 * state.density * spread
+        return float((self.weights * (kinetic + pressure - noise + state.density * self._casimir(state))).sum())
+
+    def _casimir(self, state: State) -> Floats:
+        """Phi(Omega) - Phi(Omega_e) - Phi'(Omega_e) dOmega, Phi'' interpolated between the equilibrium's values."""
+        if not self.found.rotational:
+            return np.zeros_like(state.density)
+        known, values = self.steepness
+        order = np.argsort(known)
+        both = np.concatenate([known, state.vorticity.ravel(), self.base.vorticity.ravel()])
+        line = np.linspace(both.min(), both.max(), 4001)
+        second = np.interp(line, known[order], values[order])
+        first = cumulative_trapezoid(second, line, initial=0.0)
+        whole = cumulative_trapezoid(first, line, initial=0.0)
+
+        def at(table: Floats, field: Floats) -> Floats:
+            return np.interp(field, line, table)
+
+        now, then = state.vorticity, self.base.vorticity
+        return at(whole, now) - at(whole, then) - at(first, then) * (now - then)
+
+    def norm(self, state: State) -> float:
+        """Q: a norm of the perturbation if the criteria hold."""
+        base, change, found = self.base, state.density - self.base.density, self.found
+        moved = state.velocity - base.velocity
+        form = found.density[0] * (moved**2).sum(axis=0) / 2 + change * (base.velocity * moved).sum(axis=0)
+        form = form + found.modulus / 2 * change**2
+        if found.rotational:
+            form = form + found.density[0] * found.vortical / 2 * (state.vorticity - base.vorticity) ** 2
+        return float((self.weights * form).sum())

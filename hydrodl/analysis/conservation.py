@@ -1,0 +1,208 @@
+"""What a discrete flow conserves, layer by layer, and how well it solves its slab equations.
+
+    mass of each class    int rho_c                      exact (rounding)
+    energy                H_h(u_k, r_k, q_k)             to the scheme's order in Delta, between losses
+    momentum              sum_c int rho_c grad phi_c     where feature space, V and the walls allow it
+    circulation, d = 2    see :func:`hydrodl.analysis.circulation.circulation`
+    duality               (rho_T, phi_N) = (rho0, phi_0) + sum_k Delta_k <dl/drho, r_k> + sum_j <dG_j, rho_j>     exact
+
+Local laws at every node i, between a slab and the next: mass, (M (R' - R) + Delta dH/dphi)_i = 0, exact; energy,
+
+    E_i' - E_i = dE_i(z)[dz] - dH(z)_i . dz_i,    E_i = int (density of H) v_i, z the mean of both slabs, dz the change,
+
+whose right-hand side, a sum of exchanges between nodes, adds up to zero over the equations dH(z) . dz = 0 of the flow.
+What the balance leaves over is made by the layers alone: order 2 for theta = 1/2, order 1 for theta = 1, as a rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from dolfinx import fem
+from mpi4py import MPI
+from numpy.typing import ArrayLike, NDArray
+
+from hydrodl.analysis.circulation import circulation
+from hydrodl.analysis.slab import Recovery, SlabDensity, slab_states
+from hydrodl.flow import Flow
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Conservation:
+    """Conserved quantities of a flow, the same on all ranks.
+
+    Attributes:
+        times: t_0 .. t_N, (N + 1,).
+        masses: int rho_c at layers, (N + 1, C); mass_error: largest change of a class's mass.
+        energy: H_h of every slab, (N,); energy_drift: the largest max - min between layers where a loss acts inside,
+            relative to the largest |H|.
+        energy_source: energy that the layers make at the nodes, as a rate relative to H, sum_i |left - right|_i /
+            (Delta |H|), from each slab to the next, (N - 1,); nan across a layer where a loss acts inside.
+        momentum: sum_c (rho_c, grad phi_c)_h at layers, (N + 1, d).
+        circulation: of the momentum per mass around a closed material loop at layers, (N + 1,); None unless d = 2.
+        pairing: sum_c (rho_c, phi_c)_h at layers, (N + 1,).
+        duality_residual: the duality identity's residual, slab by slab, relative to the sum of its terms.
+        mass_balance, potential_balance, momentum_balance: largest residual of a node's slab equation in phi, rho
+            and u, relative to the largest term of that slab's equation, (N,).
+    """
+
+    times: Floats
+    masses: Floats
+    mass_error: float
+    energy: Floats
+    energy_drift: float
+    energy_source: Floats
+    momentum: Floats
+    circulation: Floats | None
+    pairing: Floats
+    duality_residual: float
+    mass_balance: Floats
+    potential_balance: Floats
+    momentum_balance: Floats
+
+
+def conservation(flow: Flow, *, loop: ArrayLike | None = None) -> Conservation:
+    """Everything that a flow should conserve; collective.
+
+    Args:
+        flow: a discrete flow.
+        loop: the corners of a closed polygon at t = 0, shape (n, 2), for the circulation; default: a circle around the
+            centre of mass, one standard deviation wide.
+
+    Raises:
+        InputError: a loop that is not a polygon of points inside feature space, or d != 2.
+    """
+    recovery, slab = Recovery(flow), SlabDensity(flow)
+    masses = np.array([recovery.mass.integrals(layer) for layer in flow.density])
+    energy = energies(flow, slab)
+    around = circulation(flow, loop) if flow.domain.dimension == 2 or loop is not None else None
+    pairing, residual = duality(flow, recovery)
+    balances = slab_balances(flow, slab, recovery)
+    return Conservation(
+        times=flow.layers.times, masses=masses, mass_error=float(np.abs(masses - masses[0]).max()),
+        energy=energy, energy_drift=drift(flow, energy), energy_source=energy_sources(flow, slab, energy),
+        momentum=momenta(flow, recovery), circulation=around, pairing=pairing, duality_residual=residual,
+        mass_balance=balances[0], potential_balance=balances[1], momentum_balance=balances[2],
+    )  # fmt: skip
+
+
+def losses_inside(flow: Flow) -> NDArray[np.bool_]:
+    """Whether a loss acts at layers t_1 .. t_{N-1}, shape (N - 1,); collective."""
+    local = np.array([bool(jump.any()) for jump in flow.jumps[:-1]], dtype=np.int64)
+    found = np.empty_like(local)
+    flow.domain.comm.Allreduce(local, found, MPI.MAX)
+    return found > 0
+
+
+def drift(flow: Flow, values: Floats) -> float:
+    """Largest max - min of values (N,) between losses inside, relative to the largest |value|; collective."""
+    runs = np.split(values, np.flatnonzero(losses_inside(flow)) + 1)
+    return float(max(np.ptp(run) for run in runs) / max(np.abs(values).max(), np.finfo(float).tiny))
+
+
+def energies(flow: Flow, slab: SlabDensity | None = None) -> Floats:
+    """H_h(u_k, r_k, q_k) of every slab, shape (N,); collective."""
+    slab = slab or SlabDensity(flow)
+    local = np.empty(len(flow.layers))
+    for k, state in enumerate(slab_states(flow)):
+        slab.load(slab.state, state)
+        local[k] = fem.assemble_scalar(slab.energy)
+    out = np.empty_like(local)
+    flow.domain.comm.Allreduce(local, out)
+    return out
+
+
+def momenta(flow: Flow, recovery: Recovery | None = None) -> Floats:
+    """sum_c (rho_c, d_i phi_c)_h at layers, shape (N + 1, d); at a layer with a loss inside, before the loss."""
+    recovery = recovery or Recovery(flow)
+    pairs = zip(flow.density, flow.potential, strict=True)
+    local = np.array([np.einsum("cn,cin->i", rho, recovery.slope_duals(phi)) for rho, phi in pairs])
+    out = np.empty_like(local)
+    flow.domain.comm.Allreduce(local, out)
+    return out
+
+
+def duality(flow: Flow, recovery: Recovery | None = None) -> tuple[Floats, float]:
+    """(rho, phi)_h at layers, shape (N + 1,), and the residual of the duality identity; collective.
+
+    The identity holds slab by slab, (rho_{k+1}, p_k) = (rho_k, phi_k) + Delta_k <dl/drho, r_k>; the residual is the sum
+    of the slabs' |left - right| relative to that of all terms.
+    """
+    recovery = recovery or Recovery(flow)
+    mass, slopes = recovery.mass, recovery.cost_slopes(flow)[1]
+
+    def pairings(first: Floats, second: Floats) -> Floats:
+        local = np.array([float((mass.apply(a) * b).sum()) for a, b in zip(first, second, strict=True)])
+        total = np.empty_like(local)
+        flow.domain.comm.Allreduce(local, total)
+        return total
+
+    layers = pairings(flow.density, flow.potential)
+    above = pairings(flow.density[1:], flow.upper_potential)
+    gained = flow.layers.steps * pairings(slopes, flow.slab_density)
+    size = sum(float(np.abs(terms).sum()) for terms in (above, layers[:-1], gained))
+    return layers, float(np.abs(above - layers[:-1] - gained).sum() / max(size, np.finfo(float).tiny))
+
+
+def slab_balances(
+    flow: Flow, slab: SlabDensity | None = None, recovery: Recovery | None = None
+) -> tuple[Floats, Floats, Floats]:
+    """Residuals of the slab equations in phi (mass balance), rho and u, each (N,), as in ``Conservation``; collective.
+
+    theta = 1/2 has two rows a slab in phi, one for each of its layers; both are counted.
+    """
+    slab, recovery = slab or SlabDensity(flow), recovery or Recovery(flow)
+    d, C = flow.domain.dimension, flow.density.shape[1]
+    momentum = recovery.cost_slopes(flow)[0]
+    local = np.empty((6, len(flow.layers)))
+    for k, (step, state) in enumerate(zip(flow.layers.steps, slab_states(flow), strict=True)):
+        slab.set_step(float(step))
+        slab.load(slab.state, state)
+        rows = slab.vector(slab.rows_1)
+        below, above = recovery.mass.apply(flow.density[k]), recovery.mass.apply(flow.density[k + 1])
+        mass = np.concatenate([rows[d + C : d + 2 * C] - below, rows[d + 2 * C :] + above])
+        lift = recovery.mass.apply(flow.upper_potential[k])
+        push = step * recovery.mass.apply(momentum[k])
+        for n, field in enumerate((mass, below, rows[d : d + C], lift, rows[:d], push)):
+            local[n, k] = np.abs(field).max(initial=0.0)
+    out = np.empty_like(local)
+    flow.domain.comm.Allreduce(local, out, MPI.MAX)
+    residuals = out[::2] / np.maximum(out[1::2], np.finfo(float).tiny)
+    return residuals[0], residuals[1], residuals[2]
+
+
+def energy_sources(flow: Flow, slab: SlabDensity | None = None, energy: Floats | None = None) -> Floats:
+    """What the local energy balance leaves over, as in ``Conservation.energy_source``, shape (N - 1,); collective."""
+    slab = slab or SlabDensity(flow)
+    energy = energies(flow, slab) if energy is None else energy
+    states, steps = slab_states(flow), flow.layers.steps
+    local = np.empty(len(steps) - 1)
+    before = _energy_at(slab, states[0])
+    for k in range(len(local)):
+        after = _energy_at(slab, states[k + 1])
+        local[k] = np.abs(after - before - _exchange(slab, states[k], states[k + 1])).sum()
+        before = after
+    out = np.empty_like(local)
+    flow.domain.comm.Allreduce(local, out)
+    out /= 0.5 * (steps[1:] + steps[:-1]) * max(np.abs(energy).max(), np.finfo(float).tiny)
+    return np.where(losses_inside(flow), np.nan, out)
+
+
+def _energy_at(slab: SlabDensity, state: Floats) -> Floats:
+    slab.load(slab.state, state)
+    return slab.vector(slab.energy_at).copy()
+
+
+def _exchange(slab: SlabDensity, first: Floats, second: Floats) -> Floats:
+    """dE_i(z)[dz] - dH(z)_i . dz_i at every node, with z the mean of two states and dz their difference."""
+    change = second - first
+    slab.load(slab.state, 0.5 * (first + second))
+    slab.load(slab.direction, change)
+    slab.set_step(1.0)
+    rows = slab.vector(slab.rows_1).copy()
+    slab.set_step(0.0)  # leaves the rows of -(r, p - phi), which are none of H
+    rows -= slab.vector(slab.rows_1)
+    return slab.vector(slab.energy_along) - (rows * change).sum(axis=0)

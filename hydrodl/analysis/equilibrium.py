@@ -1,0 +1,106 @@
+"""Equilibria of the fluid on uniform boxes: current velocity, vorticity and Bernoulli function at the nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydrodl.analysis._grid import Grid
+from hydrodl.analysis.energy import energy_derivative
+from hydrodl.domain import Domain
+from hydrodl.errors import InputError
+from hydrodl.flow import Flow
+from hydrodl.lagrangian import Field, Lagrangian
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Equilibrium:
+    """A steady state of the fluid at this rank's owned nodes; that it is steady is the caller's word.
+
+    Attributes:
+        domain: a uniform box, d = 1 or 2, at least 3 nodes per direction.
+        lagrangian: its energy, noise and potential; kinetic 1, decay 0, smoothness 0.
+        density: rho_e > 0, (owned,); velocity: u_e, (d, owned).
+
+    Raises:
+        InputError: another kind of domain or physics, fields of another shape, or a density that is not positive.
+    """
+
+    domain: Domain
+    lagrangian: Lagrangian
+    density: Floats
+    velocity: Floats
+
+    def __post_init__(self) -> None:
+        domain, physics = self.domain, self.lagrangian
+        if not domain.uniform_box or domain.dimension > 2 or domain.degree > 1:
+            raise InputError("an energy-Casimir analysis needs a uniform box with d = 1 or 2 and elements of degree 1")
+        if min(Grid(domain).shape) < 3:
+            raise InputError("an energy-Casimir analysis needs at least 3 nodes per direction")
+        numbers = float(physics.kinetic), float(physics.decay), float(physics.smoothness)
+        if physics.energy is None or numbers != (1, 0, 0):
+            raise InputError("an energy-Casimir analysis needs an internal energy, kinetic 1, decay 0, smoothness 0")
+        shapes = self.density.shape == (domain.owned,) and self.velocity.shape == (domain.dimension, domain.owned)
+        least = float(np.min(self.density, initial=inf)) if shapes else -inf
+        if not domain.comm.allreduce(int(least > 0)) == domain.comm.size:
+            raise InputError("an equilibrium needs a positive density (owned,) and a velocity (d, owned)")
+
+    @classmethod
+    def of_functions(cls, domain: Domain, lagrangian: Lagrangian, density: Field, velocity: Field) -> Equilibrium:
+        """From functions of points (n, d): density (n,) and velocity (n, d)."""
+        points = domain.coordinates[: domain.owned]
+        return cls(domain, lagrangian, np.asarray(density(points), dtype=float), np.asarray(velocity(points)).T.copy())
+
+    @classmethod
+    def of_slab(cls, flow: Flow, k: int) -> Equilibrium:
+        """The state of slab k of a flow, all classes together."""
+        return cls(flow.domain, flow.lagrangian, flow.slab_density[k].sum(axis=0), flow.velocity[k])
+
+
+class State:
+    """rho, v, Omega and B on the grid of one rank."""
+
+    def __init__(self, equilibrium: Equilibrium, grid: Grid, density: Floats, velocity: Floats, outer: Floats) -> None:
+        self.spacing, noise = grid.spacing, float(equilibrium.lagrangian.noise)
+        self.density = np.maximum(density, 1e-300)
+        self.velocity = velocity - noise * self.gradient(np.log(self.density))
+        square = (self.velocity**2).sum(axis=0)
+        root = np.sqrt(self.density)
+        tension = 2 * noise**2 * sum(self.gradient(g)[a] for a, g in enumerate(self.gradient(root))) / root
+        slope = -energy_derivative(equilibrium.lagrangian, self.density, 1)
+        self.curvature = -energy_derivative(equilibrium.lagrangian, self.density, 2)
+        self.speed, self.bernoulli = np.sqrt(square), square / 2 + slope - outer + tension
+        self.vorticity = np.zeros_like(density)
+        if len(velocity) == 2:
+            self.vorticity = (self.gradient(self.velocity[1])[0] - self.gradient(self.velocity[0])[1]) / self.density
+
+    def gradient(self, field: Floats) -> Floats:
+        """Second-order differences, one-sided at the walls, (d, *grid)."""
+        found = np.gradient(field, *self.spacing, edge_order=2)
+        return np.array(found if isinstance(found, list | tuple) else [found])
+
+    def steepness(self) -> tuple[Floats, Floats]:
+        """Omega and Phi'' = B'(Omega)/Omega where Omega varies, (m,) each; empty without vorticity."""
+        turn, rise = self.gradient(self.vorticity), self.gradient(self.bernoulli)
+        square, size = (turn**2).sum(axis=0), np.abs(self.vorticity).max()
+        length = float(np.max(self.spacing * self.density.shape))
+        shear = self.speed.max() / (length * self.density.min())
+        if size <= 1e-6 * shear or square.max() <= (1e-6 * size / length) ** 2:
+            return np.empty(0), np.empty(0)
+        there = (square > 1e-4 * square.max()) & (np.abs(self.vorticity) > 1e-3 * size)
+        return self.vorticity[there], ((rise * turn).sum(axis=0) / square)[there] / self.vorticity[there]
+
+
+def on_grid(equilibrium: Equilibrium, grid: Grid, density: Floats, velocity: Floats) -> State | None:
+    """The state on the rank that holds the arrays, None elsewhere; collective."""
+    domain = equilibrium.domain
+    outer = equilibrium.lagrangian.potentials(domain.coordinates[: domain.owned], 1)
+    fields = grid.gather(np.concatenate([density[None], velocity, outer]))
+    if not grid.here:
+        return None
+    return State(equilibrium, grid, fields[0], fields[1:-1], fields[-1])

@@ -1,0 +1,140 @@
+"""Marching the fluid: when its modes are waves, and how thin a layer must be.
+
+About a uniform state at rest a mode obeys s^2 = nu^2 kappa^2 - c^2 q, with c^2 = -U'' R^2/(w R + eps), kappa the
+eigenvalue of the discrete Laplacian and q that of the drift. Every mode is a wave if s^2 <= 0 for all. The compact
+drift, q = kappa, would give kappa_max nu^2 <= c^2, that is M <= c L/(2 nu) cells in d = 1. Here u has one value a
+node, the mean of the cells' gradients, so q < kappa, in the interior q = kappa - h^2 kappa^2/4 on a line: the shortest
+waves hardly feel the pressure, and noise makes them grow much earlier, at M > sqrt(pi c L/(4 nu)) or so (c = L = 1, nu
+= 0.01: 8 cells are neutral, 9 grow, where the compact drift would allow 50).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, pi, sqrt
+
+import numpy as np
+
+from hydrodl.analysis.bounds import Bound, at_least, at_most, cells_per_direction, largest, smallest, within
+from hydrodl.analysis.energy import energy_derivative
+from hydrodl.analysis.modes import UniformState, box_growth, fastest
+from hydrodl.domain import Domain
+from hydrodl.flow import Flow
+
+SOURCE = "design of hydrodl, section 7; linearised box scheme"
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Squares of the smallest and the largest speed of sound of a flow, and alpha^2 over the least w R + eps."""
+
+    slowest: float
+    fastest: float
+    smoothing: float
+
+
+def sound(flow: Flow) -> Sound:
+    """c^2 = -U'' R^2/(w R + eps) over all slabs and nodes; negative where the energy is convex; collective."""
+    total = np.maximum(flow.slab_density.sum(axis=1), 0.0)
+    weight = float(flow.lagrangian.kinetic) * total + float(flow.lagrangian.decay)
+    square = -energy_derivative(flow.lagrangian, total, 2) * total**2 / np.maximum(weight, 1e-300)
+    least = max(smallest(flow.domain, weight.min(initial=inf)), 1e-300)
+    ends = smallest(flow.domain, square.min(initial=inf)), largest(flow.domain, square.max(initial=-inf))
+    return Sound(*ends, float(flow.lagrangian.smoothness) ** 2 / least)
+
+
+def compact_hyperbolic(flow: Flow) -> Bound:
+    """kappa_max nu^2 <= c^2: necessary for every mode to be a wave; on a line M <= c L/(2 nu) cells.
+
+    Sufficient too if the drift were compact (q = kappa), which it is not for velocities at nodes.
+    """
+    noise, square, kappa = float(flow.lagrangian.noise), sound(flow).slowest, fastest(flow.domain)
+    value = kappa * noise**2
+    shrink = sqrt(max(square, 0.0) / value)
+    return Bound(
+        name="discrete hyperbolic, compact", value=value, bound=square, holds=within(value, square),
+        needs_layers=None, needs_nodes=None, most_nodes=_most(flow.domain, shrink),
+        inequality="kappa_max nu^2 <= c^2", sufficient_only=False, source=SOURCE, applies=_fluid(flow),
+        note="necessary; this scheme needs more, see discrete hyperbolic",
+    )  # fmt: skip
+
+
+def _most(domain: Domain, shrink: float) -> int | None:
+    cells = at_most(max(cells_per_direction(domain)) * shrink)
+    return cells + 1 if cells >= 1 else None
+
+
+def _fluid(flow: Flow) -> bool:
+    return flow.lagrangian.energy is not None
+
+
+def discrete_hyperbolic(flow: Flow) -> Bound:
+    """max s^2 <= 0 over all modes of the box scheme, walls included, at the smallest c^2 of the flow.
+
+    Exact about a uniform state at rest on a uniform box with the vertex rule; about other states a local criterion. On
+    other meshes only the necessary condition of :func:`compact_hyperbolic` is known and returned.
+    """
+    domain = flow.domain
+    if not (domain.uniform_box and domain.lumped):
+        return compact_hyperbolic(flow)
+    found, noise = sound(flow), float(flow.lagrangian.noise)
+    if found.slowest <= 0:
+        value, most = inf, None
+    else:
+        value, most = _growth(domain, found, noise, max(cells_per_direction(domain))), _most_cells(domain, found, noise)
+    small = 1e-9 * fastest(domain) * (abs(found.slowest) + noise**2 * fastest(domain))
+    return Bound(
+        name="discrete hyperbolic", value=value, bound=0.0, holds=value <= small, needs_layers=None, needs_nodes=None,
+        most_nodes=None if most is None else most + 1, inequality="s^2 = nu^2 kappa^2 - c^2 q <= 0 for every mode",
+        sufficient_only=False, source=SOURCE, applies=_fluid(flow), note="exact about a uniform state at rest",
+    )  # fmt: skip
+
+
+def _growth(domain: Domain, found: Sound, noise: float, most: float) -> float:
+    """The largest s^2 on a box with ``most`` cells in the direction that has most, the others in proportion."""
+    low, high = domain.bounds
+    given = np.array(cells_per_direction(domain))
+    cells = np.maximum(np.rint(given * most / given.max()), 1).astype(int)
+    state = UniformState(1.0, 1.0, sqrt(found.smoothing), noise)
+    return box_growth(tuple((high - low).tolist()), tuple(cells.tolist()), state, -found.slowest)
+
+
+def _most_cells(domain: Domain, found: Sound, noise: float) -> int | None:
+    """The largest number of cells without a growing mode, by bisection; None if there is none."""
+    low, high = domain.bounds
+    length = float((high - low).max())
+    fine, coarse = 2 * int(sqrt(pi * sqrt(found.slowest) * length / (4 * noise))) + 10, 0
+    while fine - coarse > 1:
+        middle = (coarse + fine) // 2
+        small = 1e-9 * (middle / length) ** 2 * found.slowest
+        coarse, fine = (middle, fine) if _growth(domain, found, noise, middle) <= small else (coarse, middle)
+    return coarse or None
+
+
+def explicit_marching(flow: Flow) -> Bound:
+    """c Delta <= h with the largest c: the Euler box scheme (theta = 1) marches waves neutrally.
+
+    Its step has determinant 1 and trace 2 + (Delta nu kappa)^2/(1 + Delta nu kappa) - Delta^2 c^2 q/(1 + Delta nu
+    kappa), not below -2 if Delta c sqrt(q) <= 2. On boxes q <= sum_j 1/h_j^2 <= d/h^2 with h the shortest edge, so c
+    Delta <= h is enough for d <= 3; elsewhere h = 2/sqrt(kappa_max). The midpoint scheme is neutral at every step.
+    """
+    low, high = flow.domain.bounds
+    if flow.domain.uniform_box and flow.domain.lumped:
+        h = float(((high - low) / np.array(cells_per_direction(flow.domain))).min())
+    else:
+        h = 2 / sqrt(fastest(flow.domain))
+    speed = sqrt(max(sound(flow).fastest, 0.0))
+    value = speed * float(flow.layers.steps.max()) / h
+    midpoint = flow.theta != 1.0
+    return Bound(
+        name="explicit marching", value=value, bound=1.0, holds=midpoint or within(value, 1.0),
+        needs_layers=1 if midpoint else at_least(speed * flow.layers.depth / h), needs_nodes=None,
+        inequality="c Delta/h <= 1", sufficient_only=True, source=SOURCE, applies=_fluid(flow),
+        note="the midpoint scheme needs no such bound" if midpoint else "",
+    )  # fmt: skip
+
+
+def marching_bounds(flow: Flow) -> tuple[Bound, ...]:
+    """The bounds that concern a flow marched as an initial value problem, those that apply."""
+    found = discrete_hyperbolic(flow), explicit_marching(flow)
+    return tuple(bound for bound in found if bound.applies)

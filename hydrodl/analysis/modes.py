@@ -1,0 +1,223 @@
+"""Discrete modes about a uniform state (R, u = 0): eigenvalues of its difference operators, and which modes grow.
+
+With B = M^-1 K the discrete Laplacian and D = (R^2 C W^-1 C^T) M^-1 what a gradient velocity does to the density,
+W = (w R + eps) M + alpha^2 K, the linearised slab equations read rho' = D phi - nu B rho, phi' = nu B phi + U'' rho, so
+
+    s^2 is an eigenvalue of nu^2 B^2 + U'' D.
+
+On a uniform box with the vertex rule, B has kappa(k) = sum_j (4/h_j^2) sin^2(k_j h_j/2), while u, one value a node, is
+the mean of the cells' gradients: D has, up to what the walls change, R^2 q(k)/(w R + eps + alpha^2 kappa(k)) with
+q(k) = sum_j sin^2(k_j h_j)/h_j^2 = kappa - sum_j (h_j^2/4) kappa_j^2: smaller than kappa, and 0 on the chequerboard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce
+from math import pi
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import ufl
+from dolfinx import fem
+from dolfinx.fem import petsc as fem_petsc
+from numpy.typing import NDArray
+from scipy.sparse.linalg import splu
+from slepc4py import SLEPc
+
+from hydrodl.analysis.bounds import cells_per_direction
+from hydrodl.domain import Domain
+from hydrodl.errors import InputError, SolverError
+from hydrodl.lagrangian import Lagrangian
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Modes:
+    """Eigenvalues of the discrete Laplacian and of the discrete drift (for R = w R + eps = 1, alpha = 0), (m,) each.
+
+    ``complete``: every mode but the constant is there; else 400 between the slowest and the fastest, drift = laplacian.
+    """
+
+    laplacian: Floats
+    drift: Floats
+    complete: bool
+
+
+def modes(domain: Domain) -> Modes:
+    """The modes of a domain: by formula on a uniform box with the vertex rule, else from SLEPc; collective."""
+    if not (domain.uniform_box and domain.lumped):
+        between = np.geomspace(slowest(domain), fastest(domain), 400)
+        return Modes(between, between, False)
+    low, high = domain.bounds
+    kappas, drifts = [], []
+    for length, cells in zip(high - low, cells_per_direction(domain), strict=True):
+        h, angles = length / cells, np.arange(int(cells) + 1) * pi / cells
+        kappas.append((2 / h) ** 2 * np.sin(angles / 2) ** 2)
+        drifts.append((np.sin(angles) / h) ** 2)
+    total = [reduce(np.add.outer, parts).ravel()[1:] for parts in (kappas, drifts)]
+    return Modes(total[0], total[1], True)
+
+
+def _pencil(domain: Domain) -> tuple[Any, Any]:
+    v, w = ufl.TestFunction(domain.V), ufl.TrialFunction(domain.V)
+    forms = fem.form(ufl.inner(ufl.grad(v), ufl.grad(w)) * domain.dx), fem.form(v * w * domain.dx)
+    stiffness, mass = (fem_petsc.assemble_matrix(form) for form in forms)
+    stiffness.assemble()
+    mass.assemble()
+    return stiffness, mass
+
+
+def _solve(domain: Domain, count: int, settle: Callable[[Any], None]) -> Floats:
+    stiffness, mass = _pencil(domain)
+    solver = SLEPc.EPS().create(domain.comm)
+    solver.setOperators(stiffness, mass)
+    solver.setProblemType(SLEPc.EPS.ProblemType.GHEP)
+    solver.setDimensions(count)
+    solver.setTolerances(1e-10, 2000)
+    settle(solver)
+    solver.solve()
+    found = solver.getConverged()
+    values = np.array([solver.getEigenvalue(i).real for i in range(min(found, count))])
+    for item in (solver, stiffness, mass):
+        item.destroy()
+    if found < count:
+        raise SolverError("eigenvalues of the feature mesh's Laplacian did not converge")
+    return values
+
+
+def fastest(domain: Domain) -> float:
+    """kappa_max, the largest eigenvalue of the discrete Laplacian, collective; sum_j 4/h_j^2 on boxes, lumped."""
+    if domain.uniform_box and domain.lumped:
+        low, high = domain.bounds
+        return float((4 * (np.array(cells_per_direction(domain)) / (high - low)) ** 2).sum())
+
+    def settle(solver: Any) -> None:
+        solver.setWhichEigenpairs(SLEPc.EPS.Which.LARGEST_REAL)
+        inner = solver.getST().getKSP()
+        inner.setType("cg")
+        inner.getPC().setType("jacobi")
+        inner.setTolerances(rtol=1e-13)
+
+    return float(_solve(domain, 1, settle)[0])
+
+
+def slowest(domain: Domain) -> float:
+    """kappa_1, the smallest eigenvalue of the discrete Laplacian beside 0; collective."""
+    low, high = domain.bounds
+    target = -1.0 / float(((high - low) ** 2).sum())
+
+    def settle(solver: Any) -> None:
+        solver.setTarget(target)
+        solver.setWhichEigenpairs(SLEPc.EPS.Which.TARGET_MAGNITUDE)
+        transform = solver.getST()
+        transform.setType("sinvert")
+        transform.setShift(target)
+        factor = transform.getKSP()
+        factor.setType("preonly")
+        factor.getPC().setType("lu")
+        if domain.comm.size > 1:
+            factor.getPC().setFactorSolverType("mumps")
+
+    return float(np.sort(_solve(domain, 2, settle))[1])
+
+
+@dataclass(frozen=True)
+class UniformState:
+    """What multiplies what about (R, u = 0): numbers only.
+
+    Attributes:
+        total: R; weight: w R + eps; smoothness: alpha; noise: nu.
+    """
+
+    total: float
+    weight: float
+    smoothness: float
+    noise: float
+
+    @classmethod
+    def of(cls, lagrangian: Lagrangian, total: float) -> UniformState:
+        """The state with total density R.
+
+        Raises:
+            InputError: R is not positive.
+        """
+        if not total > 0:
+            raise InputError(f"a uniform state needs a positive density, got {total}")
+        weight = float(lagrangian.kinetic) * total + float(lagrangian.decay)
+        return cls(total, weight, float(lagrangian.smoothness), float(lagrangian.noise))
+
+    def inertia(self, found: Modes) -> Floats:
+        """A(k) = (w R + eps + alpha^2 kappa)/(R^2 q): the cost of moving density in a mode; infinite where q = 0."""
+        with np.errstate(divide="ignore"):
+            moved = np.where(found.drift > 1e-12 * found.laplacian, found.drift, 0.0)
+            return (self.weight + self.smoothness**2 * found.laplacian) / (self.total**2 * moved)
+
+
+def largest_growth(domain: Domain, state: UniformState, curvature: float) -> float:
+    """The largest s^2 of the box scheme itself, walls included, over all modes but the constant; U'' = ``curvature``.
+
+    Computed from the difference operators of a uniform box with the vertex rule, on every rank alike.
+
+    Raises:
+        InputError: another domain.
+    """
+    if not (domain.uniform_box and domain.lumped):
+        raise InputError("the growth of all modes needs a uniform box with the vertex rule")
+    low, high = domain.bounds
+    cells = tuple(int(n) for n in cells_per_direction(domain))
+    return box_growth(tuple(float(x) for x in high - low), cells, state, curvature)
+
+
+def box_growth(lengths: tuple[float, ...], cells: tuple[int, ...], state: UniformState, curvature: float) -> float:
+    """:func:`largest_growth` for a box of given edge lengths and numbers of cells.
+
+    M^(1/2) (nu^2 B^2 + U'' D) M^(-1/2) is symmetric; a shift below its spectrum takes the constant, s = 0, away.
+    """
+    mass, stiffness, couplings = _box_operators(lengths, cells)
+    half = sp.diags_array(1 / np.sqrt(mass))
+    laplacian = half @ stiffness @ half
+    inner = state.weight * sp.diags_array(mass) + state.smoothness**2 * stiffness
+    factor = splu(sp.csc_matrix(inner))
+    scaled = [state.total * (half @ coupling) for coupling in couplings]
+
+    def product(x: Floats) -> Floats:
+        drift = sum(c @ factor.solve(np.asarray(c.T @ x)) for c in scaled)
+        return state.noise**2 * (laplacian @ (laplacian @ x)) + curvature * drift
+
+    constant = np.sqrt(mass / mass.sum())
+    if len(mass) <= 400:
+        dense = product(np.eye(len(mass)))
+        dense = (dense + dense.T) / 2
+        below = 1 + 2 * np.abs(dense).sum(axis=1).max()
+        return float(np.linalg.eigvalsh(dense - below * np.outer(constant, constant))[-1])
+    top = sum(4 * (n / length) ** 2 for n, length in zip(cells, lengths, strict=True))
+    below = 1 + 2 * (state.noise * top) ** 2 + 2 * abs(curvature) * state.total**2 * top / state.weight
+
+    def shifted(x: Floats) -> Floats:
+        flat = x.reshape(-1)
+        return product(flat) - below * constant * (constant @ flat)
+
+    operator = sp.linalg.LinearOperator((len(mass),) * 2, matvec=shifted, dtype=np.float64)
+    start = np.random.default_rng(20220712).standard_normal(len(mass))
+    return float(sp.linalg.eigsh(operator, 1, which="LA", v0=start, tol=1e-8, return_eigenvectors=False)[0])
+
+
+def _box_operators(lengths: tuple[float, ...], cells: tuple[int, ...]) -> tuple[Floats, Any, list[Any]]:
+    """Lumped mass (m,), stiffness (m, m) and (grad_j w, v) for each direction j, of Q1 with the vertex rule."""
+    lines = []
+    for length, n in zip(lengths, cells, strict=True):
+        h = length / n
+        slope = sp.diags_array([-np.ones(n), np.ones(n)], offsets=[0, 1], shape=(n, n + 1)) / h  # per cell
+        mean = sp.csr_array(abs(slope)) * (h * h / 2)  # its transpose gives each end half of a cell
+        lines.append((np.asarray(mean.sum(axis=0)).ravel(), h * (slope.T @ slope), slope.T @ mean))
+    whole = range(len(lines))
+
+    def joined(j: int, kind: int) -> Any:
+        return reduce(sp.kron, [lines[i][kind] if i == j else sp.diags_array(lines[i][0]) for i in whole])
+
+    mass = reduce(np.kron, [line[0] for line in lines])
+    return mass, sp.csr_array(sum(joined(j, 1) for j in whole)), [sp.csr_array(joined(j, 2)) for j in whole]

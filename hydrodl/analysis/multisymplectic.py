@@ -1,0 +1,217 @@
+"""Discrete multisymplecticity: for tangent solutions V, W and any patch P of (slab, cell) pairs
+
+    sum over unknowns i on the border of P of  V_i (S_P'' W)_i - W_i (S_P'' V)_i  =  0,
+
+S_P'' the Hessian of the action assembled over P alone. S_P'' is symmetric, so the sum over all unknowns vanishes; an
+unknown inside P (every slab and cell it touches is in P) has (S_P'' W)_i = 0 because W solves the linearised equations.
+With P the slabs between two layers the sum is the difference of the two-forms at those layers,
+
+    omega_k(V, W) = sum_c (drho_c, dphi_c')_h - (drho_c', dphi_c)_h,    V = (drho, dphi), W = (drho', dphi').
+
+Unknowns of the first and last layer carry data and always count as border; a wall of feature space does not. The law
+belongs to K and L of :mod:`hydrodl.analysis.first_order`: with the vertex rule, tangents of another S(z) (a node's own
+energies) satisfy it too, tangents of another transport, noise, smoothness or step do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from dolfinx import mesh as dmesh
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+from hydrodl.analysis.spacetime import Patch, SpaceTime, Tangent, window
+from hydrodl.domain import Domain
+from hydrodl.errors import InputError
+from hydrodl.flow import Flow
+from hydrodl.halo import Halo
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class PatchSum:
+    """The conservation law on one patch.
+
+    Attributes:
+        value: the sum over the border; size: the sum of its terms' absolute values.
+        border, interior: number of unknowns on the border and inside; without interior ones the law says nothing.
+        pairs: number of (slab, cell) pairs.
+    """
+
+    value: float
+    size: float
+    border: int
+    interior: int
+    pairs: int
+
+    @property
+    def residual(self) -> float:
+        """|value| / size; 0 for an empty patch."""
+        return abs(self.value) / self.size if self.size > 0 else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Multisymplecticity:
+    """The laws on random patches and at all layers, for one pair of random tangent solutions.
+
+    Attributes:
+        patches: one entry a patch.
+        two_form: omega_k(V, W), shape (N + 1,); two_form_size: the sum of its terms' absolute values, (N + 1,).
+    """
+
+    patches: tuple[PatchSum, ...]
+    two_form: Floats
+    two_form_size: Floats
+
+    @property
+    def residual(self) -> float:
+        """The largest residual of all patches."""
+        return max(patch.residual for patch in self.patches)
+
+    @property
+    def two_form_drift(self) -> float:
+        """max - min of omega_k, relative to the largest sum of its terms."""
+        return float(np.ptp(self.two_form) / max(self.two_form_size.max(), np.finfo(float).tiny))
+
+
+def multisymplecticity(
+    flow: Flow, *, patches: int = 8, seed: int = 0, slabs: tuple[int, int] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Multisymplecticity:  # fmt: skip
+    """Check the discrete multisymplectic law of a flow on random patches; collective, the same on any number of ranks.
+
+    Args:
+        flow: a discrete flow. The law is one of the equations linearised at its fields, whatever they are; that they
+            solve the equations themselves is what ``conservation.slab_balances`` tells.
+        patches: number of random patches, at least 1.
+        seed: of the patches and of the tangent solutions' data.
+        slabs: (first, last): look at slabs first .. last - 1 only; the law is local, so a part of a large flow will do.
+        options: PETSc's options for the tangent equations.
+
+    Raises:
+        InputError: fewer than one patch, or slabs that are not there.
+        SolverError: the tangent equations could not be solved.
+    """
+    if patches < 1:
+        raise InputError(f"patches is {patches}, must be at least 1")
+    flow = flow if slabs is None else window(flow, *slabs)
+    system = SpaceTime(flow)
+    V, W = system.tangents([random_data(flow, seed), random_data(flow, seed + 1)], options)
+    sums = tuple(patch_sum(system, V, W, patch) for patch in random_patches(flow, patches, seed))
+    return Multisymplecticity(sums, *two_form(system, V, W))
+
+
+def patch_sum(system: SpaceTime, V: Tangent, W: Tangent, patch: Patch) -> PatchSum:
+    """The law on one patch of (slab, cell) pairs, shape (N, owned cells of this rank); collective.
+
+    Raises:
+        InputError: a patch of another shape.
+    """
+    flow = system.flow
+    shape, comm = (len(flow.layers), _cells(flow.domain)), flow.domain.comm
+    if not comm.allreduce(int(np.shape(patch) == shape), MPI.MIN):
+        raise InputError(f"the patch has shape {np.shape(patch)}, must be (slabs, cells) = {shape} on this rank")
+    inner, touched = _inside(flow.domain, np.asarray(patch, dtype=bool))
+    local = np.zeros(5)
+    fields_V, fields_W = _unknowns(V), _unknowns(W)
+    rows_V, rows_W = system.product(V, patch), system.product(W, patch)
+    for part, nodes in enumerate(inner):
+        first, second = fields_V[part] * rows_W[part], fields_W[part] * rows_V[part]
+        border = (touched[part] & ~nodes)[:, None]
+        count = first.shape[1]
+        local[0] += ((first - second) * border).sum()
+        local[1] += ((np.abs(first) + np.abs(second)) * border).sum()
+        local[2] += count * border.sum()
+        local[3] += count * nodes.sum()
+    local[4] = np.sum(patch)
+    total = np.empty_like(local)
+    comm.Allreduce(local, total)
+    return PatchSum(float(total[0]), float(total[1]), *(int(n) for n in total[2:]))
+
+
+def two_form(system: SpaceTime, V: Tangent, W: Tangent) -> tuple[Floats, Floats]:
+    """omega_k(V, W) at every layer and the sum of its terms' absolute values, each (N + 1,); collective."""
+    local = np.empty((2, len(V.density)))
+    for k in range(len(V.density)):
+        first = system.mass_product(V.density[k]) * W.potential[k]
+        second = system.mass_product(W.density[k]) * V.potential[k]
+        local[:, k] = (first - second).sum(), (np.abs(first) + np.abs(second)).sum()
+    total = np.empty_like(local)
+    system.flow.domain.comm.Allreduce(local, total)
+    return total[0], total[1]
+
+
+def random_data(flow: Flow, seed: int) -> tuple[Floats, Floats]:
+    """Changes of the initial density (without mass) and of phi_N: a few random waves, the same on any ranks."""
+    domain, classes = flow.domain, flow.density.shape[1]
+    low, high = domain.bounds
+    x = np.pi * (domain.coordinates[: domain.owned] - low) / (high - low)
+    rng = np.random.default_rng(seed)
+
+    def waves() -> Floats:
+        modes, phases = rng.integers(1, 4, (classes, 3, domain.dimension)), rng.uniform(0, 2 * np.pi, (classes, 3))
+        heights = rng.standard_normal((classes, 3))
+        return np.array([h @ np.cos(m @ x.T + p[:, None]) for m, p, h in zip(modes, phases, heights, strict=True)])
+
+    return waves(), waves()
+
+
+def random_patches(flow: Flow, count: int, seed: int) -> list[Patch]:
+    """Patches of (slab, cell) pairs, the same on any ranks, in turn: a ball of cells over some slabs, a slab-shaped
+    block with scattered holes, balls that move from slab to slab."""
+    domain, N = flow.domain, len(flow.layers)
+    middles, numbers = _midpoints(domain), np.asarray(domain.mesh.topology.original_cell_index)[: _cells(domain)]
+    low, high = domain.bounds
+    total = domain.mesh.topology.index_map(domain.dimension).size_global
+    rng = np.random.default_rng(seed)
+    out = []
+    for j in range(count):
+        first = int(rng.integers(0, max(N - 1, 1)))
+        last = int(rng.integers(min(first + 2, N), N + 1))
+        centres = low + (high - low) * rng.uniform(0.2, 0.8, (N, domain.dimension))
+        radius, holes = rng.uniform(0.25, 0.5), rng.random((N, total)) < 0.02
+        if j % 3 != 2:
+            centres[:] = centres[0]
+        patch = np.zeros((N, len(middles)), dtype=bool)
+        for k in range(first, last):
+            ball = (np.abs((middles - centres[k]) / (high - low)) ** 2).sum(axis=1) < radius**2
+            patch[k] = ~holes[k, numbers] if j % 3 == 1 else ball
+        out.append(patch)
+    return out
+
+
+def _unknowns(tangent: Tangent) -> tuple[Floats, Floats]:
+    return np.concatenate([tangent.velocity, tangent.slab_density], axis=1), tangent.potential
+
+
+def _inside(domain: Domain, patch: Patch) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """Which nodes are inside the patch, which it touches: for slab unknowns (N, .) and layer unknowns (N + 1, .)."""
+    halo, N = Halo(domain), len(patch)
+    nodes = domain.V.dofmap.list[: patch.shape[1]]
+    counts = halo.stack(N + 1)
+    for k in range(N):
+        np.add.at(counts[k], nodes, patch[k][:, None].astype(float))
+    np.add.at(counts[N], nodes, 1.0)
+    halo.accumulate(counts)
+    counts = counts[:, : halo.owned]
+    whole, touched = counts[:N] == counts[N], counts[:N] > 0
+    layer = np.zeros((N + 1, halo.owned), dtype=bool)
+    layer[1:N] = whole[:-1] & whole[1:]
+    at_layer = np.zeros_like(layer)
+    at_layer[:N] |= touched
+    at_layer[1:] |= touched
+    return (whole, layer), (touched, at_layer)
+
+
+def _cells(domain: Domain) -> int:
+    return int(domain.mesh.topology.index_map(domain.mesh.topology.dim).size_local)
+
+
+def _midpoints(domain: Domain) -> Floats:
+    cells = np.arange(_cells(domain), dtype=np.int32)
+    return dmesh.compute_midpoints(domain.mesh, domain.mesh.topology.dim, cells)[:, : domain.dimension]
