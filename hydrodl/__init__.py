@@ -10,11 +10,14 @@ from hydrodl.data import DATASETS, load_dataset, read_csv
 from hydrodl.densities import Densities, Gaussian, densities, densities_from_function, mixture, sample_mixture
 from hydrodl.domain import Domain, Layers, layers
 from hydrodl.errors import DataError, InputError, MeshError, SolverError
+from hydrodl.evolve import evolve
+from hydrodl.flow import Flow
 from hydrodl.lagrangian import Entropy, Focusing, Lagrangian, Power
 from hydrodl.losses import Classification, Density, Position
 from hydrodl.network import Network
 from hydrodl.problem import Problem
 from hydrodl.readout import Readout
+from hydrodl.recommend import recommend
 from hydrodl.reduced import ReducedFunctional
 from hydrodl.samples import Preprocessing, Samples
 from hydrodl.solution import Solution
@@ -30,6 +33,7 @@ __all__ = [
     "Density",
     "Domain",
     "Entropy",
+    "Flow",
     "Focusing",
     "Gaussian",
     "InputError",
@@ -48,10 +52,12 @@ __all__ = [
     "SolverError",
     "densities",
     "densities_from_function",
+    "evolve",
     "layers",
     "load_dataset",
     "mixture",
     "read_csv",
+    "recommend",
     "sample_mixture",
     "train",
 ]

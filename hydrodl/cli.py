@@ -23,6 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from hydrodl import config, run
+from hydrodl._analysis_limits import TOLERANCE
+from hydrodl._analysis_page import ANALYSIS, PAGE, summary
 from hydrodl._build import setup
 from hydrodl._estimate import estimate
 from hydrodl.collective import attempt
@@ -78,6 +80,22 @@ def train(
     if not report["converged"]:
         _complain(f"not converged: {report['reason']}; the best iterate is in {folder}")
         raise typer.Exit(NOT_CONVERGED)
+
+
+@app.command()
+def analyze(
+    folder: Directory,
+    tolerance: Annotated[
+        float, typer.Option(metavar="DISTANCE", help="How far the network may be from the infinitely deep one.")
+    ] = TOLERANCE,
+    full: Annotated[bool, typer.Option("--full", help="Spare no memory and no time on large runs.")] = False,
+) -> None:
+    """What a run conserves and really solves, how stable it is, how many layers and nodes to use."""
+    from hydrodl.analyze import analyze_run  # here, so that no other command waits for sympy
+
+    found = analyze_run(folder, tolerance=tolerance, full=full)
+    print("\n".join(summary(found)))
+    print(f"files are in {folder}: {PAGE}, {ANALYSIS}, figures")
 
 
 @app.command()

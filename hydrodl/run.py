@@ -8,7 +8,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -108,7 +108,7 @@ def train_into(
     problem, checkpoint = made.problem, folder / CHECKPOINT
     initial = _resumed(checkpoint, problem) if resume else None
     solved = _as_solved(wanted, problem.domain)
-    _write_text(folder / PROBLEM, config.dumps(solved, folder), comm)
+    write_text(folder / PROBLEM, config.dumps(solved, folder), comm)
     model = _model(problem, made.train.preprocessing)
 
     def save(velocity: Floats) -> None:
@@ -143,8 +143,8 @@ def _write(folder: Path, solution: Solution, made: _build.Setup, model: dict[str
     }
     now = time.monotonic()
     times = {"wall_time_s": now - began, "time_s": dict(solution.timings) | {"io": now - start}}
-    result = comm.bcast(_plain(report(solution) | accuracies | times), root=0)
-    _write_text(folder / REPORT, json.dumps(result, indent=2, allow_nan=False) + "\n", comm)
+    result = comm.bcast(plain(report(solution) | accuracies | times), root=0)
+    write_text(folder / REPORT, json.dumps(result, indent=2, allow_nan=False) + "\n", comm)
     return result
 
 
@@ -275,16 +275,18 @@ def _title(problem: Problem) -> str:
     )
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The same in JSON's types; a number that is not finite becomes null."""
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(inner) for inner in value]
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _write_text(path: Path, text: str, comm: MPI.Comm) -> None:
+def write_text(path: Path, text: str, comm: MPI.Comm) -> None:
     """Rank 0 writes the file, which takes its name when it is complete; collective."""
 
     def write() -> None:

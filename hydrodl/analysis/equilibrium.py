@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import inf
 
 import numpy as np
@@ -66,18 +67,27 @@ class State:
     """rho, v, Omega and B on the grid of one rank."""
 
     def __init__(self, equilibrium: Equilibrium, grid: Grid, density: Floats, velocity: Floats, outer: Floats) -> None:
-        self.spacing, noise = grid.spacing, float(equilibrium.lagrangian.noise)
+        self._physics, self._outer = equilibrium.lagrangian, outer
+        self.spacing, self._noise = grid.spacing, float(equilibrium.lagrangian.noise)
         self.density = np.maximum(density, 1e-300)
-        self.velocity = velocity - noise * self.gradient(np.log(self.density))
-        square = (self.velocity**2).sum(axis=0)
-        root = np.sqrt(self.density)
-        tension = 2 * noise**2 * sum(self.gradient(g)[a] for a, g in enumerate(self.gradient(root))) / root
-        slope = -energy_derivative(equilibrium.lagrangian, self.density, 1)
-        self.curvature = -energy_derivative(equilibrium.lagrangian, self.density, 2)
-        self.speed, self.bernoulli = np.sqrt(square), square / 2 + slope - outer + tension
+        self.velocity = velocity - self._noise * self.gradient(np.log(self.density))
+        self.speed = np.sqrt((self.velocity**2).sum(axis=0))
         self.vorticity = np.zeros_like(density)
         if len(velocity) == 2:
             self.vorticity = (self.gradient(self.velocity[1])[0] - self.gradient(self.velocity[0])[1]) / self.density
+
+    @cached_property
+    def curvature(self) -> Floats:
+        """e''(rho)."""
+        return -energy_derivative(self._physics, self.density, 2)
+
+    @cached_property
+    def bernoulli(self) -> Floats:
+        """B = |v|^2/2 + e'(rho) - V + 2 nu^2 Laplace(rho^(1/2))/rho^(1/2)."""
+        root = np.sqrt(self.density)
+        bend = sum(self.gradient(slope)[a] for a, slope in enumerate(self.gradient(root)))
+        pressure = -energy_derivative(self._physics, self.density, 1)
+        return self.speed**2 / 2 + pressure - self._outer + 2 * self._noise**2 * bend / root
 
     def gradient(self, field: Floats) -> Floats:
         """Second-order differences, one-sided at the walls, (d, *grid)."""
@@ -86,13 +96,14 @@ class State:
 
     def steepness(self) -> tuple[Floats, Floats]:
         """Omega and Phi'' = B'(Omega)/Omega where Omega varies, (m,) each; empty without vorticity."""
-        turn, rise = self.gradient(self.vorticity), self.gradient(self.bernoulli)
+        turn = self.gradient(self.vorticity)
         square, size = (turn**2).sum(axis=0), np.abs(self.vorticity).max()
         length = float(np.max(self.spacing * self.density.shape))
         shear = self.speed.max() / (length * self.density.min())
         if size <= 1e-6 * shear or square.max() <= (1e-6 * size / length) ** 2:
             return np.empty(0), np.empty(0)
         there = (square > 1e-4 * square.max()) & (np.abs(self.vorticity) > 1e-3 * size)
+        rise = self.gradient(self.bernoulli)
         return self.vorticity[there], ((rise * turn).sum(axis=0) / square)[there] / self.vorticity[there]
 
 

@@ -116,7 +116,10 @@ def layer_determinants(flow: Flow) -> Floats:
 
 
 def layer_invertibility(flow: Flow) -> Bound:
-    """Delta_k Lip(u_k) < 1: x -> x + Delta_k u_k(x) is a homeomorphism onto its image, by the contraction principle."""
+    """Delta_k Lip(u_k) < 1: x -> x + Delta_k u_k(x) is a homeomorphism onto its image, by the contraction principle.
+
+    On a convex domain, and before points that left it are put back on its walls.
+    """
     norms = lipschitz(flow)
     value = float((flow.layers.steps * norms).max())
     return Bound(
@@ -143,18 +146,16 @@ def accelerations(flow: Flow) -> Floats:
 
 
 def depth_convergence(flow: Flow, tolerance: float, *, by_layer: bool = False) -> Bound:
-    """Delta/2 max |x''| (e^{Lip T} - 1)/Lip <= tol: the network is within tol of the infinitely deep one, at every
-    point.
+    """Delta/2 max |x''| (e^{Lip T} - 1)/Lip <= tol: at every point within tol of the infinitely deep network.
 
     Euler's error obeys e_{k+1} <= Lip(id + Delta_k u_k) e_k + Delta_k^2/2 max |x''|_k. The formula takes the largest
     Lip and x'' of all layers, and the largest Delta; with ``by_layer`` each layer keeps its own,
 
-        Delta/2 sum_k max |x''|_k w_k exp(sum_{j > k} Delta_j m_j),    m_j = (Lip(id + Delta_j u_j) - 1)/Delta_j <=
-        Lip(u_j)
+        Delta/2 sum_k max |x''|_k w_k exp(sum_{j > k} Delta_j m_j),    m_j = (Lip(id + Delta_j u_j) - 1)/Delta_j,
 
-    with w_k = (exp(Delta_k m_k) - 1)/m_k, at least Delta_k, so that it holds for every refinement of the layers. Never
-    larger, and much smaller where layers contract. m_j falls when layers get thinner, so needs_layers is enough where
-    it asks for more layers than there are, and an estimate where it asks for fewer.
+    with m_j <= Lip(u_j) and w_k = (exp(Delta_k m_k) - 1)/m_k, at least Delta_k, so that it holds for every refinement
+    of the layers. Never larger, and much smaller where layers contract. m_j falls when layers get thinner, so
+    needs_layers is enough where it asks for more layers than there are, and an estimate where it asks for fewer.
 
     Args:
         flow: the discrete flow.

@@ -1,0 +1,144 @@
+"""Figures of an analysis, drawn from what analysis.json holds: energies, residuals, stability bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from mpi4py import MPI
+
+from hydrodl._canvas import MARKERS, colour, draw, panels
+
+HOLDS, FAILS, OPEN = "holds", "fails", "fails, but is only sufficient"
+"""A bound that is only sufficient and fails proves nothing: what it is there for may hold all the same."""
+COLOURS = {HOLDS: colour(2), FAILS: colour(1), OPEN: colour(4)}
+LEVELS = ("original equations", "with the first correction", "with the second correction")
+_FLOOR = 1e-3  # of a ratio: bars below end here
+
+
+def draw_all(comm: MPI.Comm, folder: Path, analysis: Mapping[str, Any]) -> list[Path]:
+    """Collective: analysis_energy.png, analysis_residuals.png and analysis_stability.png in a folder; their paths."""
+    return [
+        draw(comm, folder / "analysis_energy.png", lambda: _energies(analysis)),
+        draw(comm, folder / "analysis_residuals.png", lambda: _residuals(analysis)),
+        draw(comm, folder / "analysis_stability.png", lambda: _bounds(analysis)),
+    ]
+
+
+def state(bound: Mapping[str, Any]) -> str:
+    """Of a bound: HOLDS, FAILS or OPEN."""
+    return HOLDS if bound["holds"] else OPEN if bound["sufficient_only"] else FAILS
+
+
+def ratio(bound: Mapping[str, Any]) -> float | None:
+    """How much of what is allowed is used up: at most 1 where the inequality holds; None where one side is 0."""
+    value, limit = bound["value"], bound["bound"]
+    if value is None or limit is None or limit <= 0 or value < 0:
+        return None
+    if "<" in bound["inequality"]:
+        return float(value / limit)
+    return float(limit / value) if value > 0 else None
+
+
+def number(value: float | None) -> str:
+    """For people: three digits; JSON has no number for what is infinite."""
+    return "infinite" if value is None else f"{value:.3g}"
+
+
+def sides(bound: Mapping[str, Any]) -> str:
+    """Both sides of a bound with the relation that they are in."""
+    value, limit = (math.inf if bound[key] is None else bound[key] for key in ("value", "bound"))
+    relation = "<" if value < limit else ">" if value > limit else "="
+    return f"{number(bound['value'])} {relation} {number(bound['bound'])}"
+
+
+def _energies(analysis: Mapping[str, Any]) -> Figure:
+    """Change of H and of the modified energy by slab, relative to the largest |H|."""
+    energy, figure = analysis["energy"], Figure(figsize=(5.6, 3.4), layout="constrained")
+    ax = figure.subplots()
+    H = np.array(energy.get("H", []), dtype=float)
+    curves = [("energy $H$", np.arange(len(H)), H, analysis["energy_drift"])]
+    if "modified" in energy:
+        slabs, values = np.array(energy["modified_slabs"]), np.array(energy["modified"], dtype=float)
+        name = f"modified energy $H_{energy['modified_order'] // 2}$"
+        curves.append((name, slabs, values, analysis["modified_energy_drift"]))
+    size = max(float(np.abs(H).max(initial=0.0)), 1e-300)
+    for n, (label, slabs, values, drift) in enumerate(curves):
+        if len(values):
+            shown = (values - values.mean()) / size
+            look: dict[str, Any] = {"color": colour(n), "marker": MARKERS[n], "markersize": 3.5, "linewidth": 1.2}
+            ax.plot(slabs, shown, label=f"{label}: drift {number(drift)}", **look)
+    ax.axhline(0.0, color="0.6", linewidth=0.6, zorder=0)
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    ax.set(xlabel="layer $k$", ylabel="energy $-$ its mean, relative to max $|H|$", title="energy of the flow by layer")
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def _residuals(analysis: Mapping[str, Any]) -> Figure:
+    """Bars by equation: the original one, with the first and with the second correction; layers left, space right."""
+    figure, axes = panels(2, width=3.4, sharey=True)
+    found, notes = analysis["residuals"], analysis["notes"]
+    reasons = {"layers": notes.get("equation_residual", ""), "space": notes.get("residuals.space", "")}
+    for ax, direction in zip(axes, ("layers", "space"), strict=True):
+        ax.set_title(f"in {direction}")
+        if found[direction] is None:
+            _say_why(ax, reasons[direction])
+        else:
+            _residual_bars(ax, found[direction], "\\Delta" if direction == "layers" else "h")
+    if any(found.values()):
+        axes[0].set_ylabel("residual, relative")
+    handles = [Patch(color=colour(n), label=label) for n, label in enumerate(LEVELS)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _residual_bars(ax: Axes, found: Mapping[str, Any], step: str) -> None:
+    names = [name for name, values in found["equations"].items() if not (name == "velocity" and step != "h")]
+    for n, name in enumerate(names):
+        values = np.array(found["equations"][name], dtype=float)
+        ax.bar(n + 0.27 * np.array([-1, 0, 1]), values, width=0.25, color=[colour(level) for level in range(3)])
+    ax.set_yscale("log")
+    ax.set_xticks(range(len(names)), names)
+    ax.set_title(f"{ax.get_title()}, ${step}$ = {found['step']:.3g}")
+    ax.axhline(1.0, color="0.6", linewidth=0.6, zorder=0)
+
+
+def _say_why(ax: Axes, reason: str) -> None:
+    """In place of a picture."""
+    ax.text(0.5, 0.5, fill(f"left out: {reason}", 30), ha="center", va="center", transform=ax.transAxes, fontsize=8)
+    ax.set_xticks([])
+
+
+def _bounds(analysis: Mapping[str, Any]) -> Figure:
+    """One bar a bound: the share of what is allowed that is used up, 1 being the limit."""
+    rows = analysis["stability"]
+    figure = Figure(figsize=(6.4, 1.5 + 0.4 * max(len(rows), 1)), layout="constrained")
+    ax = figure.subplots()
+    shares = [ratio(row) for row in rows]
+    seen = [share for share in shares if share] or [1.0]
+    low, high = max(min(0.1, min(seen) / 2), _FLOOR), max(10.0, 2 * max(seen))
+    for n, (row, share) in enumerate(zip(rows, shares, strict=True)):
+        shade = COLOURS[state(row)]
+        if share is None:
+            verdict = f"its sign decides: {'holds' if row['holds'] else 'fails'}"
+            ax.text(1.1 * low, n, verdict, va="center", color=shade, fontsize=8)
+        else:
+            ax.barh(n, max(share, 1.08 * low) - low, left=low, height=0.6, color=shade)
+        ax.text(1.02, n, sides(row), transform=ax.get_yaxis_transform(), va="center")
+    ax.axvline(1.0, color="0.2", linewidth=1.0)
+    ax.set(xscale="log", xlim=(low, high), ylim=(max(len(rows), 1) - 0.4, -0.6), title="stability bounds")
+    ax.set_xlabel("share of the bound that is used up: 1 is the limit")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    ax.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    handles = [Patch(color=shade, label=label) for label, shade in COLOURS.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure

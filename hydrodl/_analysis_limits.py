@@ -1,0 +1,128 @@
+"""The parts of an analysis whose cost grows faster than that of training, each within a bound on memory or time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydrodl._estimate import estimate
+from hydrodl.analysis.bounds import Bound
+from hydrodl.analysis.spectrum import Spectrum, spectrum
+from hydrodl.analysis.stability import second_variation
+from hydrodl.domain import Layers
+from hydrodl.errors import InputError
+from hydrodl.flow import Flow
+from hydrodl.reduced import ReducedFunctional
+from hydrodl.solution import Solution
+
+Floats = NDArray[np.float64]
+
+TOLERANCE = 0.1
+"""How far from the infinitely deep network the recommended one may be, in feature units, unless told otherwise."""
+FACTOR_BYTES = 5e8
+"""Memory for the factors of the space-time matrix: the multisymplectic law is checked on no more slabs than fit."""
+EIGEN_SECONDS = 1200.0
+"""Estimated time on one core beyond which the smallest eigenvalue of the Hessian is not looked for."""
+
+BLOCK = 9  # components a node at most in the matrices that DOLFINx assembles from Python
+PRODUCTS = 300  # Hessian products that an eigenvalue usually takes, at most
+RESTARTS = 60  # most restarts of the search, about 20 products each
+SPEAK_EVERY = 10.0  # seconds
+
+
+def factor_bytes(flow: Flow, slabs: int) -> float:
+    """Memory for the factors of the space-time matrix of some slabs: entries of L and U under nested dissection of the
+    feature mesh, a dense block of all of a node's unknowns each."""
+    d, nodes = flow.domain.dimension, flow.domain.nodes
+    block = slabs * (d + 2 * flow.density.shape[1])
+    fill = {1: 4.0, 2: 1.0 + math.log2(nodes), 3: 2.0 * nodes ** (1 / 3)}[d]
+    return 16.0 * block**2 * nodes * fill
+
+
+def central_slabs(flow: Flow, limit: float) -> Flow:
+    """The flow on as many slabs around mid-depth as the limit on ``factor_bytes`` allows; a solution like the whole.
+
+    Raises:
+        InputError: not even 2 slabs fit, or too many classes.
+    """
+    whole, components = len(flow.layers), flow.domain.dimension + 3 * flow.density.shape[1]
+    if components > BLOCK:
+        raise InputError(f"a slab has {components} unknowns a node; matrices of at most {BLOCK} can be assembled")
+    fits = math.sqrt(limit / factor_bytes(flow, 1)) if math.isfinite(limit) else math.inf
+    slabs = int(min(whole, fits))
+    if slabs < min(2, whole):
+        raise InputError(
+            f"tangent solutions on 2 slabs would take about {factor_bytes(flow, 2) / 1e9:.2g} GB, more than "
+            f"{limit / 1e9:.2g} GB"
+        )
+    first = (whole - slabs) // 2
+    layer, slab = slice(first, first + slabs + 1), slice(first, first + slabs)
+    times = flow.layers.times[layer]
+    return replace(
+        flow, layers=Layers(times - times[0]), velocity=flow.velocity[slab], density=flow.density[layer],
+        potential=flow.potential[layer], jumps=flow.jumps[slab],
+    )  # fmt: skip
+
+
+def smallest_curvature(
+    solution: Solution, options: Mapping[str, Any], limit: float, say: Callable[[str], None]
+) -> tuple[Spectrum, Bound]:
+    """The smallest eigenvalue of the reduced Hessian at a solution, and the bound it decides; collective.
+
+    Args:
+        solution: where to linearise.
+        options: PETSc's options of the run; those of its linear solvers are used.
+        limit: estimated seconds on one core beyond which not to begin, so that the answer depends on no timing.
+        say: takes a line of progress.
+
+    Raises:
+        InputError: the estimate is beyond the limit.
+        SolverError: SLEPc did not converge.
+    """
+    sizes = estimate(solution.problem)
+    seconds = PRODUCTS * sizes["seconds"] * solution.problem.domain.comm.size / sizes["products"]
+    if seconds > limit:
+        raise InputError(f"it would take about {seconds / 60:.0f} min on one core, more than {limit / 60:.0f} min")
+    linear = {key: value for key, value in options.items() if key.startswith(("slab_", "metric_"))}
+    functional = ReducedFunctional(solution.problem, linear)
+    try:
+        functional.linearise(solution.velocity)
+        comm = solution.problem.domain.comm
+        found = spectrum(_Watched(functional, say), comm=comm, largest=False, options={"eps_max_it": RESTARTS})
+        return found, second_variation(functional, comm, found)
+    finally:
+        functional.close()
+
+
+@dataclass
+class _Watched:
+    """A functional that tells now and then how many Hessian products it has done."""
+
+    functional: ReducedFunctional
+    say: Callable[[str], None]
+    spoken: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.spoken = time.monotonic()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.functional.shape
+
+    def hessian_product(self, direction: Floats) -> Floats:
+        if time.monotonic() - self.spoken > SPEAK_EVERY:
+            self.spoken = time.monotonic()
+            self.say(f" {self.functional.products} Hessian products ...")
+        return self.functional.hessian_product(direction)
+
+    def metric_product(self, direction: Floats) -> Floats:
+        return self.functional.metric_product(direction)
+
+    def precondition(self, dual: Floats) -> Floats:
+        return self.functional.precondition(dual)

@@ -1,0 +1,200 @@
+"""The page of an analysis that a person reads: what holds, what fails, what binds, how many layers and nodes to use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hydrodl._analysis_figures import FAILS, HOLDS, OPEN, number, sides, state
+
+ANALYSIS, PAGE = "analysis.json", "analysis.md"
+ROUNDING = 1e-10
+"""Laws that are exact hold to this, relative."""
+MEANINGS = {
+    "maximum principle": "densities stay non-negative and the objective stays bounded below",
+    "cell Peclet": "the mesh resolves the noise; the scheme is of second order in h",
+    "layer invertibility": "every residual block is one to one",
+    "depth convergence": "the network is within the tolerance of the infinitely deep one",
+    "focusing": "training with this internal energy is well posed",
+    "second variation": "the trained network is a strict local minimum: data a little different give one nearby",
+    "discrete hyperbolic": "every wave of the marched fluid is neutral",
+    "explicit marching": "thin enough layers for marching",
+}
+TITLES = {
+    "analysis_energy.png": "energy by layer",
+    "analysis_residuals.png": "residuals of the original and the modified equations",
+    "analysis_stability.png": "stability bounds",
+}
+
+
+def summary(analysis: Mapping[str, Any]) -> list[str]:
+    """A few lines: what to use and what binds, then what holds, what is not shown, what fails."""
+    lines = [_advice(analysis)]
+    rows = analysis["stability"]
+    for kind, words in ((HOLDS, "Holds"), (OPEN, "Fails, but is only sufficient"), (FAILS, "Fails")):
+        names = [row["name"] for row in rows if state(row) == kind]
+        names += [name for name, _, verdict in _laws(analysis) if verdict == kind]
+        if names:
+            lines.append(f"{words}: {', '.join(names)}.")
+    if not analysis["run"]["converged"]:
+        lines.append("The training did not converge: read everything here as being about the best iterate only.")
+    return lines
+
+
+def _advice(analysis: Mapping[str, Any]) -> str:
+    found, here = analysis["recommended"], analysis["run"]
+    if found is None:
+        return "No recommendation: no bound could be evaluated."
+    layers, nodes, most = found["layers"], found["nodes"], max(here["nodes_per_direction"])
+    deep, wide = _because(analysis, "layers"), _because(analysis, "nodes")
+    text = (
+        f"Use at least {layers} layer{'s' * (layers > 1)}{deep} and {nodes} nodes per feature direction{wide}; "
+        f"this run has {here['layers']} and {most}."
+    )
+    if not found["feasible"]:
+        text += f" But no numbers are known with which every bound holds; what binds: {found['binding']}."
+    elif layers <= here["layers"] and nodes <= most:
+        text += " This run has enough of both."
+    return text
+
+
+def _because(analysis: Mapping[str, Any], what: str) -> str:
+    """The bounds that ask for the recommended number, in brackets."""
+    wanted = analysis["recommended"][what]
+    names = [row["name"] for row in analysis["stability"] if row[f"needs_{what}"] == wanted and wanted > 1]
+    return f" ({', '.join(names)})" if names else ""
+
+
+def page(analysis: Mapping[str, Any], name: str, figures: Sequence[str]) -> str:
+    """The page as Markdown.
+
+    Args:
+        analysis: what analysis.json holds.
+        name: of the run.
+        figures: file names of the pictures beside the page.
+    """
+    run = analysis["run"]
+    sizes = " x ".join(map(str, run["nodes_per_direction"])) if run["uniform_box"] else str(run["nodes"])
+    state_of_it = "converged" if run["converged"] else f"did NOT converge ({run['reason']})"
+    parts = [
+        f"# Analysis of {name}",
+        f"{run['layers']} layers, {sizes} nodes, {run['classes']} classes in d = {run['dimension']}, scheme "
+        f"{run['scheme']}, noise {run['noise']:g}. The training {state_of_it}.",
+        "## In short",
+        "\n".join(f"- {line}" for line in summary(analysis)),
+        "## How many layers and nodes",
+        _bounds_table(analysis["stability"]),
+        "\n".join(_remarks(analysis["stability"])),
+        f"Layers are equal ones of the same depth; nodes are those of the feature direction that has most of them; the "
+        f"tolerance of the depth convergence is {analysis['tolerance']:g} in feature units. The numbers take the "
+        "velocity, as a function of depth and features, to stay what it is: train again with them and ask again. A "
+        "bound that is sufficient only asks for enough, perhaps for more than is needed.",
+        "## What is conserved",
+        _laws_table(analysis),
+        "## What the numbers really solve",
+        "\n".join(f"- {line}" for line in _solved(analysis)),
+        "## Pictures",
+        "\n".join(f"![{TITLES.get(file, file)}]({file})" for file in figures),
+    ]
+    if analysis["notes"]:
+        parts += ["## Notes", "\n".join(_notes(analysis["notes"]))]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _notes(notes: Mapping[str, str]) -> list[str]:
+    """One line a reason, with all the keys of analysis.json that it concerns."""
+    keys: dict[str, list[str]] = {}
+    for key, reason in notes.items():
+        keys.setdefault(reason, []).append(f"`{key}`")
+    return [f"- {', '.join(names)}: {reason}" for reason, names in keys.items()]
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+    return "\n".join([line(header), line(["---"] * len(header)), *map(line, rows)])
+
+
+def _bounds_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return "No bound could be evaluated."
+    order = {FAILS: 0, OPEN: 1, HOLDS: 2}
+    shown = [
+        (
+            f"**{row['name']}**: {MEANINGS.get(row['name'], '')}", f"`{row['inequality']}`", sides(row), state(row),
+            _needs(row, "needs_layers"), _needs(row, "needs_nodes"),
+        )
+        for row in sorted(rows, key=lambda row: order[state(row)])
+    ]  # fmt: skip
+    return _table(("bound", "inequality", "found", "status", "layers", "nodes"), shown)
+
+
+def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What to know of the bounds that fail."""
+    return [f"- {row['name']}: {row['note']}" for row in rows if row["note"] and not row["holds"]]
+
+
+def _needs(row: Mapping[str, Any], key: str) -> str:
+    return "" if row[key] is None else str(row[key])
+
+
+def _laws(analysis: Mapping[str, Any]) -> list[tuple[str, float | None, str]]:
+    """Laws that the scheme obeys exactly: name, residual, status."""
+    laws = [
+        ("mass of each class", analysis.get("mass_error")),
+        ("duality", analysis.get("duality_residual")),
+        ("multisymplectic law", analysis["multisymplectic_residual"]),
+    ]
+    return [(name, value, "" if value is None else HOLDS if value < ROUNDING else FAILS) for name, value in laws]
+
+
+def _laws_table(analysis: Mapping[str, Any]) -> str:
+    rows = [
+        (name, "left out" if value is None else number(value), f"exact to rounding: {verdict}" if verdict else "")
+        for name, value, verdict in _laws(analysis)
+    ]
+    for name, value in analysis.get("slab_equations", {}).items():
+        rows.append((f"slab equations, {name}", number(value), "residual of the worst slab, the solver's tolerance"))
+    modified, drift = analysis["modified_energy_drift"], analysis["energy"].get("drift_of_these_slabs")
+    remark = "made by the layers; it vanishes as they get thinner"
+    rows.append(("energy H, drift", _or_left_out(analysis["energy_drift"]), remark))
+    gain = f"{drift / modified:.3g} times less than that of H on the same slabs" if drift and modified else ""
+    rows.append(("modified energy, drift", _or_left_out(modified), gain))
+    return _table(("law", "relative residual", "remark"), rows)
+
+
+def _or_left_out(value: float | None) -> str:
+    return "left out" if value is None else number(value)
+
+
+def _solved(analysis: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for direction, symbol in (("layers", "Delta"), ("space", "h")):
+        found = analysis["residuals"][direction]
+        if found is None:
+            lines.append(f"In {direction}: left out, see the notes.")
+            continue
+        levels = [max(row) for row in zip(*(found["equations"][key] for key in ("density", "potential")), strict=True)]
+        shown = ", ".join(map(number, levels))
+        if levels[0] > levels[1] > levels[2]:
+            verdict = (
+                f"each correction brings it down: to this order the run solves the modified equations in {symbol}."
+            )
+        elif levels[0] > levels[1]:
+            verdict = (
+                f"the first correction helps, the second does not: at this {symbol} the series has given what it can."
+            )
+        else:
+            verdict = f"the corrections do not help: {symbol} is too coarse for the series to say anything here."
+        lines.append(
+            f"In {direction} ({symbol} = {found['step']:.3g}) the residual of the original equations, with the first "
+            f"and with the second correction is {shown}; {verdict}"
+        )
+    fluid = analysis["euler_poincare_residual"]
+    if fluid is not None:
+        lines.append(
+            f"The momentum equation of the fluid, which the scheme does not use, has the relative residual "
+            f"{number(fluid)}; it vanishes as layers and mesh are refined."
+        )
+    return lines

@@ -1,0 +1,250 @@
+"""``hydrodl analyze DIR``: what a trained run conserves, what it really solves, how stable it is, and what to use next.
+
+Writes analysis.json, analysis.md (one page for a person) and three figures beside the run. Parts whose cost grows
+faster than that of training are done on as much of the run as a bound on memory or time allows, and say so.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from hydrodl import run
+from hydrodl._analysis_figures import draw_all
+from hydrodl._analysis_limits import EIGEN_SECONDS, FACTOR_BYTES, TOLERANCE, central_slabs, smallest_curvature
+from hydrodl._analysis_page import ANALYSIS, PAGE, page
+from hydrodl.analysis.bounds import cells_per_direction
+from hydrodl.analysis.conservation import Conservation, conservation
+from hydrodl.analysis.euler_poincare import euler_poincare
+from hydrodl.analysis.modified import ModifiedResiduals, layer_residuals, modified_energy, space_residuals
+from hydrodl.analysis.multisymplectic import Multisymplecticity, multisymplecticity
+from hydrodl.analysis.stability import training_bounds
+from hydrodl.errors import InputError, SolverError, check_number
+from hydrodl.flow import Flow
+from hydrodl.recommend import weigh
+from hydrodl.solution import Solution
+
+RESIDUALS = ("equation_residual", "modified_residual_2", "modified_residual_4")
+KEYS = (
+    "energy_drift", "modified_energy_drift", "multisymplectic_residual", *RESIDUALS, "stability",
+    "hessian_min_eigenvalue", "recommended",
+)  # fmt: skip
+_POINTS = (9, 7)  # of the differences for the residuals: fewer only where there are too few layers or nodes
+
+
+class _Journal:
+    """Does the parts of an analysis in turn: announces and times them, and notes why one could not be done.
+
+    Attributes:
+        notes: {key of analysis.json: what a reader must know of it}; seconds: {part: time}.
+    """
+
+    def __init__(self, comm: MPI.Comm, quiet: bool) -> None:
+        self._silent = quiet or comm.rank != 0
+        self.notes: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+
+    def say(self, text: str, end: str = "") -> None:
+        """On rank 0, at once."""
+        if not self._silent:
+            print(text, end=end, flush=True)
+
+    def note(self, key: str, reason: str) -> None:
+        """Add to what is known of a key."""
+        known = self.notes.get(key)
+        self.notes[key] = f"{known}; {reason}" if known else reason
+
+    def part[T](self, name: str, keys: tuple[str, ...], action: Callable[[], T]) -> T | None:
+        """The result of a part, or None with a note for each key if the part does not apply or fails."""
+        began, outcome = time.monotonic(), "done"
+        self.say(f"{name} ...")
+        found: T | None = None
+        try:
+            found = action()
+        except (InputError, SolverError) as error:  # the same on every rank
+            outcome = f"left out: {error}"
+            for key in keys:
+                self.note(key, str(error))
+        self.seconds[name] = time.monotonic() - began
+        self.say(f" {outcome} ({self.seconds[name]:.1f} s)", end="\n")
+        return found
+
+
+def analyze_run(
+    folder: Path, comm: MPI.Comm = MPI.COMM_WORLD, *, tolerance: float = TOLERANCE, full: bool = False
+) -> dict[str, Any]:
+    """Analyse the run in a directory; write analysis.json, analysis.md and the figures there. Collective.
+
+    Args:
+        folder: the directory of a finished run.
+        comm: all ranks.
+        tolerance: how far, in feature units, the network may be from the infinitely deep one; positive.
+        full: no bounds on memory and time of the costly parts.
+
+    Returns:
+        What analysis.json holds: JSON values; a number that could not be found is None, and "notes" says why.
+
+    Raises:
+        InputError: not the directory of a finished run, one that cannot be written to, or a tolerance not positive.
+    """
+    check_number("tolerance", tolerance, positive=True)
+    loaded = run.load(folder, comm)
+    run.check_writable(folder, comm)
+    options = loaded.config.solver
+    result = analyze(loaded.solution, tolerance=tolerance, full=full, options=options, quiet=False)
+    figures = draw_all(comm, folder, result)
+    run.write_text(folder / PAGE, page(result, folder.resolve().name, [path.name for path in figures]), comm)
+    run.write_text(folder / ANALYSIS, json.dumps(result, indent=2, allow_nan=False) + "\n", comm)
+    return result
+
+
+def analyze(
+    solution: Solution, *, tolerance: float = TOLERANCE, full: bool = False, options: Mapping[str, Any] | None = None,
+    quiet: bool = True,
+) -> dict[str, Any]:  # fmt: skip
+    """The analysis of a solution as JSON values, without files; collective.
+
+    Args:
+        solution: trained.
+        tolerance, full: see :func:`analyze_run`.
+        options: PETSc's options that the solution was trained with; those of its linear solvers are used.
+        quiet: no lines of progress.
+
+    Raises:
+        InputError: the tolerance is not positive.
+    """
+    check_number("tolerance", tolerance, positive=True)
+    flow, journal = Flow.of(solution), _Journal(solution.problem.domain.comm, quiet)
+    if not solution.converged:
+        journal.note("run", f"the training did not converge ({solution.reason}): the fields are not stationary")
+    result = _structure(flow, journal) | _modified(flow, journal)
+    result |= _multisymplectic(flow, math.inf if full else FACTOR_BYTES, journal)
+    result |= _stability(solution, flow, tolerance, options or {}, math.inf if full else EIGEN_SECONDS, journal)
+    facts = {"run": _facts(solution), "tolerance": tolerance, "notes": journal.notes, "time_s": journal.seconds}
+    result = run.plain({key: result[key] for key in KEYS} | result | facts | {"versions": run.versions()})
+    for key in KEYS:
+        if result[key] is None and key not in result["notes"]:
+            result["notes"][key] = "it is not a finite number"
+    # numbers of different ranks may differ in their last digit, and times do
+    return solution.problem.domain.comm.bcast(result, root=0)
+
+
+def _facts(solution: Solution) -> dict[str, Any]:
+    """What was analysed."""
+    problem = solution.problem
+    domain, physics = problem.domain, problem.lagrangian
+    return {
+        "converged": solution.converged, "reason": solution.reason, "gradient_norm": solution.gradient_norm,
+        "scheme": problem.scheme, "layers": len(problem.layers), "depth": problem.layers.depth, "nodes": domain.nodes,
+        "nodes_per_direction": [round(cells) + 1 for cells in cells_per_direction(domain)],
+        "dimension": domain.dimension, "classes": problem.classes, "noise": float(physics.noise),
+        "uniform_box": domain.uniform_box and domain.lumped, "ranks": domain.comm.size,
+    }  # fmt: skip
+
+
+def _structure(flow: Flow, journal: _Journal) -> dict[str, Any]:
+    """Conserved quantities, energies and equations by slab."""
+    found = journal.part("conservation laws", ("energy_drift",), lambda: conservation(flow))
+    more = journal.part("modified energy", ("modified_energy_drift",), lambda: modified_energy(flow))
+    fluid = journal.part("momentum equation", ("euler_poincare_residual",), lambda: euler_poincare(flow).relative)
+    out: dict[str, Any] = {"energy_drift": None, "modified_energy_drift": None, "euler_poincare_residual": fluid}
+    energy: dict[str, Any] = {"time": flow.layers.times[:-1] + flow.layers.steps / 2}
+    if found is not None:
+        out |= _conserved(found)
+        energy["H"] = found.energy
+    if more is not None:
+        size = max(float(np.abs(more.energy).max()), np.finfo(float).tiny)
+        out["modified_energy_drift"] = more.modified_drift / size
+        energy |= {"modified_slabs": more.slabs, "modified": more.modified, "modified_order": more.order}
+        energy["drift_of_these_slabs"] = more.drift / size
+    return out | {"energy": energy}
+
+
+def _conserved(found: Conservation) -> dict[str, Any]:
+    equations = {
+        "mass": found.mass_balance.max(), "potential": found.potential_balance.max(),
+        "momentum": found.momentum_balance.max(),
+    }  # fmt: skip
+    return {
+        "energy_drift": found.energy_drift, "mass_error": found.mass_error, "duality_residual": found.duality_residual,
+        "slab_equations": equations, "momentum": found.momentum, "circulation": found.circulation,
+        "energy_source": found.energy_source,
+    }  # fmt: skip
+
+
+def _modified(flow: Flow, journal: _Journal) -> dict[str, Any]:
+    """Residuals of the original and the modified equations; the three numbers are those of the layers."""
+    layers = journal.part("modified equations in layers", RESIDUALS, lambda: _with_points(layer_residuals, flow))
+    space = journal.part(
+        "modified equations in space", ("residuals.space",), lambda: _with_points(space_residuals, flow)
+    )
+    numbers: dict[str, Any] = dict.fromkeys(RESIDUALS)
+    if layers is not None:
+        worst = [max(level["density"], level["potential"]) for level in layers.levels]
+        numbers = dict(zip(RESIDUALS, worst, strict=True))
+    return numbers | {"residuals": {"layers": _levels(layers), "space": _levels(space)}}
+
+
+def _with_points(part: Callable[..., ModifiedResiduals], flow: Flow) -> ModifiedResiduals:
+    """With the differences of highest order for which there are layers, or nodes, enough."""
+    for points in _POINTS[:-1]:
+        try:
+            return part(flow, points=points)
+        except InputError:
+            continue
+    return part(flow, points=_POINTS[-1])
+
+
+def _levels(found: ModifiedResiduals | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    equations = {name: [level[name] for level in found.levels] for name in found.equation_residual}
+    return {"step": found.step, "places": found.places, "equations": equations}
+
+
+def _multisymplectic(flow: Flow, limit: float, journal: _Journal) -> dict[str, Any]:
+    """The law on random patches of the slabs around mid-depth."""
+    key, slabs = "multisymplectic_residual", [0]
+
+    def check() -> Multisymplecticity:
+        part = central_slabs(flow, limit)
+        slabs[0] = len(part.layers)
+        return multisymplecticity(part)
+
+    found = journal.part("multisymplectic law", (key,), check)
+    if found is None:
+        return {key: None, "multisymplectic": None}
+    if slabs[0] < len(flow.layers):
+        journal.note(key, f"on {slabs[0]} slabs around mid-depth, to save memory")
+    patches = [asdict(patch) | {"residual": patch.residual} for patch in found.patches]
+    shown = {"slabs": slabs[0], "two_form_drift": found.two_form_drift, "two_form": found.two_form, "patches": patches}
+    return {key: found.residual, "multisymplectic": shown}
+
+
+def _stability(
+    solution: Solution, flow: Flow, tolerance: float, options: Mapping[str, Any], limit: float, journal: _Journal
+) -> dict[str, Any]:
+    """Every bound that concerns a trained flow, and the numbers of layers and nodes that follow."""
+    bounds = journal.part("stability bounds", ("stability",), lambda: training_bounds(flow, tolerance)) or ()
+    found = journal.part(
+        "smallest eigenvalue of the Hessian", ("hessian_min_eigenvalue",),
+        lambda: smallest_curvature(solution, options, limit, journal.say),
+    )  # fmt: skip
+    value = hessian = None
+    if found is not None:
+        eigen, decided = found
+        value, bounds = float(eigen.smallest[0]), (*bounds, decided)
+        hessian = {"residual": eigen.residuals[0], "products": eigen.products}
+    return {
+        "stability": [bound.to_dict() for bound in bounds],
+        "hessian_min_eigenvalue": value, "hessian": hessian,
+        "recommended": weigh(bounds).to_dict() if bounds else None,
+    }  # fmt: skip

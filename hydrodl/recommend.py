@@ -1,0 +1,82 @@
+"""How many layers and how many nodes to use: the smallest numbers with which every stability bound that applies
+holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hydrodl.analysis.bounds import Bound
+from hydrodl.analysis.hyperbolic import marching_bounds
+from hydrodl.analysis.spectrum import Quadratic
+from hydrodl.analysis.stability import cell_peclet, maximum_principle, training_bounds
+from hydrodl.flow import Flow
+from hydrodl.solution import Solution
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The smallest network for which all bounds that apply hold.
+
+    Attributes:
+        layers: N, equal layers of the same depth; nodes: M, mesh nodes in the feature direction with most of them.
+        binding: the names of the bounds that ask for most layers and for most nodes, and of those that fail for every
+            N and M, separated by "; "; empty if a single layer on a single cell would do.
+        feasible: is there an (N, M) at all for which they hold.
+        bounds: every bound that applies, as evaluated on the flow given.
+    """
+
+    layers: int
+    nodes: int
+    binding: str
+    feasible: bool
+    bounds: tuple[Bound, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """layers, nodes, binding, feasible, as JSON values."""
+        return {name: getattr(self, name) for name in ("layers", "nodes", "binding", "feasible")}
+
+
+def recommend(
+    given: Solution | Flow, tolerance: float = 0.1, *, functional: Quadratic | None = None, marched: bool = False
+) -> Recommendation:
+    """The smallest (N, M) for which every bound that applies holds; collective.
+
+    The velocity, as a function of depth and features, is taken to stay what it is: train again with the numbers found
+    and ask again.
+
+    Args:
+        given: a solution or a flow.
+        tolerance: how far, in feature space, the network may be from the infinitely deep one; positive.
+        functional: linearised at the solution's velocity; adds the second variation.
+        marched: the flow was marched as an initial value problem: the bounds are those of waves.
+
+    Raises:
+        InputError: the tolerance is not positive.
+    """
+    flow = Flow.of(given) if isinstance(given, Solution) else given
+    if marched:
+        bounds = (maximum_principle(flow), cell_peclet(flow), *marching_bounds(flow))
+    else:
+        bounds = training_bounds(flow, tolerance, functional)
+    return weigh(bounds)
+
+
+def weigh(bounds: tuple[Bound, ...]) -> Recommendation:
+    """The recommendation that follows from evaluated bounds; those that do not apply are left out."""
+    counted = tuple(bound for bound in bounds if bound.applies)
+    deep = max(counted, key=lambda bound: bound.needs_layers or 0, default=None)
+    wide = max(counted, key=lambda bound: bound.needs_nodes or 0, default=None)
+    layers, nodes = (deep and deep.needs_layers) or 1, (wide and wide.needs_nodes) or 2
+    names = [deep.name] if deep is not None and layers > 1 else []
+    names += [wide.name] if wide is not None and nodes > 2 else []
+    lost = [bound.name for bound in counted if _lost(bound, nodes)]
+    names = lost + [name for name in names if name not in lost]
+    return Recommendation(layers, nodes, "; ".join(dict.fromkeys(names)), not lost, counted)
+
+
+def _lost(bound: Bound, nodes: int) -> bool:
+    """Does the bound fail whatever N is, with this M?"""
+    if bound.most_nodes is not None:
+        return nodes > bound.most_nodes
+    return not bound.holds and bound.needs_layers is None and bound.needs_nodes is None

@@ -1,0 +1,273 @@
+"""``hydrodl analyze``: every key, figures that show something, a page to read, and honest gaps."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hydrodl  # first: it loads the platform in the order that works
+
+# isort: split
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from hydrodl import _analysis_limits, analyze, cli, run
+from hydrodl._analysis_figures import FAILS, HOLDS, OPEN, ratio, sides, state
+from hydrodl._analysis_limits import central_slabs, factor_bytes
+from hydrodl.analysis.conservation import conservation
+from hydrodl.analysis.stability import cell_peclet, depth_convergence, layer_invertibility
+from hydrodl.flow import Flow
+
+MIXTURE = """
+[data]
+[[data.mixture]]
+label = "a"
+mean = [-0.6]
+std = 0.3
+[[data.mixture]]
+label = "b"
+mean = [0.6]
+std = 0.3
+[domain]
+nodes = 41
+[network]
+layers = 12
+scheme = "midpoint"
+[physics]
+noise = 0.1
+[loss]
+weight = 2.0
+"""
+MOONS = """
+[data]
+source = "two_moons"
+samples = 60
+test_samples = 40
+[domain]
+nodes = 13
+[network]
+layers = 3
+[solver]
+tao_gatol = 1e-8
+"""
+NUMBERS = (
+    "energy_drift", "modified_energy_drift", "multisymplectic_residual", "equation_residual", "modified_residual_2",
+    "modified_residual_4", "hessian_min_eigenvalue",
+)  # fmt: skip
+BOUND_KEYS = {"name", "value", "bound", "holds", "needs_layers", "needs_nodes", "source"}
+PICTURES = ("analysis_energy.png", "analysis_residuals.png", "analysis_stability.png")
+
+
+def trained(folder: Path, problem: str) -> Path:
+    (folder / "p.toml").write_text(problem)
+    assert cli.invoke(["train", str(folder / "p.toml"), "--out", str(folder / "out")]) == 0
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run in d = 1 with layers enough for everything, analysed."""
+    folder = trained(tmp_path_factory.mktemp("line"), MIXTURE)
+    assert cli.invoke(["analyze", str(folder)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run in d = 2 with too few layers for the residuals, analysed."""
+    folder = trained(tmp_path_factory.mktemp("plane"), MOONS)
+    assert cli.invoke(["analyze", str(folder)]) == 0
+    return folder
+
+
+def analysis_of(folder: Path) -> dict[str, Any]:
+    def no_nan(text: str) -> None:
+        raise AssertionError(f"{text} in analysis.json")
+
+    return json.loads((folder / "analysis.json").read_text(), parse_constant=no_nan)
+
+
+@pytest.mark.parametrize("which", ["line", "plane"])
+def test_every_key_is_there_and_has_its_type(which: str, request: pytest.FixtureRequest) -> None:
+    found = analysis_of(request.getfixturevalue(which))
+    for key in NUMBERS:
+        assert (found[key] is None) == (key in found["notes"] and "slabs around" not in found["notes"][key]), key
+        assert found[key] is None or (isinstance(found[key], float) and math.isfinite(found[key])), key
+    for row in found["stability"]:
+        assert set(row) >= BOUND_KEYS
+        assert isinstance(row["holds"], bool) and row["source"] and row["inequality"]
+        assert all(row[key] is None or isinstance(row[key], int) for key in ("needs_layers", "needs_nodes"))
+    names = {row["name"] for row in found["stability"]}
+    assert names >= {"maximum principle", "cell Peclet", "layer invertibility", "depth convergence", "second variation"}
+    assert set(found["recommended"]) >= {"layers", "nodes", "binding"}
+    assert isinstance(found["recommended"]["layers"], int) and isinstance(found["recommended"]["nodes"], int)
+
+
+def test_numbers_are_those_of_the_analyses(line: Path) -> None:
+    found, solution = analysis_of(line), run.load(line).solution
+    flow = Flow.of(solution)
+    assert found["energy_drift"] == pytest.approx(conservation(flow).energy_drift, rel=1e-9)
+    by_name = {row["name"]: row for row in found["stability"]}
+    for bound in (cell_peclet(flow), layer_invertibility(flow), depth_convergence(flow, 0.1, by_layer=True)):
+        assert by_name[bound.name]["value"] == pytest.approx(bound.value, rel=1e-12)
+        assert by_name[bound.name]["needs_layers"] == bound.needs_layers
+    assert found["hessian_min_eigenvalue"] == by_name["second variation"]["value"] > 0
+    assert found["multisymplectic_residual"] < 1e-10 and found["mass_error"] < 1e-12
+    assert 30 * found["modified_energy_drift"] < found["energy"]["drift_of_these_slabs"] <= found["energy_drift"]
+    assert 5 * found["modified_residual_2"] < found["equation_residual"] < 0.1
+    assert len(found["energy"]["H"]) == 12 and len(found["energy"]["modified"]) == 10
+    assert found["recommended"]["layers"] == max(row["needs_layers"] or 1 for row in found["stability"])
+
+
+def test_a_stricter_tolerance_asks_for_more_layers(line: Path) -> None:
+    solution = run.load(line).solution
+    loose, strict = (analyze.analyze(solution, tolerance=tolerance) for tolerance in (0.1, 0.001))
+    assert strict["recommended"]["layers"] > 20 * loose["recommended"]["layers"]
+    assert strict["recommended"]["binding"].startswith("depth convergence")
+
+
+def test_what_could_not_be_found_is_null_and_says_why(plane: Path) -> None:
+    found = analysis_of(plane)
+    for key in ("equation_residual", "modified_residual_2", "modified_residual_4"):
+        assert found[key] is None and "layers" in found["notes"][key]
+    assert found["residuals"]["layers"] is None and found["residuals"]["space"] is not None
+
+
+@pytest.mark.parametrize("which", ["line", "plane"])
+def test_pictures_show_something(which: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(which)
+    for name in PICTURES:
+        pixels = imread(folder / name)[..., :3]
+        assert min(pixels.shape[:2]) > 300, name
+        # ink of curves and bars, not only grey text and frames
+        coloured = np.ptp(pixels, axis=-1) > 0.2
+        assert 0.001 < coloured.mean() < 0.6, name
+
+
+def test_the_page_tells_what_holds_what_fails_and_what_to_use(plane: Path) -> None:
+    page, found = (plane / "analysis.md").read_text(), analysis_of(plane)
+    assert f"Use at least {found['recommended']['layers']} layer" in page
+    assert f"{found['recommended']['nodes']} nodes per feature direction" in page
+    short = page.split("## In short")[1].split("##")[0]
+    for row in found["stability"]:
+        kind = {HOLDS: "- Holds:", OPEN: "- Fails, but is only sufficient:", FAILS: "- Fails:"}[state(row)]
+        told = [text for text in short.splitlines() if text.startswith(kind)]
+        assert len(told) == 1 and row["name"] in told[0], row["name"]
+    for name in PICTURES:
+        assert f"]({name})" in page
+    assert "no slab has 3 neighbours" in page and "None" not in page and "nan" not in page
+    assert len(page) < 8000
+
+
+def test_progress_and_summary_on_a_terminal(plane: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.invoke(["analyze", str(plane)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("stability bounds ... done (") for line in lines)
+    assert any(line.startswith("modified equations in layers ... left out: ") for line in lines)
+    assert any(line.startswith("Use at least ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("bound", "expected", "share", "text"),
+    [
+        ({"value": 0.5, "bound": 2.0, "holds": True, "inequality": "a <= 2"}, HOLDS, 0.25, "0.5 < 2"),
+        ({"value": 3.0, "bound": 2.0, "holds": False, "inequality": "a <= 2"}, OPEN, 1.5, "3 > 2"),
+        ({"value": 4.0, "bound": 2.0, "holds": True, "inequality": "a > 2"}, HOLDS, 0.5, "4 > 2"),
+        ({"value": -1.0, "bound": 0.0, "holds": False, "inequality": "a > 0"}, OPEN, None, "-1 < 0"),
+        ({"value": None, "bound": 1.0, "holds": False, "inequality": "a <= 1"}, OPEN, None, "infinite > 1"),
+    ],
+)
+def test_how_a_bound_is_told(bound: dict[str, Any], expected: str, share: float | None, text: str) -> None:
+    assert state(bound | {"sufficient_only": True}) == expected
+    assert state(bound | {"sufficient_only": False}) == (HOLDS if bound["holds"] else FAILS)
+    assert ratio(bound) == share
+    assert sides(bound) == text
+
+
+def test_a_flow_too_large_is_checked_on_its_middle(line: Path) -> None:
+    flow = Flow.of(run.load(line).solution)
+    part = central_slabs(flow, factor_bytes(flow, 5))
+    assert len(part.layers) == 5 and part.layers.times[0] == 0
+    np.testing.assert_array_equal(part.velocity, flow.velocity[3:8])
+    np.testing.assert_array_equal(part.potential, flow.potential[3:9])
+    assert conservation(part).mass_balance.max() < 1e-12
+    assert central_slabs(flow, math.inf).velocity.shape == flow.velocity.shape
+    with pytest.raises(hydrodl.InputError, match="more than"):
+        central_slabs(flow, factor_bytes(flow, 1))
+
+
+def test_bounds_on_memory_and_time_are_named_and_lifted(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    solution = run.load(line).solution
+    monkeypatch.setattr(analyze, "FACTOR_BYTES", 1.0)
+    monkeypatch.setattr(analyze, "EIGEN_SECONDS", 1e-9)
+    bounded = analyze.analyze(solution)
+    assert bounded["multisymplectic_residual"] is None and "GB" in bounded["notes"]["multisymplectic_residual"]
+    assert bounded["hessian_min_eigenvalue"] is None and "min" in bounded["notes"]["hessian_min_eigenvalue"]
+    assert "second variation" not in {row["name"] for row in bounded["stability"]}
+    full = analyze.analyze(solution, full=True)
+    assert full["multisymplectic"]["slabs"] == 12 and full["hessian_min_eigenvalue"] > 0 and not full["notes"]
+
+
+def test_a_long_search_says_that_it_lives(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_analysis_limits, "SPEAK_EVERY", 0.0)
+    said: list[str] = []
+    _analysis_limits.smallest_curvature(run.load(line).solution, {}, math.inf, said.append)
+    assert len(said) > 5 and all("Hessian products" in text for text in said)
+
+
+def test_a_run_that_did_not_converge_says_so(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_text(MOONS)
+    arguments = ["train", str(tmp_path / "p.toml"), "--out", str(tmp_path / "o"), "--set", "solver.tao_max_it=1"]
+    assert cli.invoke(arguments) == 3
+    assert cli.invoke(["analyze", str(tmp_path / "o")]) == 0
+    found = analysis_of(tmp_path / "o")
+    assert found["run"]["converged"] is False and "did not converge" in found["notes"]["run"]
+    assert "did NOT converge" in (tmp_path / "o" / "analysis.md").read_text()
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Analyse what must be refused: exit code 2, one line on stderr and nothing on stdout."""
+
+    def check(*arguments: object) -> str:
+        capsys.readouterr()
+        assert cli.invoke(["analyze", *map(str, arguments)]) == 2
+        captured = capsys.readouterr()
+        assert captured.err.count("\n") == 1 and captured.err.startswith("hydrodl: error: "), captured.err
+        assert captured.out == ""
+        return captured.err
+
+    return check
+
+
+def test_no_run_is_refused(tmp_path: Path, refused: Callable[..., str]) -> None:
+    assert "is not the directory of a run" in refused(tmp_path)
+    assert "is not the directory of a run" in refused(tmp_path / "nowhere")
+
+
+def test_an_unfinished_run_is_refused(tmp_path: Path, line: Path, refused: Callable[..., str]) -> None:
+    solution = run.load(line).solution
+    (tmp_path / "problem.toml").write_text((line / "problem.toml").read_text())
+    problem = solution.problem
+    model = {"class_names": ["a", "b"], "preprocessing": None, "readout": None}
+    run.save_checkpoint(
+        tmp_path / "solution.h5", problem.domain, problem.layers, solution.velocity, attributes={"model": model}
+    )
+    assert "has not finished" in refused(tmp_path)
+    assert not (tmp_path / "analysis.json").exists()
+
+
+@pytest.mark.parametrize("tolerance", ["0", "-1", "nan"])
+def test_a_wrong_tolerance_is_refused(tolerance: str, line: Path, refused: Callable[..., str]) -> None:
+    assert "tolerance is" in refused(line, "--tolerance", tolerance)
+
+
+def test_other_commands_do_not_wait_for_the_analyses() -> None:
+    code = "import sys, hydrodl.cli; sys.exit('sympy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

@@ -1,0 +1,398 @@
+"""Stability bounds against flows that can be computed by hand, and the recommendation that follows from them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from math import exp, inf, pi, sin, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.linalg
+from dolfinx import mesh as dmesh
+from mpi4py import MPI
+
+import hydrodl as hd
+from hydrodl.action import SlabAction
+from hydrodl.analysis import bounds, hyperbolic, modes, stability
+from hydrodl.analysis.energy import energy_derivative
+from hydrodl.analysis.gradients import Elements
+from hydrodl.flow import Flow
+from hydrodl.recommend import recommend, weigh
+from hydrodl.sweeps import Sweeps
+
+PLAIN = hd.Lagrangian(0.1)
+GAS = hd.Lagrangian(0.01, decay=0.0, energy=hd.Focusing(1.0))
+Velocity = Callable[[np.ndarray, float], np.ndarray]
+
+
+def flow(
+    domain: hd.Domain, velocity: Velocity, layers: int | list[float] = 4, lagrangian: hd.Lagrangian = PLAIN,
+    theta: float = 1.0, depth: float = 1.0, density: float = 1.0,
+) -> Flow:  # fmt: skip
+    """A flow with velocity u(x (n, d), t) -> (n, d) at mid-depths and a uniform density."""
+    partition = hd.layers(layers, depth)
+    middle = (partition.times[1:] + partition.times[:-1]) / 2
+    u = np.array([velocity(domain.coordinates[: domain.owned], t).T for t in middle])
+    fields = np.zeros((len(partition) + 1, 1, domain.owned))
+    return Flow(domain, partition, lagrangian, theta, u, fields + density, fields, fields[1:])
+
+
+def linear(matrix: np.ndarray) -> Velocity:
+    return lambda x, t: x @ matrix.T
+
+
+def rest(x: np.ndarray, t: float) -> np.ndarray:
+    return np.zeros_like(x)
+
+
+def scaled(a: float) -> Velocity:
+    return lambda x, t: a * x
+
+
+FAMILIES: list[tuple[int, dict[str, Any]]] = [
+    (1, {}), (2, {}), (3, {}), (2, {"cells": "simplex"}), (3, {"cells": "simplex"}),
+    (1, {"degree": 2}), (2, {"cells": "simplex", "degree": 2}), (2, {"cells": "simplex", "degree": 3}), (2, {"degree":
+    2}),
+]  # fmt: skip
+
+
+def box(d: int, **choices: Any) -> hd.Domain:
+    return hd.Domain.box([-1, -2, 0][:d], [1, 1, 0.5][:d], [5, 4, 3][:d], **choices)
+
+
+def sampled_gradients(domain: hd.Domain, u: np.ndarray, points: int = 9) -> np.ndarray:
+    """grad u at many points of affine cells, (cells, points, d, d)."""
+    d = domain.dimension
+    line = np.meshgrid(*[np.linspace(0, 1, points)] * d, indexing="ij")
+    x = np.stack(line, axis=-1).reshape(-1, d)
+    if domain.mesh.topology.cell_name() in ("triangle", "tetrahedron"):
+        x = x[x.sum(axis=1) <= 1]
+    table = domain.V.element.basix_element.tabulate(1, x)[1:, :, :, 0]
+    cells = domain.V.dofmap.list
+    nodes = domain.coordinates[cells]
+    jacobian = np.einsum("jpb,cbi->cpij", table, nodes)
+    return np.einsum("jpb,icb->cpij", table, u[:, cells]) @ np.linalg.inv(jacobian)
+
+
+@pytest.mark.parametrize("d, choices", FAMILIES, ids=str)
+def test_lipschitz_constant_of_a_linear_velocity_is_the_norm_of_its_matrix(d: int, choices: dict[str, Any]) -> None:
+    matrix = np.random.default_rng(d).standard_normal((d, d))
+    given = flow(box(d, **choices), linear(matrix), 3)
+    np.testing.assert_allclose(stability.lipschitz(given), np.linalg.norm(matrix, 2), rtol=1e-12)
+    identity = np.eye(d)
+    np.testing.assert_allclose(stability.layer_lipschitz(given), np.linalg.norm(identity + matrix / 3, 2), rtol=1e-12)
+    np.testing.assert_allclose(stability.layer_determinants(given), np.linalg.det(identity + matrix / 3), rtol=1e-11)
+    farthest = np.linalg.norm(given.domain.coordinates @ (matrix @ matrix).T, axis=1).max()
+    np.testing.assert_allclose(stability.accelerations(given), farthest, rtol=1e-11)
+
+
+@pytest.mark.parametrize("d, choices", FAMILIES, ids=str)
+def test_no_point_of_an_element_exceeds_the_lipschitz_constant(d: int, choices: dict[str, Any]) -> None:
+    domain = box(d, **choices)
+    u = np.random.default_rng(1).standard_normal((d, domain.owned))
+    found, seen = Elements(domain).lipschitz(u), np.linalg.norm(sampled_gradients(domain, u), 2, axis=(-2, -1)).max()
+    if domain.degree == 1 or (domain.degree == 2 and choices.get("cells") == "simplex") or d == 1:
+        assert found == pytest.approx(seen, rel=1e-12)  # the sample holds the vertices, where the maximum is
+    else:
+        assert seen <= found <= 4 * seen
+
+
+def test_on_bent_cells_the_lipschitz_constant_is_a_bound() -> None:
+    mesh = dmesh.create_rectangle(MPI.COMM_WORLD, [[0, 0], [1, 1]], [4, 4], dmesh.CellType.quadrilateral)
+    x = mesh.geometry.x
+    inside = (x[:, :2] > 1e-9).all(axis=1) & (x[:, :2] < 1 - 1e-9).all(axis=1)
+    x[inside, :2] += 0.03 * np.random.default_rng(0).standard_normal((inside.sum(), 2))
+    domain = hd.Domain(mesh)
+    elements = Elements(domain)
+    assert not elements.affine
+    u = np.random.default_rng(1).standard_normal((2, domain.owned))
+    seen = np.linalg.norm(sampled_gradients(domain, u), 2, axis=(-2, -1)).max()
+    assert seen <= elements.lipschitz(u) <= 4 * seen
+    assert seen / 8 - 1 <= elements.layer_lipschitz(u, 1 / 8)
+
+
+@pytest.mark.parametrize("a, needed", [(-3.5, 4), (-4.0, 5), (4.0, 5), (0.25, 1), (0.0, 1)])
+def test_layer_invertibility(a: float, needed: int) -> None:
+    domain = hd.Domain.interval(-1, 1, 9)
+    found = stability.layer_invertibility(flow(domain, scaled(a), 2))
+    assert found.value == pytest.approx(abs(a) / 2, rel=1e-12) and found.bound == 1
+    assert found.needs_layers == needed and found.needs_nodes is None
+    for layers in range(1, 7):
+        given = flow(domain, scaled(a), layers)
+        assert stability.layer_invertibility(given).holds == (layers >= needed)
+        if layers >= needed:
+            assert (stability.layer_determinants(given) > 0).all()
+    if a == -4.0:  # sharp: with one layer fewer each layer sends everything to one point
+        np.testing.assert_allclose(stability.layer_determinants(flow(domain, scaled(a), 4)), 0, atol=1e-13)
+
+
+def test_determinants_of_a_random_velocity() -> None:
+    domain = box(2)
+    u = np.random.default_rng(3).standard_normal((1, 2, domain.owned))
+    given = replace(flow(domain, rest, 1), velocity=u)
+    seen = np.linalg.det(np.eye(2) + sampled_gradients(domain, u[0])).min()
+    assert stability.layer_determinants(given)[0] == pytest.approx(seen, rel=1e-12)
+    assert seen < 0
+
+
+@pytest.mark.parametrize("a", [1.5, -1.5])
+def test_depth_convergence_of_a_linear_velocity(a: float) -> None:
+    domain, layers, start = hd.Domain.interval(-1, 1, 9), 8, min(1.0, exp(-a))  # never beyond the walls
+    given = flow(domain, scaled(a), layers)
+    found = stability.depth_convergence(given, 0.02)
+    assert found.value == pytest.approx(1 / 16 * a**2 * (exp(abs(a)) - 1) / abs(a), rel=1e-12)
+    sharp = stability.depth_convergence(given, 0.02, by_layer=True)
+    error = start * abs(exp(a) - (1 + a / layers) ** layers)
+    assert sharp.value >= error > sharp.value / 6 and sharp.value <= found.value * (1 + 1e-12)
+    if a < 0:
+        assert sharp.value < found.value / 2
+    for bound, options in ((found, {}), (sharp, {"by_layer": True})):
+        assert bound.needs_layers is not None and bound.needs_layers > layers and not bound.holds
+        enough = flow(domain, scaled(a), bound.needs_layers)
+        assert stability.depth_convergence(enough, 0.02, **options).holds
+    fewer = flow(domain, scaled(a), (found.needs_layers or 0) - 1)
+    assert not stability.depth_convergence(fewer, 0.02).holds
+
+
+def test_depth_convergence_sees_the_change_in_depth() -> None:
+    given = flow(hd.Domain.interval(0, 1, 5), lambda x, t: 3 * t + 0 * x, [0.0, 0.1, 0.4, 1.0], depth=1.0)
+    np.testing.assert_allclose(stability.accelerations(given), 3.0, rtol=1e-12)
+    for by_layer in (False, True):  # Lip = 0: Delta/2 |x''| T with the largest Delta
+        assert stability.depth_convergence(given, 1.0, by_layer=by_layer).value == pytest.approx(0.9, rel=1e-12)
+    single = flow(hd.Domain.interval(0, 1, 5), scaled(2.0), 1)
+    np.testing.assert_allclose(stability.accelerations(single), 4.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, -1.0, inf])
+def test_a_tolerance_must_be_positive(tolerance: float) -> None:
+    with pytest.raises(hd.InputError, match="tolerance is"):
+        stability.depth_convergence(flow(hd.Domain.interval(0, 1, 5), rest), tolerance)
+
+
+def test_a_huge_lipschitz_constant_asks_for_no_number_of_layers() -> None:
+    found = stability.depth_convergence(flow(hd.Domain.interval(-1, 1, 5), scaled(1e4)), 0.1)
+    assert found.value == inf and not found.holds and found.needs_layers is None
+    assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["value"] is None
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.7, -0.7])
+def test_maximum_principle_of_a_constant_velocity(speed: float) -> None:
+    domain, h, nu = hd.Domain.interval(0, 2, 9), 0.25, 0.1
+    given = flow(domain, lambda x, t: speed + 0 * x, 4, theta=0.5)
+    rate = 2 * sqrt(nu**2 + (h * speed) ** 2) / h**2 + abs(speed) / h  # at the wall that the flow leaves
+    found = stability.maximum_principle(given)
+    assert found.value == pytest.approx(rate / 8, rel=1e-12)
+    assert found.holds == (rate <= 8) and found.needs_layers == int(np.ceil(rate / 2)) and found.note == ""
+    euler = stability.maximum_principle(replace(given, theta=1.0))
+    assert euler.value == 0 and euler.holds and euler.needs_layers == 1
+
+
+def test_the_maximum_principle_is_sharp_for_one_layer() -> None:
+    """A single loaded node loses more than it has as soon as the bound fails."""
+    domain = hd.Domain.interval(0, 1, 5)
+    point = hd.densities_from_function([lambda x: np.where(abs(x[:, 0] - 0.5) < 1e-9, 1.0, 0.0)], domain)
+    for depth, good in ((0.6, True), (0.64, False)):  # value = depth nu/h^2 = 1.6 depth
+        given = flow(domain, rest, 1, theta=0.5, depth=depth)
+        problem = hd.Problem(domain, given.layers, point, PLAIN, hd.Position(1.0, [[0.5]]), "midpoint")
+        sweeps = Sweeps(problem, {})
+        sweeps.set_velocity(given.velocity)
+        sweeps.forward()
+        assert stability.maximum_principle(given).holds is good
+        middle = sweeps.density[1, 0, np.abs(domain.coordinates[:, 0] - 0.5) < 1e-9]
+        assert stability.maximum_principle(given).value == pytest.approx(1.6 * depth, rel=1e-12)
+        # (M - a K) rho' = (M + a K) rho: the explicit half at the loaded node is 1 - value
+        assert middle > 0 and (1 - 1.6 * depth > 0) is good
+
+
+def test_the_maximum_principle_knows_when_nodes_are_coupled_wrongly() -> None:
+    domain = hd.Domain.interval(0, 1, 11)
+    unfitted = replace(PLAIN, fitted=False)
+    fast = stability.maximum_principle(flow(domain, lambda x, t: 5 + 0 * x, lagrangian=unfitted))  # Peclet 2.5
+    assert not fast.holds and fast.value == 0 and fast.needs_nodes == 26 and "wrong sign" in fast.note
+    fine = hd.Domain.interval(0, 1, 26)
+    assert stability.maximum_principle(flow(fine, lambda x, t: 5 + 0 * x, lagrangian=unfitted)).holds
+    simplex = hd.Domain.box([0, 0], [1, 1], 5, cells="simplex")
+    assert not stability.maximum_principle(flow(simplex, rest, 100)).holds  # consistent mass and thin layers
+    assert stability.maximum_principle(flow(simplex, rest, 1, depth=10.0)).value == 0
+
+
+def test_cell_peclet() -> None:
+    def fast(x: np.ndarray, t: float) -> np.ndarray:
+        return np.tile([3.0, 4.0], (len(x), 1))
+
+    found = stability.cell_peclet(flow(hd.Domain.box([0, 0], [1, 2], [11, 5]), fast))  # h = 1/2
+    assert found.value == pytest.approx(5 * 0.5 / 0.2, rel=1e-12) and not found.holds
+    assert found.needs_nodes == 126  # ten cells 12.5 times finer
+    line = [stability.cell_peclet(flow(hd.Domain.interval(0, 1, n), scaled(5.0))) for n in (26, 25, 11)]
+    assert [bound.holds for bound in line] == [True, False, False]
+    assert {bound.needs_nodes for bound in line} == {26}
+    simplex = hd.Domain.box([0, 0], [1, 1], 9, cells="simplex")
+    assert bounds.cells_per_direction(simplex) == pytest.approx((8, 8))
+    assert bounds.cells_per_direction(hd.Domain.interval(0, 1, 5, degree=2)) == (8,)
+
+
+@pytest.mark.parametrize("energy, second", [
+    (hd.Focusing(0.7), lambda r: -0.7 + 0 * r), (hd.Power(0.5, 3.0), lambda r: r), (hd.Entropy(0.3), lambda r: 0.3 / r),
+    (None, lambda r: 0 * r),
+], ids=str)  # fmt: skip
+def test_second_derivative_of_the_energy(energy: Any, second: Callable[[np.ndarray], np.ndarray]) -> None:
+    r = np.array([[0.4, 1.0, 2.5]])
+    found = energy_derivative(hd.Lagrangian(0.1, energy=energy), r, 2)
+    assert found.shape == r.shape
+    np.testing.assert_allclose(found, second(r), rtol=1e-7)
+
+
+@pytest.mark.parametrize("kinetic, decay", [(1.0, 0.0), (0.5, 0.2)])
+def test_focusing_about_a_uniform_state(kinetic: float, decay: float) -> None:
+    domain, R, nu = hd.Domain.interval(0, 2, 9), 0.5, 0.3
+    kappa = (2 / 0.25 * sin(pi * 0.25 / 4)) ** 2
+    threshold = nu**2 * kappa * (kinetic * R + decay) / R**2
+    for s, holds in ((0.99 * threshold, True), (1.01 * threshold, False)):
+        physics = hd.Lagrangian(nu, decay, kinetic=kinetic, energy=hd.Focusing(s))
+        found = stability.focusing(flow(domain, rest, lagrangian=physics, density=R))
+        assert found.value == pytest.approx(threshold - s, rel=1e-9) and found.holds is holds and found.applies
+    assert not stability.focusing(flow(domain, rest)).applies
+
+
+def matrices(domain: hd.Domain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mass, stiffness and drift matrices about (R = 1, u = 0), w = 1, eps = 0, from the package's own action."""
+    action, n, d = SlabAction(domain, GAS), domain.owned, domain.dimension
+    action.set_slab(np.zeros((d, n)), np.ones(n))
+    action.set_class(np.ones(n), np.zeros(n))
+
+    def dense(form: Any) -> np.ndarray:
+        data, matrix = action.assemble(form), action._matrices[1]
+        out = np.zeros((n, n, *data.shape[1:]))
+        out[np.repeat(np.arange(n), np.diff(matrix.indptr)), matrix.indices] = data
+        return out
+
+    mass, weight, second = (dense(form) for form in (action.mass, action.metric, action.carried_2))
+    coupling = second[:, :, action.PHI, :d]
+    drift = sum(coupling[..., j] @ np.linalg.solve(weight, coupling[..., j].T) for j in range(d))
+    return mass, second[:, :, action.RHO, action.PHI] / 0.01, drift
+
+
+@pytest.mark.parametrize("d, cells", [(1, 8), (1, 9), (1, 20), (2, 7), (2, 8)])
+def test_growth_of_all_modes_is_that_of_the_assembled_scheme(d: int, cells: int) -> None:
+    domain = hd.Domain.box([0] * d, [1] * d, cells + 1)
+    mass, stiffness, drift = matrices(domain)
+    square = 0.01**2 * stiffness @ np.linalg.solve(mass, stiffness) - drift
+    values = scipy.linalg.eigh(square, mass, eigvals_only=True)
+    values = np.delete(values, np.argmin(np.abs(values)))  # the constant
+    state = modes.UniformState.of(GAS, 1.0)
+    assert modes.largest_growth(domain, state, -1.0) == pytest.approx(values[-1], rel=1e-8, abs=1e-9)
+    found = modes.modes(domain)
+    np.testing.assert_allclose(
+        np.sort(found.laplacian), scipy.linalg.eigh(stiffness, mass, eigvals_only=True)[1:], rtol=1e-10
+    )
+    assert (found.drift <= found.laplacian).all()
+
+
+def test_growth_on_many_nodes_agrees_with_the_dense_one() -> None:
+    state = modes.UniformState.of(replace(GAS, smoothness=0.1), 1.0)
+    coarse = modes.box_growth((1.0,), (399,), state, -1.0)
+    fine = modes.box_growth((1.0,), (402,), state, -1.0)  # beyond 400 nodes by Lanczos
+    assert fine == pytest.approx(coarse * (402 / 399) ** 4, rel=1e-3)
+
+
+def test_hyperbolic_thresholds() -> None:
+    """c = L = 1, nu = 0.01: the compact drift allows 50 cells, the scheme's own 8."""
+
+    def gas(cells: int) -> Flow:
+        return flow(hd.Domain.interval(0, 1, cells + 1), rest, lagrangian=GAS)
+
+    for cells in (5, 50, 51):
+        found = hyperbolic.compact_hyperbolic(gas(cells))
+        assert found.value == pytest.approx(4 * cells**2 * 1e-4, rel=1e-12) and found.bound == pytest.approx(1)
+        assert found.holds is (cells <= 50) and found.most_nodes == 51
+    for cells in (7, 8, 9, 51):
+        found = hyperbolic.discrete_hyperbolic(gas(cells))
+        assert found.holds is (cells <= 8) and found.most_nodes == 9
+    convex = flow(hd.Domain.interval(0, 1, 9), rest, lagrangian=replace(GAS, energy=hd.Power(1.0)))
+    refused = hyperbolic.discrete_hyperbolic(convex)
+    assert not refused.holds and refused.most_nodes is None and refused.value == inf
+    square = flow(hd.Domain.box([0, 0], [1, 1], 6), rest, lagrangian=GAS)
+    assert hyperbolic.discrete_hyperbolic(square).holds and hyperbolic.discrete_hyperbolic(square).most_nodes == 8
+    simplex = flow(hd.Domain.box([0, 0], [1, 1], 6, cells="simplex"), rest, lagrangian=GAS)
+    assert hyperbolic.discrete_hyperbolic(simplex).name == "discrete hyperbolic, compact"
+
+
+OTHERS: list[dict[str, Any]] = [{"cells": "simplex"}, {"lumped": False}, {"cells": "simplex", "degree": 2}]
+
+
+@pytest.mark.parametrize("choices", OTHERS, ids=str)
+def test_slowest_and_fastest_mode_by_slepc(choices: dict[str, Any]) -> None:
+    domain = hd.Domain.box([0, 0], [1, 2], 5, **choices)
+    mass, stiffness, _ = matrices(domain)
+    values = scipy.linalg.eigh(stiffness, mass, eigvals_only=True)
+    assert modes.slowest(domain) == pytest.approx(values[1], rel=1e-8)
+    assert modes.fastest(domain) == pytest.approx(values[-1], rel=1e-8)
+
+
+def test_slowest_mode_of_a_box_is_the_formula() -> None:
+    domain = hd.Domain.box([0, 0], [1, 2], [5, 7])
+    assert modes.slowest(domain) == pytest.approx(modes.modes(domain).laplacian.min(), rel=1e-9)
+    assert modes.fastest(domain) == pytest.approx(modes.modes(domain).laplacian.max(), rel=1e-12)
+
+
+def test_explicit_marching() -> None:
+    given = flow(hd.Domain.interval(0, 1, 11), rest, 4, lagrangian=replace(GAS, energy=hd.Focusing(4.0)))  # c = 2
+    found = hyperbolic.explicit_marching(given)
+    assert found.value == pytest.approx(5, rel=1e-9) and not found.holds and found.needs_layers == 20
+    midpoint = hyperbolic.explicit_marching(replace(given, theta=0.5))
+    assert midpoint.holds and midpoint.needs_layers == 1
+
+
+def plain_bound(name: str, holds: bool, layers: int | None, nodes: int | None, **more: Any) -> bounds.Bound:
+    return bounds.Bound(name, 1.0, 1.0, holds, layers, nodes, "", True, "", **more)
+
+
+def test_the_recommendation_takes_the_largest_need_and_names_it() -> None:
+    made = weigh((plain_bound("a", True, 5, None), plain_bound("b", False, 12, 3), plain_bound("c", False, 2, 40)))
+    assert (made.layers, made.nodes, made.binding, made.feasible) == (12, 40, "b; c", True)
+    ignored = plain_bound("d", False, 99, 99, applies=False)
+    assert weigh((plain_bound("a", True, 5, None), ignored)).to_dict() == {
+        "layers": 5, "nodes": 2, "binding": "a", "feasible": True
+    }  # fmt: skip
+    lost = weigh((plain_bound("a", True, 5, 7), plain_bound("b", False, None, None)))
+    assert not lost.feasible and lost.binding == "b; a"
+    crossed = weigh((plain_bound("a", False, 5, 7), plain_bound("b", True, None, None, most_nodes=6)))
+    assert not crossed.feasible and crossed.binding == "b; a"
+
+
+def test_the_recommendation_of_a_linear_flow() -> None:
+    given = flow(hd.Domain.interval(-1, 1, 9), scaled(-1.5), 4)
+    made = recommend(given, 0.05)
+    assert {bound.name for bound in made.bounds} == {
+        "maximum principle", "cell Peclet", "layer invertibility", "depth convergence"
+    }  # fmt: skip
+    assert made.feasible and made.binding == "depth convergence; cell Peclet"
+    assert made.nodes == 16 and made.layers > 4  # 1.5 h/(2 nu) <= 1
+    again = recommend(flow(hd.Domain.interval(-1, 1, made.nodes), scaled(-1.5), made.layers), 0.05)
+    assert all(bound.holds for bound in again.bounds)
+    for bound in made.bounds:
+        json.dumps(bound.to_dict(), allow_nan=False)
+        assert bound.name in str(bound)
+
+
+def test_the_recommendation_of_a_marched_flow() -> None:
+    given = flow(hd.Domain.interval(0, 1, 21), rest, 4, lagrangian=GAS)
+    made = recommend(given, marched=True)
+    assert made.layers == 20 and made.binding == "explicit marching" and made.feasible
+    assert "discrete hyperbolic" in {bound.name for bound in made.bounds}
+
+
+def test_the_recommendation_of_a_solution_has_the_second_variation() -> None:
+    domain = hd.Domain.interval(-2, 2, 15)
+    rho = hd.mixture([hd.Gaussian([-0.5], 0.4, label="a"), hd.Gaussian([0.5], 0.4, label="b")], domain)
+    problem = hd.Problem(domain, hd.layers(3), rho, PLAIN, hd.Classification(2.0))
+    solution = hd.train(problem)
+    functional = hd.ReducedFunctional(problem)
+    functional.linearise(solution.velocity)
+    made = recommend(solution, 0.5, functional=functional)
+    found = {bound.name: bound for bound in made.bounds}["second variation"]
+    assert found.holds and found.value > 0.1 and not found.sufficient_only
+    assert len(recommend(solution, 0.5).bounds) == len(made.bounds) - 1
