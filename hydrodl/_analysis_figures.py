@@ -129,7 +129,8 @@ def _bounds(analysis: Mapping[str, Any]) -> Figure:
     for n, (row, share) in enumerate(zip(rows, shares, strict=True)):
         shade = COLOURS[state(row)]
         if share is None:
-            verdict = f"its sign decides: {'holds' if row['holds'] else 'fails'}"
+            why = "infinite" if None in (row["value"], row["bound"]) else "its sign decides"
+            verdict = f"{why}: {'holds' if row['holds'] else 'fails'}"
             ax.text(1.1 * low, n, verdict, va="center", color=shade, fontsize=8)
         else:
             ax.barh(n, max(share, 1.08 * low) - low, left=low, height=0.6, color=shade)

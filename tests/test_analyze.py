@@ -16,10 +16,12 @@ import hydrodl  # first: it loads the platform in the order that works
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from mpi4py import MPI
 
-from hydrodl import _analysis_limits, analyze, cli, run
+from hydrodl import _analysis_figures, _analysis_limits, analyze, cli, run
 from hydrodl._analysis_figures import FAILS, HOLDS, OPEN, ratio, sides, state
 from hydrodl._analysis_limits import central_slabs, factor_bytes
+from hydrodl._analysis_page import page
 from hydrodl.analysis.conservation import conservation
 from hydrodl.analysis.stability import cell_peclet, depth_convergence, layer_invertibility
 from hydrodl.flow import Flow
@@ -151,18 +153,18 @@ def test_pictures_show_something(which: str, request: pytest.FixtureRequest) -> 
 
 
 def test_the_page_tells_what_holds_what_fails_and_what_to_use(plane: Path) -> None:
-    page, found = (plane / "analysis.md").read_text(), analysis_of(plane)
-    assert f"Use at least {found['recommended']['layers']} layer" in page
-    assert f"{found['recommended']['nodes']} nodes per feature direction" in page
-    short = page.split("## In short")[1].split("##")[0]
+    text, found = (plane / "analysis.md").read_text(), analysis_of(plane)
+    assert f"Use at least {found['recommended']['layers']} layer" in text
+    assert f"{found['recommended']['nodes']} nodes per feature direction" in text
+    short = text.split("## In short")[1].split("##")[0]
     for row in found["stability"]:
         kind = {HOLDS: "- Holds:", OPEN: "- Fails, but is only sufficient:", FAILS: "- Fails:"}[state(row)]
-        told = [text for text in short.splitlines() if text.startswith(kind)]
+        told = [line for line in short.splitlines() if line.startswith(kind)]
         assert len(told) == 1 and row["name"] in told[0], row["name"]
     for name in PICTURES:
-        assert f"]({name})" in page
-    assert "no slab has 3 neighbours" in page and "None" not in page and "nan" not in page
-    assert len(page) < 8000
+        assert f"]({name})" in text
+    assert "no slab has 3 neighbours" in text and "None" not in text and "nan" not in text
+    assert len(text) < 8000
 
 
 def test_progress_and_summary_on_a_terminal(plane: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,6 +190,16 @@ def test_how_a_bound_is_told(bound: dict[str, Any], expected: str, share: float 
     assert state(bound | {"sufficient_only": False}) == (HOLDS if bound["holds"] else FAILS)
     assert ratio(bound) == share
     assert sides(bound) == text
+
+
+def test_what_is_infinite_or_missing_is_drawn_and_told(plane: Path, tmp_path: Path) -> None:
+    found = analysis_of(plane)
+    found["stability"][0] |= {"value": None, "holds": False, "needs_layers": None, "needs_nodes": None}
+    texts = [text.get_text() for text in _analysis_figures._bounds(found).axes[0].texts]
+    assert "infinite: fails" in texts and "infinite > 1" in texts and "its sign decides: holds" in texts
+    empty = found | {"stability": [], "recommended": None, "energy": {"time": []}, "energy_drift": None}
+    _analysis_figures.draw_all(MPI.COMM_WORLD, tmp_path, empty)
+    assert "No recommendation" in page(empty, "x", PICTURES) and len(list(tmp_path.glob("*.png"))) == 3
 
 
 def test_a_flow_too_large_is_checked_on_its_middle(line: Path) -> None:
