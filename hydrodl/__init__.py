@@ -22,6 +22,7 @@ from hydrodl.reduced import ReducedFunctional
 from hydrodl.samples import Preprocessing, Samples
 from hydrodl.solution import Solution
 from hydrodl.train import train
+from hydrodl.verification import hessian_symmetry, taylor_orders
 
 __version__ = "0.1.0"
 
@@ -53,11 +54,13 @@ __all__ = [
     "densities",
     "densities_from_function",
     "evolve",
+    "hessian_symmetry",
     "layers",
     "load_dataset",
     "mixture",
     "read_csv",
     "recommend",
     "sample_mixture",
+    "taylor_orders",
     "train",
 ]
