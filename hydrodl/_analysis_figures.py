@@ -79,7 +79,8 @@ def _energies(analysis: Mapping[str, Any]) -> Figure:
     ax.axhline(0.0, color="0.6", linewidth=0.6, zorder=0)
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     ax.set(xlabel="layer $k$", ylabel="energy $-$ its mean, relative to max $|H|$", title="energy of the flow by layer")
-    figure.legend(loc="outside lower center", ncols=2)
+    if ax.get_lines()[1:]:  # something beside the axis
+        figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 

@@ -30,7 +30,6 @@ FACTOR_BYTES = 5e8
 EIGEN_SECONDS = 1200.0
 """Estimated time on one core beyond which the smallest eigenvalue of the Hessian is not looked for."""
 
-BLOCK = 9  # components a node at most in the matrices that DOLFINx assembles from Python
 PRODUCTS = 300  # Hessian products that an eigenvalue usually takes, at most
 RESTARTS = 60  # most restarts of the search, about 20 products each
 SPEAK_EVERY = 10.0  # seconds
@@ -49,11 +48,9 @@ def central_slabs(flow: Flow, limit: float) -> Flow:
     """The flow on as many slabs around mid-depth as the limit on ``factor_bytes`` allows; a solution like the whole.
 
     Raises:
-        InputError: not even 2 slabs fit, or too many classes.
+        InputError: not even 2 slabs fit.
     """
-    whole, components = len(flow.layers), flow.domain.dimension + 3 * flow.density.shape[1]
-    if components > BLOCK:
-        raise InputError(f"a slab has {components} unknowns a node; matrices of at most {BLOCK} can be assembled")
+    whole = len(flow.layers)
     fits = math.sqrt(limit / factor_bytes(flow, 1)) if math.isfinite(limit) else math.inf
     slabs = int(min(whole, fits))
     if slabs < min(2, whole):

@@ -51,12 +51,13 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 
 def test_shell_snippets_run(shell: tuple[Path, list[str]]) -> None:
     folder, commands = shell
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         run(command.split(), folder)
     for name in ("report.json", "problem.toml", "solution.h5", "fields.pvd"):
         assert (folder / "moons" / name).is_file()
         assert (folder / "moons2" / name).is_file()
+    assert (folder / "moons" / "analysis.json").is_file()
     labels = [line.split(",")[0] for line in (folder / "labels.csv").read_text().splitlines()]
     assert labels == ["label", "0", "1"]
 

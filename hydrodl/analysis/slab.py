@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import ufl
-from dolfinx import fem, la
+from dolfinx import fem
 from numpy.typing import NDArray
 
 from hydrodl.action import SlabAction
@@ -111,13 +111,6 @@ class SlabDensity:
     def hessian(self) -> fem.Form:
         """The form of d2A/dy2 as a matrix."""
         return fem.form(ufl.derivative(self._first, self.state))
-
-    def matrix(self, form: fem.Form, out: la.MatrixCSR) -> la.MatrixCSR:
-        """Assemble a bilinear form, owned rows summed over ranks."""
-        out.set_value(0.0)
-        fem.assemble_matrix(out, form)
-        out.scatter_reverse()
-        return out
 
 
 def slab_states(flow: Flow) -> Floats:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from dolfinx import fem
+from dolfinx.fem import petsc
 from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
@@ -196,19 +196,17 @@ class SpaceTime:
         Rows come in the order (u, phi, r): the sweeps' matrices M - theta Delta L then lie on the diagonal.
         """
         form = self.slab.hessian()
-        blocks = fem.create_matrix(form)
-        nodes, b = blocks.index_map(1), self.slab.size
-        columns = nodes.local_to_global(np.arange(nodes.size_local + nodes.num_ghosts, dtype=np.int32))
+        blocks = petsc.create_matrix(form)  # PETSc's, because DOLFINx's own takes blocks of 9 fields at most
         owned, width = self.flow.domain.owned, self._slabs * self._fields
-        end = blocks.indptr[owned]
-        row = np.repeat(np.arange(owned), np.diff(blocks.indptr[: owned + 1]))
-        column = columns[blocks.indices[:end]]
         shape = (owned * width, self.flow.domain.nodes * width)
         found = []
         for k, step in enumerate(self.flow.layers.steps):
             self._load(k, step)
-            data = self.slab.matrix(form, blocks).data.reshape(-1, b, b)[:end]
-            found.append(self._slab_entries(k, row, column, data))
+            blocks.zeroEntries()
+            petsc.assemble_matrix(blocks, form)
+            blocks.assemble()
+            found.append(self._slab_entries(k, *blocks.getValuesCSR()))
+        blocks.destroy()
         values, rows, places = (np.concatenate(part) for part in zip(*found, strict=True))
         whole = sp.coo_array((values, (rows, places)), shape=shape).tocsr()
         whole.sort_indices()
@@ -216,14 +214,15 @@ class SpaceTime:
         sizes = tuple((s * width, n * width) for s, n in [(owned, self.flow.domain.nodes)] * 2)
         return PETSc.Mat().createAIJ(sizes, csr=csr, comm=self.flow.domain.comm)
 
-    def _slab_entries(self, k: int, row: Any, column: Any, data: Floats) -> tuple[Any, Any, Any]:
+    def _slab_entries(self, k: int, pointers: Any, columns: Any, data: Floats) -> tuple[Any, Any, Any]:
         """Values, rows and columns of slab k: p belongs to phi of the slab above, or to the data at the last."""
-        entry, i, j = np.nonzero(data)
-        kept = (self._place(k, i) >= 0) & (self._place(k, j) >= 0)
-        entry, i, j = entry[kept].astype(np.int64), i[kept], j[kept]
-        width = self._slabs * self._fields
-        rows, columns = row[entry] * width + self._row(self._place(k, i)), column[entry] * width + self._place(k, j)
-        return data[entry, i, j], rows, columns
+        b, width = self.slab.size, self._slabs * self._fields
+        node, i = np.divmod(np.repeat(np.arange(len(pointers) - 1, dtype=np.int64), np.diff(pointers)), b)
+        other, j = np.divmod(columns.astype(np.int64), b)
+        row, column = self._place(k, i), self._place(k, j)
+        kept = (data != 0) & (row >= 0) & (column >= 0)
+        rows = node[kept] * width + self._row(row[kept])
+        return data[kept], rows, other[kept] * width + column[kept]
 
     def _place(self, k: int, component: Any) -> Any:
         """Number of a component of y_k among the unknowns of a node; -1 where it is data."""
