@@ -34,7 +34,7 @@ def problem(d: int, classes: int, scheme: str, *, times: Any = 5, losses: Any = 
     nodes = choices.pop("nodes", NODES[d])
     domain = hd.Domain.box([-1.5] * d, [1.6] * d, nodes, **choices)
     means = [np.full(d, -0.5 + 0.9 * c) for c in range(classes)]
-    rho = hd.mixture([hd.Gaussian(m, 0.5, weight=2 - c, label=c) for c, m in enumerate(means)], domain)
+    rho = hd.mixture([hd.Gaussian(m, 0.5, weight=2 / (1 + c), label=c) for c, m in enumerate(means)], domain)
     lagrangian = hd.Lagrangian(0.1, energy=hd.Power(0.1), potential=lambda x: x[:, 0] ** 2 / 9, **PHYSICS)
     losses = losses or [hd.Position(2.0, [-m for m in means])]
     return hd.Problem(domain, hd.layers(times), rho, lagrangian, losses, scheme)
