@@ -1,3 +1,51 @@
-"""Loads the compiled stack in the order it needs, before any test module imports dolfinx, petsc4py or mpi4py."""
+"""Loads the compiled stack in the order it needs, before any test module imports dolfinx, petsc4py or mpi4py; and the
+runs that the tests of the command line share."""
 
 import hydrodl  # noqa: F401
+
+# isort: split
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hydrodl import cli
+from tests.cli_runs import MOONS, TABLE
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "moons.toml").write_text(MOONS)
+    assert cli.invoke(["train", str(folder / "moons.toml"), "--out", str(folder / "out")]) == 0
+    return folder / "out"
+
+
+@pytest.fixture(scope="session")
+def table_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("table")
+    (folder / "plants.csv").write_text(TABLE)
+    (folder / "p.toml").write_text(
+        MOONS.replace('"two_moons"', '"plants.csv"\nlabel = "kind"\ntest_fraction = 0.25\nbandwidth = 0.4')
+    )
+    assert cli.invoke(["train", str(folder / "p.toml"), "--out", str(folder / "out")]) == 0
+    (folder / "plants.csv").unlink()
+    return folder / "out"
+
+
+@pytest.fixture
+def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Run a command that must be refused: exit code 2, one line on stderr and nothing on stdout."""
+    monkeypatch.chdir(tmp_path)
+
+    def check(*arguments: str, problem: str | None = None) -> str:
+        if problem is not None:
+            (tmp_path / "p.toml").write_text(problem)
+        capsys.readouterr()
+        assert cli.invoke([str(a) for a in arguments]) == 2
+        captured = capsys.readouterr()
+        assert captured.err.count("\n") == 1 and captured.err.startswith("hydrodl: error: "), captured.err
+        assert "Traceback" not in captured.err and captured.out == ""
+        return captured.err
+
+    return check

@@ -45,7 +45,8 @@ def check(name: str, output: str, folder: Path) -> None:
 
 
 def test_every_demo_is_tested_and_listed() -> None:
-    assert {path.stem for path in DEMOS.glob("*.py")} == set(SCRIPTS)
+    analyses = {"stability_map", "depth"}  # tests/test_demos_analysis.py
+    assert {path.stem for path in DEMOS.glob("*.py")} == set(SCRIPTS) | analyses
     assert {path.stem for path in DEMOS.glob("*.toml")} == {"two_moons", "iris"}
     listed = set(re.findall(r"\[`([\w.]+)`\]", (DEMOS / "README.md").read_text()))
     assert listed == {path.name for kind in ("*.py", "*.toml") for path in DEMOS.glob(kind)}

@@ -1,0 +1,24 @@
+"""Small problem files that the tests of the command line share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MOONS = """
+[data]
+source = "two_moons"
+samples = 60
+test_samples = 40
+[domain]
+nodes = 11
+[network]
+layers = 3
+[solver]
+tao_gatol = 1e-8
+"""
+# one class gathers in a blob at (3, 30), the other at (5, 10); far from standardised on purpose
+TABLE = "length,width,kind\n" + "".join(
+    f"{a + 0.3 * np.cos(i):.6f},{b + 4 * np.sin(3 * i):.6f},{name}\n"
+    for i in range(12)
+    for a, b, name in ((3, 30, "reed"), (5, 10, '"oak, old"'))
+)
