@@ -16,14 +16,12 @@ from __future__ import annotations
 import numpy as np
 import ufl
 from dolfinx import fem
-from dolfinx.fem import petsc as fem_petsc
 from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
-from slepc4py import SLEPc
 
 from hydrodl.domain import Domain
-from hydrodl.errors import SolverError
 from hydrodl.lagrangian import Lagrangian
+from hydrodl.laplacian import largest_eigenvalue
 
 Floats = NDArray[np.float64]
 
@@ -51,7 +49,7 @@ def fastest_growth(domain: Domain, lagrangian: Lagrangian, density: ArrayLike) -
     smallest = domain.comm.allreduce(float(domain.edge_length.x.array.min(initial=np.inf)), MPI.MIN)
     cells = min(max(round(float((high - low).max()) / smallest), 2), MOST_WAVES)
     S = np.sin(0.5 * np.pi * np.arange(1, cells) / cells) ** 2
-    kappa = largest_wave(domain) * S
+    kappa = largest_eigenvalue(domain, tolerance=1e-3) * S
     inertia = lagrangian.kinetic * total + lagrangian.decay + lagrangian.smoothness**2 * kappa
     stiffness = _second_derivative(domain, lagrangian, total[:, 0])[:, None] * total**2 * kappa * (1 - S)
     pressure = np.divide(stiffness, inertia, out=np.zeros_like(inertia), where=np.abs(inertia) > 1e-300)
@@ -77,31 +75,3 @@ def _second_derivative(domain: Domain, lagrangian: Lagrangian, total: Floats) ->
     second = ufl.diff(ufl.diff(energy.density(variable), variable), variable)
     out.interpolate(fem.Expression(second, domain.V.element.interpolation_points))
     return out.x.array[: domain.owned]
-
-
-def largest_wave(domain: Domain) -> float:
-    """kappa_max, the largest eigenvalue of M^-1 K (K = (grad ., grad .)_h): 4/h^2 on a uniform lumped line."""
-    v, w = ufl.TestFunction(domain.V), ufl.TrialFunction(domain.V)
-    pair = [
-        fem_petsc.assemble_matrix(fem.form(form * domain.dx)) for form in (ufl.inner(ufl.grad(w), ufl.grad(v)), w * v)
-    ]
-    for matrix in pair:
-        matrix.assemble()
-    solver = SLEPc.EPS().create(domain.comm)
-    solver.setOperators(*pair)
-    solver.setProblemType(SLEPc.EPS.ProblemType.GHEP)
-    solver.setWhichEigenpairs(SLEPc.EPS.Which.LARGEST_REAL)
-    solver.setDimensions(
-        nev=1, ncv=min(48, domain.nodes)
-    )  # eigenvalues crowd at the top: a wide subspace, a loose test
-    solver.setTolerances(tol=1e-3, max_it=500)
-    solver.getST().getKSP().setType("cg")
-    solver.getST().getKSP().getPC().setType("jacobi")
-    solver.getST().getKSP().setTolerances(rtol=1e-12)
-    solver.solve()
-    if not solver.getConverged():
-        raise SolverError("the largest wave number of the mesh was not found")
-    value = float(solver.getEigenvalue(0).real)
-    for item in (solver, *pair):
-        item.destroy()
-    return value

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "hydrodl"
 # Storeys from the ground up; a module may import from its own storey and from those below.
 STOREYS: list[set[str]] = [
     {"_platform", "errors"},
-    {"domain", "meshfile", "halo", "locate", "collective"},
+    {"domain", "meshfile", "halo", "locate", "collective", "laplacian"},
     {"samples", "data", "gaussian", "kernel", "densities"},
     {"lagrangian", "readout", "losses"},
     {"blocks", "solvers", "action", "problem"},

@@ -12,7 +12,6 @@ q(k) = sum_j sin^2(k_j h_j)/h_j^2 = kappa - sum_j (h_j^2/4) kappa_j^2: smaller t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 from math import pi
@@ -20,17 +19,14 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-import ufl
-from dolfinx import fem
-from dolfinx.fem import petsc as fem_petsc
 from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
-from slepc4py import SLEPc
 
 from hydrodl.analysis.bounds import cells_per_direction
 from hydrodl.domain import Domain
-from hydrodl.errors import InputError, SolverError
+from hydrodl.errors import InputError
 from hydrodl.lagrangian import Lagrangian
+from hydrodl.laplacian import largest_eigenvalue, smallest_eigenvalue
 
 Floats = NDArray[np.float64]
 
@@ -62,67 +58,17 @@ def modes(domain: Domain) -> Modes:
     return Modes(total[0], total[1], True)
 
 
-def _pencil(domain: Domain) -> tuple[Any, Any]:
-    v, w = ufl.TestFunction(domain.V), ufl.TrialFunction(domain.V)
-    forms = fem.form(ufl.inner(ufl.grad(v), ufl.grad(w)) * domain.dx), fem.form(v * w * domain.dx)
-    stiffness, mass = (fem_petsc.assemble_matrix(form) for form in forms)
-    stiffness.assemble()
-    mass.assemble()
-    return stiffness, mass
-
-
-def _solve(domain: Domain, count: int, settle: Callable[[Any], None]) -> Floats:
-    stiffness, mass = _pencil(domain)
-    solver = SLEPc.EPS().create(domain.comm)
-    solver.setOperators(stiffness, mass)
-    solver.setProblemType(SLEPc.EPS.ProblemType.GHEP)
-    solver.setDimensions(count)
-    solver.setTolerances(1e-10, 2000)
-    settle(solver)
-    solver.solve()
-    found = solver.getConverged()
-    values = np.array([solver.getEigenvalue(i).real for i in range(min(found, count))])
-    for item in (solver, stiffness, mass):
-        item.destroy()
-    if found < count:
-        raise SolverError("eigenvalues of the feature mesh's Laplacian did not converge")
-    return values
-
-
 def fastest(domain: Domain) -> float:
     """kappa_max, the largest eigenvalue of the discrete Laplacian, collective; sum_j 4/h_j^2 on boxes, lumped."""
     if domain.uniform_box and domain.lumped:
         low, high = domain.bounds
         return float((4 * (np.array(cells_per_direction(domain)) / (high - low)) ** 2).sum())
-
-    def settle(solver: Any) -> None:
-        solver.setWhichEigenpairs(SLEPc.EPS.Which.LARGEST_REAL)
-        inner = solver.getST().getKSP()
-        inner.setType("cg")
-        inner.getPC().setType("jacobi")
-        inner.setTolerances(rtol=1e-13)
-
-    return float(_solve(domain, 1, settle)[0])
+    return largest_eigenvalue(domain)
 
 
 def slowest(domain: Domain) -> float:
     """kappa_1, the smallest eigenvalue of the discrete Laplacian beside 0; collective."""
-    low, high = domain.bounds
-    target = -1.0 / float(((high - low) ** 2).sum())
-
-    def settle(solver: Any) -> None:
-        solver.setTarget(target)
-        solver.setWhichEigenpairs(SLEPc.EPS.Which.TARGET_MAGNITUDE)
-        transform = solver.getST()
-        transform.setType("sinvert")
-        transform.setShift(target)
-        factor = transform.getKSP()
-        factor.setType("preonly")
-        factor.getPC().setType("lu")
-        if domain.comm.size > 1:
-            factor.getPC().setFactorSolverType("mumps")
-
-    return float(np.sort(_solve(domain, 2, settle))[1])
+    return smallest_eigenvalue(domain)
 
 
 @dataclass(frozen=True)
