@@ -134,6 +134,8 @@ class SlabAction:
     def nonzeros(self, form: fem.Form, *, reduce: bool = False, reads: Sequence[fem.Function] = ()) -> Mask:
         """Which entries of a matrix are nonzero for generic positive fields; shape as from ``assemble``.
 
+        Overwrites the loaded fields.
+
         Args:
             form, reduce: as in ``assemble``.
             reads: further functions that the form reads.
