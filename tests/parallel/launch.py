@@ -21,6 +21,8 @@ def launch(
     command = [mpiexec, "-n", str(ranks), sys.executable, *program, *map(str, args)]
     # MPIEXEC_TIMEOUT ends every rank in an orderly way; subprocess would end mpiexec alone.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MPIEXEC_TIMEOUT": str(int(timeout))}
+    # Waiting ranks give way to working ones: other tests and programs may want the cores too.
+    environment |= {"MPIR_CVAR_CH4_PROGRESS_THROTTLE": "1"}
     done = subprocess.run(
         command, env=environment, cwd=cwd, text=True, capture_output=True, timeout=timeout + 15, check=False
     )
