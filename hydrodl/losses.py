@@ -39,6 +39,10 @@ class Loss(Protocol):
     def constants(self) -> tuple[float, ...]:
         """The numbers that ``density`` takes."""
 
+    @property
+    def penalty(self) -> float:
+        """What the loss adds to the objective beside its integral."""
+
     def density(self, rho: Any, field: Any, constants: Sequence[Any]) -> Any:
         """The integrand for one class, as a UFL expression."""
 
@@ -54,19 +58,35 @@ class Loss(Protocol):
 class Classification:
     """G = lambda sum_c int Phi_c rho_c, Phi_c(x) = logsumexp_j z_j(x) - z_c(x): mean cross-entropy of a readout.
 
+    With ``trained`` the readout is optimised with the flow, from the given one on, and lambda decay/2 (|W|^2 + |b|^2)
+    joins the loss: without it sharper logits would always pay.
+
     Args:
         weight: lambda > 0.
         readout: linear readout z = W x + b; None: anchors spread evenly, turned towards the class means.
         layer: layer index 1..N, None for the last.
+        trained: optimise W and b too.
+        decay: gamma > 0, weight decay of a trained readout, relative to lambda.
     """
 
     weight: float = 10.0
     readout: Readout | None = None
     layer: int | None = None
+    trained: bool = False
+    decay: float = 0.01
     name = "classification"
 
     def __post_init__(self) -> None:
         check_number("loss weight", self.weight, positive=True)
+        check_number("readout decay", self.decay, positive=True)
+
+    @property
+    def penalty(self) -> float:
+        """lambda decay/2 (|W|^2 + |b|^2) of a trained readout, else 0."""
+        if not self.trained or self.readout is None:
+            return 0.0
+        squares = float((self.readout.weights**2).sum() + (self.readout.offsets**2).sum())
+        return self.weight * self.decay / 2 * squares
 
     @property
     def constants(self) -> tuple[float, ...]:
@@ -103,6 +123,7 @@ class Position:
     targets: ArrayLike
     layer: int | None = None
     name = "position"
+    penalty = 0.0
 
     def __post_init__(self) -> None:
         check_number("loss weight", self.weight, positive=True)
@@ -148,6 +169,7 @@ class Density:
     floor: float = 1e-8
     layer: int | None = None
     name = "density"
+    penalty = 0.0
 
     def __post_init__(self) -> None:
         check_number("loss weight", self.weight, positive=True)

@@ -20,7 +20,7 @@ class CompiledLoss:
 
     Attributes:
         layer: index 1..N of the layer it acts on.
-        name: the word for it in reports.
+        name: the word for it in reports; penalty: what it adds to the objective beside its integral.
     """
 
     def __init__(self, loss: Loss, action: SlabAction, halo: Halo, classes: int, last: int) -> None:
@@ -28,8 +28,7 @@ class CompiledLoss:
         self.layer, self.name = last if loss.layer is None else loss.layer, loss.name
         self._action, self._halo, self._classes = action, halo, classes
         self._fields = halo.stack(classes)
-        self._fields[:, : halo.owned] = loss.field(domain, classes)
-        halo.update(self._fields)
+        self.set(loss)
         self._rho, self._field = fem.Function(domain.V), fem.Function(domain.V)
         constants = [fem.Constant(domain.mesh, value) for value in loss.constants]
         value = loss.density(self._rho, self._field, constants) * domain.dx
@@ -39,6 +38,12 @@ class CompiledLoss:
         self._value, self._first = fem.form(value), fem.form(first)
         self._second = None if second.empty() else fem.form(second)
         self._hessian: BlockOperator | None = None
+
+    def set(self, loss: Loss) -> None:
+        """Take the data of another loss of the same kind and weight, such as a new readout; collective."""
+        self.penalty = loss.penalty
+        self._fields[:, : self._halo.owned] = loss.field(self._action.domain, self._classes)
+        self._halo.update(self._fields)
 
     @property
     def linear(self) -> bool:

@@ -42,6 +42,9 @@ class Network:
         self._velocity = halo.stack(*solution.velocity.shape[:2])
         self._velocity[..., : halo.owned] = solution.velocity
         halo.update(self._velocity)
+        self._hidden = None
+        if solution.coefficients is not None and problem.control is not None:
+            self._hidden = problem.control.draw(problem.domain, len(problem.layers))
 
     @property
     def readout(self) -> Readout:
@@ -50,7 +53,7 @@ class Network:
         Raises:
             InputError: the problem has no classification loss, so there is none.
         """
-        found = self.solution.problem.readout
+        found = self.solution.readout
         if found is None:
             raise InputError("this network has no readout: its problem has no classification loss")
         return found
@@ -72,9 +75,15 @@ class Network:
         path = np.empty((len(self._velocity) + 1, *x.shape))
         path[0] = into(self.domain, x)
         for k, step in enumerate(self.solution.problem.layers.steps):
-            moved = path[k] + step * interpolate(self.domain, self._velocity[k], path[k])
+            moved = path[k] + step * self.velocity(k, path[k])
             path[k + 1] = into(self.domain, moved)
         return path
+
+    def velocity(self, k: int, points: Floats) -> Floats:
+        """u_k at points (n, d) of feature space, shape (n, d): its finite-element function, or its neurons."""
+        if self._hidden is None or self.solution.coefficients is None:
+            return interpolate(self.domain, self._velocity[k], points)
+        return self._hidden.values(k, points) @ self.solution.coefficients[k].T
 
     def transform(self, features: ArrayLike) -> Floats:
         """The last layer's features of raw features (n, p), shape (n, d)."""

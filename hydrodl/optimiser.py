@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from hydrodl.controls import ControlledFunctional
 from hydrodl.errors import SolverError
 from hydrodl.measures import measures
-from hydrodl.reduced import ReducedFunctional
 from hydrodl.solution import Solution
 from hydrodl.solvers import OptionScope
 
@@ -43,7 +43,7 @@ _WORDS = {
 
 
 class Optimiser:
-    """One TAO solve of a reduced functional.
+    """One TAO solve of the reduced functional of flat controls.
 
     Args:
         functional: J_h and its derivatives.
@@ -53,7 +53,7 @@ class Optimiser:
 
     def __init__(
         self,
-        functional: ReducedFunctional,
+        functional: ControlledFunctional,
         settings: Mapping[str, Any],
         asked: Collection[str],
         monitor: Monitor | None,
@@ -105,19 +105,19 @@ class Optimiser:
             pc.setPythonContext(_Preconditioner(self))
 
     def array(self, vector: Any) -> Floats:
-        """A copy of the local part of a control vector, shape (N, d, owned)."""
-        return vector.getArray(readonly=True).reshape(self.functional.shape).copy()
+        """A copy of the local part of a vector of controls."""
+        return vector.getArray(readonly=True).copy()
 
     def run(self, start: Floats) -> Solution:
-        """Solve from a starting velocity (N, d, owned).
+        """Solve from starting controls, a flat local vector.
 
         Raises:
             SolverError: the objective is not finite at the start, or the fields are not finite at the end.
         """
         value = self.functional.evaluate(start)
         if not np.isfinite(value):
-            raise SolverError(f"the objective is {value} at the starting velocity; parts: {self.functional.parts}")
-        self._x.array[:] = start.ravel()
+            raise SolverError(f"the objective is {value} at the starting velocity; parts: {dict(self.functional.parts)}")
+        self._x.array[:] = start
         self._tao.setSolution(self._x)
         self._tao.solve()
         reason = self._tao.getConvergedReason()
@@ -131,7 +131,7 @@ class Optimiser:
         return value if np.isfinite(value) else INADMISSIBLE
 
     def _gradient(self, tao: Any, x: Any, g: Any) -> None:
-        g.array[:] = self.functional.gradient(self.array(x)).ravel()
+        g.array[:] = self.functional.gradient(self.array(x))
 
     def _objective_gradient(self, tao: Any, x: Any, g: Any) -> float:
         value = self._objective(tao, x)
@@ -184,16 +184,16 @@ class Optimiser:
         self.history.append(entry)
         if self.monitor is None:
             return False
-        wish = self.monitor(entry | {"velocity": self.array(tao.getSolution())})
+        point = self.functional.controls(self.array(tao.getSolution()))
+        wish = self.monitor(entry | {"velocity": point.velocity, "controls": point})
         # any rank may ask (a signal reaches one process first); all must agree
         return bool(self.comm.allreduce(int(bool(wish))))
 
     def _finish(self, reason: int, words: str) -> Solution:
         functional = self.functional
-        velocity = self.array(self._x)
-        gradient = functional.gradient(velocity)
-        norm = functional.norm(gradient)
-        sweeps = functional.sweeps
+        x = self.array(self._x)
+        norm = functional.norm(functional.gradient(x))
+        point, sweeps = functional.controls(x), functional.reduced.sweeps
         potential, jumps = sweeps.layer_potentials()
         seconds = perf_counter() - self._began
         timings = dict(sweeps.seconds)
@@ -202,27 +202,28 @@ class Optimiser:
         found = measures(sweeps)
         found["warnings"] += self._unread_options()
         return Solution(
-            problem=functional.problem,
-            velocity=velocity,
+            problem=functional.solved(point),
+            velocity=point.velocity,
+            coefficients=point.coefficients,
             density=sweeps.density[..., :owned].copy(),
             potential=potential,
             jumps=jumps,
-            objective=functional.evaluate(velocity),
+            objective=functional.evaluate(x),
             parts=dict(functional.parts),
             gradient_norm=norm,
             initial_gradient_norm=self.history[0]["gradient_norm"] if self.history else norm,
             converged=reason > 0,
             reason=words,
             iterations=int(self._tao.getIterationNumber()),
-            hessian_products=functional.products,
-            operators_rebuilt=functional.restored,
+            hessian_products=functional.reduced.products,
+            operators_rebuilt=functional.reduced.restored,
             timings=timings,
             history=tuple(self.history),
             **found,
         )
 
     def _unread_options(self) -> tuple[str, ...]:
-        unread = self._scope.unread() + self.functional.unread_options()
+        unread = self._scope.unread() + self.functional.reduced.unread_options()
         return tuple(
             f"PETSc did not read the solver option {key!r}: misspelt, or without meaning for the solver chosen"
             for key in unread
@@ -244,7 +245,7 @@ class _Hessian:
         self.shift_by = 0.0
 
     def mult(self, mat: Any, x: Any, y: Any) -> None:
-        y.array[:] = self._optimiser.functional.hessian_product(self._optimiser.array(x)).ravel()
+        y.array[:] = self._optimiser.functional.hessian_product(self._optimiser.array(x))
         if self.shift_by:
             y.axpy(self.shift_by, x)
 
@@ -259,7 +260,7 @@ class _Metric:
         self._optimiser = optimiser
 
     def mult(self, mat: Any, x: Any, y: Any) -> None:
-        y.array[:] = self._optimiser.functional.metric_product(self._optimiser.array(x)).ravel()
+        y.array[:] = self._optimiser.functional.metric_product(self._optimiser.array(x))
 
 
 class _Preconditioner:
@@ -269,4 +270,4 @@ class _Preconditioner:
         self._optimiser = optimiser
 
     def apply(self, pc: Any, x: Any, y: Any) -> None:
-        y.array[:] = self._optimiser.functional.precondition(self._optimiser.array(x)).ravel()
+        y.array[:] = self._optimiser.functional.precondition(self._optimiser.array(x))

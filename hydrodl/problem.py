@@ -10,6 +10,7 @@ from hydrodl.domain import Domain, Layers
 from hydrodl.errors import InputError
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.losses import Classification, Loss
+from hydrodl.neurons import Neurons
 from hydrodl.readout import Readout
 
 SCHEMES = {"euler-box": 1.0, "midpoint": 0.5}
@@ -27,6 +28,7 @@ class Problem:
         lagrangian: running cost and noise.
         losses: one loss or several; a Classification without a readout gets one aligned to the class means.
         scheme: "euler-box" (theta = 1, first order in depth, positive) or "midpoint" (theta = 1/2, second order).
+        control: None, the velocity itself at every node; or Neurons, a sum of random neurons in every layer.
 
     Raises:
         InputError: an unknown scheme, no loss, a loss at a layer that is not there, or parts that do not fit.
@@ -38,6 +40,7 @@ class Problem:
     lagrangian: Lagrangian
     losses: Loss | Sequence[Loss]
     scheme: str = "euler-box"
+    control: Neurons | None = None
 
     def __post_init__(self) -> None:
         if self.scheme not in SCHEMES:
@@ -54,6 +57,10 @@ class Problem:
                 raise InputError("classification needs at least 2 classes, there is 1; use a position or density loss")
             if isinstance(loss, Classification) and loss.readout is None:
                 given[j] = replace(loss, readout=Readout.aligned(self.densities.means))
+        if sum(isinstance(loss, Classification) and loss.trained for loss in given) > 1:
+            raise InputError("more than one classification loss has a trained readout; train one at most")
+        if self.control is not None and not isinstance(self.control, Neurons):
+            raise InputError(f"control is {self.control!r}, must be None or Neurons(width=...)")
         object.__setattr__(self, "losses", tuple(given))
 
     @property

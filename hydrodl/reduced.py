@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydrodl.errors import SolverError
+from hydrodl.losses import Loss
 from hydrodl.problem import Problem
 from hydrodl.solvers import OperatorFamily, solver_defaults, subset
 from hydrodl.sweeps import Sweeps
@@ -46,7 +47,7 @@ class ReducedFunctional:
         self._operators_at: Floats | None = None  # velocity whose slab operators are factored
         self._fields_at: Floats | None = None  # velocity whose densities are in the sweeps
         self._visit = self._linearised = 0  # numbers of the factored and of the linearised point
-        self._have_potential = False
+        self._have_potential = self._have_parts = False
         self.tangent: Tangent | None = None
         action, domain = sweeps.action, problem.domain
         pattern = action.pattern(action.nonzeros(action.metric, reduce=True), reduce=True)
@@ -77,9 +78,12 @@ class ReducedFunctional:
             self._fields_at = None
             self._factor(velocity)
             self.sweeps.forward()
-            self.parts = self.sweeps.objective()
             self._fields_at = velocity.copy()
-            self._have_potential = False
+            self._have_potential = self._have_parts = False
+        if not self._have_parts:
+            self._factor(velocity)
+            self.parts = self.sweeps.objective()
+            self._have_parts = True
         return sum(self.parts.values())
 
     def _same(self, stored: Floats | None, velocity: Floats) -> bool:
@@ -99,8 +103,8 @@ class ReducedFunctional:
         """dJ_h/du as a dual vector, shape (N, d, owned); the inner product moves to this point too."""
         self.evaluate(velocity)
         sweeps = self.sweeps
+        self._factor(velocity)  # a Hessian product may have put the operators of its own point in place
         if not self._have_potential:
-            self._factor(velocity)
             sweeps.backward()
             self._have_potential = True
         start = perf_counter()
@@ -149,6 +153,17 @@ class ReducedFunctional:
         assert self._metric is not None
         return np.array([self._metric.product(k, fields).copy() for k, fields in enumerate(direction)])
 
+    def metric_gram(self, k: int, basis: Floats) -> Floats:
+        """This rank's part of B P_k B^T for fields B (J, owned) as control of one component of slab k, shape (J, J)."""
+        if self._metric_diagonal is not None:
+            return (basis * self._metric_diagonal[k, 0]) @ basis.T
+        assert self._metric is not None
+        width = self.shape[1]
+        padded = np.zeros((-(-len(basis) // width) * width, basis.shape[1]))
+        padded[: len(basis)] = basis
+        products = [self._metric.product(k, fields).copy() for fields in padded.reshape(-1, width, basis.shape[1])]
+        return np.concatenate(products)[: len(basis)] @ basis.T
+
     def norm(self, dual: Floats) -> float:
         """(g, P^-1 g)^(1/2), the norm of a dual vector in the control inner product, over all ranks."""
         square = self.problem.domain.comm.allreduce(float((dual * self.precondition(dual)).sum()))
@@ -164,8 +179,18 @@ class ReducedFunctional:
         self._linearised_at, self._linearised = velocity.copy(), self._visit
         self.sweeps.seconds["assembly"] += perf_counter() - start
 
-    def hessian_product(self, direction: Floats) -> Floats:
+    def set_loss(self, number: int, loss: Loss) -> None:
+        """Put a loss of the same kind and weight in the place of loss ``number``, e.g. with another readout; collective."""
+        self.sweeps.losses[number].set(loss)
+        self._have_potential = False
+        self._have_parts = False
+
+    def hessian_product(self, direction: Floats, extra: Mapping[int, Floats] | None = None) -> Floats:
         """J_h''(u) direction at the point of the last ``linearise``, shape (N, d, owned).
+
+        Args:
+            direction: change of the velocity, (N, d, owned).
+            extra: changes of dG/drho by other controls, see ``Tangent.product``.
 
         Raises:
             SolverError: called before ``linearise``.
@@ -177,7 +202,7 @@ class ReducedFunctional:
             self._linearised = self._visit
             self.restored += 1
         self.products += 1
-        return self.tangent.product(direction)
+        return self.tangent.product(direction, extra)
 
     def unread_options(self) -> list[str]:
         """Options for the linear solvers that PETSc has not asked for so far, with their prefixes."""

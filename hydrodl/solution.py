@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydrodl.problem import Problem
+from hydrodl.readout import Readout
 
 Floats = NDArray[np.float64]
 
@@ -19,7 +20,7 @@ class Solution:
     """The best velocity found, its densities and potentials, and how the optimiser got there.
 
     Attributes:
-        problem: what was solved.
+        problem: what was solved; a trained readout stands in it as it was found.
         velocity: u_k on slab k at this rank's owned nodes, shape (N, d, owned).
         density: rho_c at layers t_0 .. t_N, shape (N + 1, C, owned).
         potential: phi_c at layers, shape (N + 1, C, owned); at a layer with a loss, its value before the loss.
@@ -35,6 +36,7 @@ class Solution:
         mass_error: largest |mass - initial mass| over classes and layers.
         peclet: largest cell Peclet number |u| h / (2 nu).
         warnings: what a user must know before trusting the fields, such as negative densities.
+        coefficients: A of neurons, shape (N, d, J), the same on every rank; None for the field control.
         operators_rebuilt: how often a Hessian product had to rebuild operators after a rejected trial step.
     """
 
@@ -57,8 +59,14 @@ class Solution:
     negative_mass: float
     mass_error: float
     peclet: float
+    coefficients: Floats | None = None
     operators_rebuilt: int = 0
     warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def readout(self) -> Readout | None:
+        """The readout, as trained or as given; None if the problem has no classification loss."""
+        return self.problem.readout
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"

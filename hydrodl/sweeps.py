@@ -132,7 +132,7 @@ class Sweeps:
         self.problem.domain.comm.Allreduce(values, result)
         parts = {"running": float(result[0] + result[1])}
         for j, (loss, value) in enumerate(zip(self.losses, result[2:], strict=True)):
-            parts[loss.name if loss.name not in parts else f"{loss.name} {j + 1}"] = float(value)
+            parts[loss.name if loss.name not in parts else f"{loss.name} {j + 1}"] = float(value) + loss.penalty
         self.seconds["assembly"] += perf_counter() - start
         return parts
 

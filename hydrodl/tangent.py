@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import perf_counter
 
 import numpy as np
@@ -33,6 +34,7 @@ class Tangent:
         if cost[:, R, R].any():
             self._energy = BlockOperator(halo.local, slabs, [[action.pattern(cost[:, R, R])]])
         self._slabs, self._classes, self._dim = slabs, classes, dim
+        self.changes: dict[int, Floats] = {}  # of the densities at layers that someone watches, by the last product
         # work space: K's rows are ordered phi_0 .. phi_{C-1}, rho_0 .. rho_{C-1}
         self.direction, self.result = halo.stack(slabs, dim), halo.stack(slabs, dim)
         self.source, self._response = halo.stack(slabs, 2 * classes), halo.stack(slabs, 2 * classes)
@@ -66,8 +68,13 @@ class Tangent:
                 for j in dim:
                     self.control.add(k, i, j, carried[:, i, j])
 
-    def product(self, direction: Floats) -> Floats:
-        """J'' direction, shape (N, d, owned)."""
+    def product(self, direction: Floats, extra: Mapping[int, Floats] | None = None) -> Floats:
+        """J'' direction, shape (N, d, owned).
+
+        Args:
+            direction: change of the velocity, (N, d, owned).
+            extra: changes of dG/drho at layers 1..N by other controls than the velocity, dual vectors (C, owned).
+        """
         start = perf_counter()
         halo, owned, sweeps = self.sweeps.halo, self.sweeps.halo.owned, self.sweeps
         self.direction[..., :owned] = direction
@@ -75,6 +82,8 @@ class Tangent:
         self.coupling.apply(self.direction, self.source)
         halo.accumulate(self.source)
         pulls = self._forward()
+        for layer, pull in (extra or {}).items():
+            pulls[layer] = pulls.get(layer, 0.0) + pull
         self._add_energy()
         density_source = self.source[:, self._classes :, :owned]
         sweeps.march_back(self._response[:, : self._classes], density_source, pulls)
@@ -98,6 +107,8 @@ class Tangent:
             slab = sweeps.operators.solve(k, rhs)
             self._response[k, classes:, :owned] = slab
             layer = slab.copy() if theta == 1.0 else (slab - (1 - theta) * layer) / theta
+            if k + 1 in self.changes:
+                self.changes[k + 1] = layer
             for loss in sweeps.losses:
                 if loss.layer == k + 1 and not loss.linear:
                     pulls[k + 1] = pulls.get(k + 1, 0.0) + loss.hessian_product(layer)

@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from hydrodl.controls import ControlledFunctional, Controls
 from hydrodl.errors import InputError, SolverError
 from hydrodl.optimiser import Monitor, Optimiser
 from hydrodl.problem import Problem
@@ -37,7 +37,7 @@ PREFIXES = ("tao_", "slab_", "metric_")
 
 
 def train(
-    problem: Problem, *, options: Mapping[str, Any] | None = None, initial: Floats | None = None,
+    problem: Problem, *, options: Mapping[str, Any] | None = None, initial: Floats | Controls | None = None,
     monitor: Monitor | None = None,
 ) -> Solution:  # fmt: skip
     """Minimise J_h over the velocities of all slabs.
@@ -46,9 +46,10 @@ def train(
         problem: what to solve.
         options: PETSc options as a flat mapping: "tao_..." for the optimiser and its inner KSP ("tao_ksp_rtol"),
             "slab_..." for the slab operators' KSP and PC, "metric_..." for those of the control inner product.
-        initial: starting velocity at this rank's owned nodes, shape (N, d, owned); default 0, the identity network.
+        initial: starting velocity at this rank's owned nodes, shape (N, d, owned), or Controls with the coefficients
+            of neurons and the readout where those are trained; default 0, the identity network.
         monitor: called on every rank after every step with a mapping (iteration, objective, gradient_norm,
-            cg_iterations, seconds, velocity); returning True stops the optimiser.
+            cg_iterations, seconds, velocity, controls); returning True stops the optimiser.
 
     Returns:
         The solution; ``converged`` is False when the tolerance was not reached, and ``reason`` says why.
@@ -67,8 +68,9 @@ def train(
     with _petsc_errors(options or {}), ExitStack() as stack:
         functional = ReducedFunctional(problem, settings)
         stack.callback(functional.close)
-        start = _start(functional, initial)
-        optimiser = Optimiser(functional, settings, set(options or {}), monitor)
+        controlled = ControlledFunctional(functional)
+        start = controlled.flat(_start(initial))
+        optimiser = Optimiser(controlled, settings, set(options or {}), monitor)
         stack.callback(optimiser.destroy)
         solution = optimiser.run(start)
     for note in solution.warnings if problem.domain.comm.rank == 0 else ():
@@ -76,15 +78,8 @@ def train(
     return solution
 
 
-def _start(functional: ReducedFunctional, initial: Floats | None) -> Floats:
-    """The starting velocity, checked on all ranks together."""
-    start = np.zeros(functional.shape) if initial is None else np.asarray(initial, dtype=float)
-    fine = start.shape == functional.shape and bool(np.isfinite(start).all())
-    if not functional.problem.domain.comm.allreduce(int(fine), MPI.MIN):
-        raise InputError(
-            f"initial velocity has shape {start.shape}, must be finite and {functional.shape} on this rank"
-        )
-    return start
+def _start(initial: Floats | Controls | None) -> Controls | None:
+    return initial if initial is None or isinstance(initial, Controls) else Controls(np.asarray(initial, dtype=float))
 
 
 @contextmanager

@@ -12,12 +12,12 @@ PACKAGE = Path(__file__).resolve().parent.parent / "hydrodl"
 # Storeys from the ground up; a module may import from its own storey and from those below.
 STOREYS: list[set[str]] = [
     {"_platform", "errors"},
-    {"domain", "meshfile", "halo", "locate", "collective", "laplacian"},
-    {"samples", "data", "gaussian", "kernel", "densities"},
-    {"lagrangian", "readout", "losses"},
+    {"domain", "box", "meshfile", "halo", "locate", "collective", "laplacian"},
+    {"samples", "data", "synthetic", "gaussian", "kernel", "densities"},
+    {"lagrangian", "readout", "losses", "neurons"},
     {"blocks", "solvers", "action", "problem"},
     {"lossforms", "sweeps", "tangent", "measures"},
-    {"reduced", "solution", "verification"},
+    {"reduced", "solution", "verification", "trained_readout", "control_spaces", "controls"},
     {"optimiser", "train", "growth", "flow", "evolve", "network"},
     {"export", "storage", "_canvas", "_raster", "_transport", "plot", "analysis", "recommend"},
     {"_expression", "_toml", "_sections", "_config_errors", "config", "_estimate", "_build", "_progress", "run"},

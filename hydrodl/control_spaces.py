@@ -1,0 +1,141 @@
+"""Spaces of controls: the velocity at every node, or the coefficients of neurons, each with its inner product."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import scipy.linalg as sla
+from numpy.typing import NDArray
+
+from hydrodl.neurons import Neurons
+from hydrodl.reduced import ReducedFunctional
+from hydrodl.trained_readout import broadcast
+
+Floats = NDArray[np.float64]
+
+
+class Space(Protocol):
+    """Controls of the velocity: a linear map from flat local vectors to velocities, with its inner product."""
+
+    size: int
+
+    def velocity(self, x: Floats) -> Floats:
+        """u of controls x, shape (N, d, owned)."""
+
+    def pull_back(self, dual: Floats) -> Floats:
+        """The transposed map, of a dual velocity."""
+
+    def refresh(self) -> None:
+        """Take the inner product of the point of the last gradient."""
+
+    def precondition(self, dual: Floats) -> Floats:
+        """P^-1 times a dual vector."""
+
+    def metric_product(self, x: Floats) -> Floats:
+        """P times a direction."""
+
+    def penalty(self, x: Floats) -> float:
+        """What the controls themselves cost, over all ranks."""
+
+    def penalty_product(self, x: Floats) -> Floats:
+        """Gradient of the penalty at x, which is quadratic."""
+
+
+class FieldSpace:
+    """The velocity at every node is the control."""
+
+    def __init__(self, functional: ReducedFunctional) -> None:
+        self._functional = functional
+        self.size = int(np.prod(functional.shape))
+
+    def velocity(self, x: Floats) -> Floats:
+        """x itself."""
+        return x.reshape(self._functional.shape)
+
+    def pull_back(self, dual: Floats) -> Floats:
+        """The dual itself."""
+        return dual.ravel()
+
+    def refresh(self) -> None:
+        """Nothing: the functional does it."""
+
+    def precondition(self, dual: Floats) -> Floats:
+        """P^-1 dual."""
+        return self._functional.precondition(self.velocity(dual)).ravel()
+
+    def metric_product(self, x: Floats) -> Floats:
+        """P x."""
+        return self._functional.metric_product(self.velocity(x)).ravel()
+
+    def penalty(self, x: Floats) -> float:
+        """0: the cost of a velocity is in the Lagrangian."""
+        return 0.0
+
+    def penalty_product(self, x: Floats) -> Floats:
+        """0."""
+        return np.zeros_like(x)
+
+
+class NeuronSpace:
+    """u_k = A_k Phi_k with Phi_k = sigma(W_k x_i + b_k) at the nodes; the inner product is Phi_k P_k Phi_k^T + decay."""
+
+    def __init__(self, functional: ReducedFunctional, neurons: Neurons) -> None:
+        domain, slabs = functional.problem.domain, functional.shape[0]
+        self._functional, self._comm = functional, domain.comm
+        hidden = neurons.draw(domain, slabs)
+        nodes = domain.coordinates[: domain.owned]
+        self._basis = np.array([hidden.values(k, nodes).T for k in range(slabs)])  # (N, J, owned)
+        self.shape = (slabs, functional.shape[1], neurons.width)
+        self.size = int(np.prod(self.shape)) if self._comm.rank == 0 else 0
+        self._decay = neurons.decay * functional.problem.layers.steps
+        self._grams: list[Floats] = []
+        self._factors: list[tuple[Floats, bool]] = []
+
+    def coefficients(self, x: Floats) -> Floats:
+        """A on every rank, shape (N, d, J); collective."""
+        return broadcast(self._comm, x, int(np.prod(self.shape))).reshape(self.shape)
+
+    def velocity(self, x: Floats) -> Floats:
+        """A_k Phi_k; collective."""
+        return self.coefficients(x) @ self._basis
+
+    def pull_back(self, dual: Floats) -> Floats:
+        """dual_k Phi_k^T summed over ranks, on rank 0; collective."""
+        local = np.ascontiguousarray(dual @ self._basis.transpose(0, 2, 1))
+        total = np.empty_like(local)
+        self._comm.Allreduce(local, total)
+        return total.ravel()[: self.size]
+
+    def refresh(self) -> None:
+        """Gram matrices of the neurons in the control inner product, and their Cholesky factors on rank 0; collective."""
+        count, width = self.shape[0], self.shape[2]
+        local = np.array([self._functional.metric_gram(k, self._basis[k]) for k in range(count)])
+        total = np.empty_like(local)
+        self._comm.Allreduce(local, total)
+        total += self._decay[:, None, None] * np.eye(width)
+        # many neurons are nearly dependent: rounding must not make the sum of a Gram matrix and the decay indefinite
+        rounding = 1e-14 * np.trace(total, axis1=1, axis2=2)
+        total += rounding[:, None, None] * np.eye(width)
+        self._grams = list(total)
+        self._factors = [sla.cho_factor(gram) for gram in total] if self._comm.rank == 0 else []
+
+    def precondition(self, dual: Floats) -> Floats:
+        """P^-1 dual, slab by slab."""
+        if not self.size:
+            return dual
+        blocks = dual.reshape(self.shape)
+        solved = [sla.cho_solve(f, block.T).T for f, block in zip(self._factors, blocks, strict=True)]
+        return np.array(solved).ravel()
+
+    def metric_product(self, x: Floats) -> Floats:
+        """P x."""
+        return np.matmul(x.reshape(self.shape), np.array(self._grams)).ravel() if self.size else x
+
+    def penalty(self, x: Floats) -> float:
+        """1/2 decay sum_k Delta_k |A_k|^2; collective."""
+        return 0.5 * float((self._decay * (self.coefficients(x) ** 2).sum(axis=(1, 2))).sum())
+
+    def penalty_product(self, x: Floats) -> Floats:
+        """decay Delta_k A_k."""
+        return (x.reshape(self.shape) * self._decay[:, None, None]).ravel() if self.size else x

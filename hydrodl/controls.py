@@ -1,0 +1,192 @@
+"""What is optimised: a flat vector of controls and the reduced functional of it.
+
+The controls are the velocity at every node, or the coefficients of neurons, and beside them a trained readout if the
+problem asks for one. The coefficients and the readout are few and belong to rank 0; every rank knows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.linalg as sla
+from numpy.typing import NDArray
+
+from hydrodl.control_spaces import FieldSpace, NeuronSpace, Space
+from hydrodl.errors import InputError
+from hydrodl.losses import Classification
+from hydrodl.problem import Problem
+from hydrodl.readout import Readout
+from hydrodl.reduced import ReducedFunctional
+from hydrodl.trained_readout import TrainedReadout, broadcast
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Controls:
+    """One point of the optimisation.
+
+    Attributes:
+        velocity: u, shape (N, d, owned).
+        coefficients: A of neurons, shape (N, d, J), the same on every rank; None for the field control.
+        readout: the trained readout; None if it is fixed.
+    """
+
+    velocity: Floats
+    coefficients: Floats | None = None
+    readout: Readout | None = None
+
+
+class ControlledFunctional:
+    """The reduced functional of flat local controls: value, gradient, Hessian products, inner product.
+
+    It has the methods of ``ReducedFunctional``, so that the Taylor tests take either.
+
+    Attributes:
+        reduced: the functional of the velocity, at the readout last loaded.
+    """
+
+    def __init__(self, reduced: ReducedFunctional) -> None:
+        self.reduced, self.problem = reduced, reduced.problem
+        control = self.problem.control
+        self._neurons = None if control is None else NeuronSpace(reduced, control)
+        self.space: Space = self._neurons or FieldSpace(reduced)
+        self._comm = self.problem.domain.comm
+        self._number = next((j for j, loss in enumerate(self.problem.terms) if _trained(loss)), None)
+        self._head: TrainedReadout | None = None
+        if self._number is not None:
+            loss, sweeps = self.problem.terms[self._number], reduced.sweeps
+            assert isinstance(loss, Classification)
+            self._loss = loss
+            layer = sweeps.losses[self._number].layer
+            self._head = TrainedReadout(loss, layer, self.problem.domain, sweeps.mass)
+            self._loaded = self._head.flat(loss.readout)  # type: ignore[arg-type]
+        self._head_size = self._head.size if self._head is not None and self._comm.rank == 0 else 0
+        self.shape = (self.space.size + self._head_size,)
+
+    @property
+    def parts(self) -> Mapping[str, float]:
+        """Parts of the objective last evaluated."""
+        return self.reduced.parts | self._extra
+
+    _extra: Mapping[str, float] = {}
+
+    def flat(self, start: Controls | None) -> Floats:
+        """The local vector of controls; None: u = 0 (A = 0) and the problem's own readout.
+
+        Raises:
+            InputError: controls that do not fit the problem; raised on every rank.
+        """
+        x = np.zeros(self.shape)
+        if start is None:
+            start = Controls(np.zeros(self.reduced.shape), np.zeros(self._neurons.shape) if self._neurons else None)
+        given = start.velocity if self._neurons is None else start.coefficients
+        needed = self.reduced.shape if self._neurons is None else self._neurons.shape
+        name = "velocity" if self._neurons is None else "coefficients"
+        fine = given is not None and np.shape(given) == needed and bool(np.isfinite(given).all())
+        if self._comm.allreduce(int(fine)) < self._comm.size:
+            found = "nothing" if given is None else f"shape {np.shape(given)}"
+            raise InputError(f"initial {name} has {found}, must be finite and {needed} on this rank")
+        values = np.asarray(given, dtype=float).ravel()
+        x[: self.space.size] = values[: self.space.size]
+        if self._head_size and self._head is not None:
+            readout = start.readout or self._loss.readout
+            x[self.space.size :] = self._head.flat(readout)  # type: ignore[arg-type]
+        return x
+
+    def controls(self, x: Floats) -> Controls:
+        """The point that a local vector stands for; collective."""
+        velocity = self.space.velocity(x[: self.space.size]).copy()
+        coefficients = self._neurons.coefficients(x[: self.space.size]) if self._neurons else None
+        return Controls(velocity, coefficients, self._head.readout(self._parameters(x)) if self._head else None)
+
+    def solved(self, point: Controls) -> Problem:
+        """The problem with the readout of a point in the place of the one that training started from."""
+        if point.readout is None or self._number is None:
+            return self.problem
+        terms = list(self.problem.terms)
+        terms[self._number] = replace(self._loss, readout=point.readout)
+        return replace(self.problem, losses=terms)
+
+    def _parameters(self, x: Floats) -> Floats:
+        assert self._head is not None
+        return broadcast(self._comm, x[self.space.size :], self._head.size)
+
+    def _load(self, x: Floats) -> Floats:
+        """The velocity of x, after its readout has been put in place."""
+        if self._head is not None and self._number is not None:
+            parameters = self._parameters(x)
+            if not np.array_equal(parameters, self._loaded):
+                self.reduced.set_loss(self._number, replace(self._loss, readout=self._head.readout(parameters)))
+                self._loaded = parameters
+        return self.space.velocity(x[: self.space.size])
+
+    def evaluate(self, x: Floats) -> float:
+        """J(x).
+
+        Raises:
+            SolverError: a density is not finite.
+        """
+        value = self.reduced.evaluate(self._load(x))
+        penalty = self.space.penalty(x[: self.space.size])
+        self._extra = {} if self._neurons is None else {"neuron decay": penalty}
+        return value + penalty
+
+    def gradient(self, x: Floats) -> Floats:
+        """dJ/dx; the inner product moves to this point too."""
+        dual = self.reduced.gradient(self._load(x))
+        self.space.refresh()
+        out = self.space.pull_back(dual) + self.space.penalty_product(x[: self.space.size])
+        if self._head is None:
+            return out
+        density = self._read_density()
+        self._head_metric = self._head.hessian(self._loaded, density)
+        return np.concatenate([out, self._head.gradient(self._loaded, density)[: self._head_size]])
+
+    def _read_density(self) -> Floats:
+        assert self._head is not None
+        return self.reduced.sweeps.density[self._head.layer, :, : self.problem.domain.owned]
+
+    def linearise(self, x: Floats) -> None:
+        """Assemble every second derivative at x."""
+        self.gradient(x)
+        self.reduced.linearise(self._load(x))
+        if self._head is not None and self.reduced.tangent is not None:
+            self._head.linearise(self._loaded, self._read_density())
+            self.reduced.tangent.changes[self._head.layer] = np.zeros(0)
+
+    def hessian_product(self, direction: Floats) -> Floats:
+        """J''(x) direction at the point of the last ``linearise``."""
+        size = self.space.size
+        change = self.space.velocity(direction[:size])
+        penalty = self.space.penalty_product(direction[:size])
+        if self._head is None:
+            return self.space.pull_back(self.reduced.hessian_product(change)) + penalty
+        parameters, layer = self._parameters(direction), self._head.layer
+        dual = self.reduced.hessian_product(change, {layer: self._head.pull(parameters)})
+        assert self.reduced.tangent is not None
+        head = self._head.matrix @ parameters + self._head.push(self.reduced.tangent.changes[layer])
+        return np.concatenate([self.space.pull_back(dual) + penalty, head[: self._head_size]])
+
+    def precondition(self, dual: Floats) -> Floats:
+        """P^-1 times a dual vector, P at the point of the last gradient."""
+        out = self.space.precondition(dual[: self.space.size])
+        if not self._head_size:
+            return out
+        return np.concatenate([out, sla.solve(self._head_metric, dual[self.space.size :], assume_a="pos")])
+
+    def metric_product(self, x: Floats) -> Floats:
+        """P times a direction."""
+        out = self.space.metric_product(x[: self.space.size])
+        return np.concatenate([out, self._head_metric @ x[self.space.size :]]) if self._head_size else out
+
+    def norm(self, dual: Floats) -> float:
+        """(g, P^-1 g)^(1/2) over all ranks."""
+        square = self._comm.allreduce(float((dual * self.precondition(dual)).sum()))
+        return float(np.sqrt(square)) if square >= 0 else np.inf
+
+
+def _trained(loss: object) -> bool:
+    return isinstance(loss, Classification) and loss.trained

@@ -1,0 +1,101 @@
+"""Neuron control: the velocity of a layer as a sum of neurons, so that the network is a plain residual network.
+
+    u_k(x) = A_k sigma(W_k x + b_k),    A_k (d, J) trained, W_k (J, d) and b_k (J,) random and fixed
+
+J is the width. The mesh sees the interpolant of u_k at its nodes; the network that comes out evaluates the neurons
+themselves. As J grows their span fills the finite-element fields and the optimum approaches that of the field control
+(random features: A. Rahimi and B. Recht, "Random features for large-scale kernel machines", NeurIPS 2007).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydrodl.domain import Domain
+from hydrodl.errors import InputError, check_number
+
+Floats = NDArray[np.float64]
+
+
+def relu(values: Floats) -> Floats:
+    """max(x, 0)."""
+    return np.maximum(values, 0.0)
+
+
+ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {"tanh": np.tanh, "relu": relu}
+"""sigma by name."""
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """A choice of control for a Problem: J random neurons in every layer, trained in their output weights.
+
+    Args:
+        width: J, number of neurons of a layer.
+        activation: "tanh" or "relu".
+        scale: typical slope |w| of a neuron, in the units of the mesh.
+        decay: weight decay of the coefficients, 1/2 decay sum_k Delta_k |A_k|^2 joins the objective.
+        seed: of the random neurons.
+
+    Raises:
+        InputError: a number out of range or an unknown activation.
+    """
+
+    width: int
+    activation: str = "tanh"
+    scale: float = 1.5
+    decay: float = 1e-6
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.width, int | np.integer) and not isinstance(self.width, bool)
+        if not whole or self.width < 1:
+            raise InputError(f"width is {self.width}, must be a whole number of at least 1")
+        if self.activation not in ACTIVATIONS:
+            raise InputError(f"activation is {self.activation!r}, must be {' or '.join(map(repr, ACTIVATIONS))}")
+        check_number("neuron scale", self.scale, positive=True)
+        check_number("neuron decay", self.decay, positive=True)
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
+            raise InputError(f"neuron seed is {self.seed}, must be a whole number of at least 0")
+
+    def draw(self, domain: Domain, slabs: int) -> HiddenLayers:
+        """The hidden layers of a network with this many slabs; the same on every rank.
+
+        Directions are uniform on the sphere, slopes log-uniform within a factor 2 of ``scale``, and every neuron is
+        zero somewhere in the box around the domain, so that none is constant on the data.
+        """
+        rng = np.random.default_rng(self.seed)
+        d = domain.dimension
+        direction = rng.standard_normal((slabs, self.width, d))
+        direction /= np.linalg.norm(direction, axis=2, keepdims=True)
+        weights = direction * self.scale * 2 ** rng.uniform(-1, 1, (slabs, self.width, 1))
+        centres = rng.uniform(*domain.bounds, (slabs, self.width, d))
+        return HiddenLayers(weights, -(weights * centres).sum(axis=2), self.activation)
+
+
+@dataclass(frozen=True, eq=False)
+class HiddenLayers:
+    """sigma(W_k x + b_k), k = 0 .. N-1.
+
+    Attributes:
+        weights: W, shape (N, J, d).
+        offsets: b, shape (N, J).
+        activation: a key of ``ACTIVATIONS``.
+    """
+
+    weights: Floats
+    offsets: Floats
+    activation: str
+
+    @property
+    def width(self) -> int:
+        """J."""
+        return int(self.weights.shape[1])
+
+    def values(self, k: int, points: Floats) -> Floats:
+        """What the neurons of layer k return at points (n, d), shape (n, J)."""
+        return ACTIVATIONS[self.activation](points @ self.weights[k].T + self.offsets[k])
