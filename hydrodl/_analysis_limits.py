@@ -15,6 +15,7 @@ from hydrodl._estimate import estimate
 from hydrodl.analysis.bounds import Bound
 from hydrodl.analysis.spectrum import Spectrum, spectrum
 from hydrodl.analysis.stability import second_variation
+from hydrodl.controls import ControlledFunctional, Controls
 from hydrodl.domain import Layers
 from hydrodl.errors import InputError
 from hydrodl.flow import Flow
@@ -89,10 +90,11 @@ def smallest_curvature(
     linear = {key: value for key, value in options.items() if key.startswith(("slab_", "metric_"))}
     functional = ReducedFunctional(solution.problem, linear)
     try:
-        functional.linearise(solution.velocity)
+        controlled = ControlledFunctional(functional)
+        controlled.linearise(controlled.flat(Controls(solution.velocity, solution.coefficients, solution.readout)))
         comm = solution.problem.domain.comm
-        found = spectrum(_Watched(functional, say), comm=comm, largest=False, options={"eps_max_it": RESTARTS})
-        return found, second_variation(functional, comm, found)
+        found = spectrum(_Watched(controlled, say), comm=comm, largest=False, options={"eps_max_it": RESTARTS})
+        return found, second_variation(controlled, comm, found)
     finally:
         functional.close()
 
@@ -101,7 +103,7 @@ def smallest_curvature(
 class _Watched:
     """A functional that tells now and then how many Hessian products it has done."""
 
-    functional: ReducedFunctional
+    functional: ControlledFunctional
     say: Callable[[str], None]
     spoken: float = 0.0
 
@@ -109,13 +111,13 @@ class _Watched:
         self.spoken = time.monotonic()
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         return self.functional.shape
 
     def hessian_product(self, direction: Floats) -> Floats:
         if time.monotonic() - self.spoken > SPEAK_EVERY:
             self.spoken = time.monotonic()
-            self.say(f" {self.functional.products} Hessian products ...")
+            self.say(f" {self.functional.reduced.products} Hessian products ...")
         return self.functional.hessian_product(direction)
 
     def metric_product(self, direction: Floats) -> Floats:

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from hydrodl.domain import Floats
+from hydrodl.controls import Controls
 
 SAVE_EVERY = 60.0  # seconds between checkpoints of a run that is under way
 _ROWS = 12  # Newton steps shown on a terminal
@@ -51,7 +51,8 @@ def progress(title: str, comm: MPI.Comm) -> Iterator[Show]:
     with Live(_table(title, rows), console=Console(), refresh_per_second=4) as live:
 
         def show(step: dict[str, Any]) -> None:
-            rows.append(({key: value for key, value in step.items() if key != "velocity"}, time.monotonic() - began))
+            kept = {key: value for key, value in step.items() if key not in ("velocity", "controls")}
+            rows.append((kept, time.monotonic() - began))
             live.update(_table(title, rows))
 
         yield show
@@ -73,13 +74,13 @@ class Watch:
     Args:
         comm: the ranks of the run; whether to save or stop is agreed between them at every step.
         show: called on every rank.
-        save: collective, called with the velocity, shape (N, d, owned).
+        save: collective, called with the controls of the step.
         seconds: time from now after which to stop, None for never.
         every: least time between two saves.
     """
 
     def __init__(
-        self, comm: MPI.Comm, show: Show, save: Callable[[Floats], None], seconds: float | None,
+        self, comm: MPI.Comm, show: Show, save: Callable[[Controls], None], seconds: float | None,
         every: float = SAVE_EVERY,
     ) -> None:  # fmt: skip
         self.comm, self.show, self.save, self.every = comm, show, save, every
@@ -97,7 +98,7 @@ class Watch:
         self.comm.Allreduce(MPI.IN_PLACE, agreed, MPI.MAX)
         due, late, signalled = agreed.astype(bool)
         if due:
-            self.save(step["velocity"])
+            self.save(step["controls"])
             self.saved = time.monotonic()
         if signalled:
             self.stopped = "stopped by SIGTERM"

@@ -78,7 +78,7 @@ class FieldSpace:
 
 
 class NeuronSpace:
-    """u_k = A_k Phi_k with Phi_k = sigma(W_k x_i + b_k) at the nodes; the inner product is Phi_k P_k Phi_k^T + decay."""
+    """u_k = A_k Phi_k with Phi_k = sigma(W_k x_i + b_k) at the nodes; P becomes Phi_k P_k Phi_k^T + decay."""
 
     def __init__(self, functional: ReducedFunctional, neurons: Neurons) -> None:
         domain, slabs = functional.problem.domain, functional.shape[0]
@@ -108,7 +108,7 @@ class NeuronSpace:
         return total.ravel()[: self.size]
 
     def refresh(self) -> None:
-        """Gram matrices of the neurons in the control inner product, and their Cholesky factors on rank 0; collective."""
+        """Gram matrices of the neurons in the control inner product, factored on rank 0; collective."""
         count, width = self.shape[0], self.shape[2]
         local = np.array([self._functional.metric_gram(k, self._basis[k]) for k in range(count)])
         total = np.empty_like(local)

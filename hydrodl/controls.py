@@ -69,7 +69,7 @@ class ControlledFunctional:
     @property
     def parts(self) -> Mapping[str, float]:
         """Parts of the objective last evaluated."""
-        return self.reduced.parts | self._extra
+        return {**self.reduced.parts, **self._extra}
 
     _extra: Mapping[str, float] = {}
 

@@ -116,7 +116,9 @@ class Optimiser:
         """
         value = self.functional.evaluate(start)
         if not np.isfinite(value):
-            raise SolverError(f"the objective is {value} at the starting velocity; parts: {dict(self.functional.parts)}")
+            raise SolverError(
+                f"the objective is {value} at the starting velocity; parts: {dict(self.functional.parts)}"
+            )
         self._x.array[:] = start
         self._tao.setSolution(self._x)
         self._tao.solve()

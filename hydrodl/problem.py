@@ -56,7 +56,7 @@ class Problem:
             if isinstance(loss, Classification) and self.classes < 2:
                 raise InputError("classification needs at least 2 classes, there is 1; use a position or density loss")
             if isinstance(loss, Classification) and loss.readout is None:
-                given[j] = replace(loss, readout=Readout.aligned(self.densities.means))
+                given[j] = replace(loss, readout=Readout.aligned(self.densities.means, self.densities.lift))
         if sum(isinstance(loss, Classification) and loss.trained for loss in given) > 1:
             raise InputError("more than one classification loss has a trained readout; train one at most")
         if self.control is not None and not isinstance(self.control, Neurons):
@@ -86,5 +86,6 @@ class Problem:
 
     @property
     def unknowns(self) -> int:
-        """N (d + 2 C) nodes: velocity, densities and potentials of all slabs."""
-        return len(self.layers) * self.domain.nodes * (self.domain.dimension + 2 * self.classes)
+        """N (d + 2 C) nodes: velocity, densities and potentials of all slabs; with neurons N (2 C nodes + d J)."""
+        fields, d, nodes = 2 * self.classes, self.domain.dimension, self.domain.nodes
+        return len(self.layers) * (fields * nodes + d * (nodes if self.control is None else self.control.width))

@@ -28,7 +28,7 @@ class Quadratic(Protocol):
     functional."""
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> tuple[int, ...]:
         """Shape of this rank's part of a control."""
 
     def hessian_product(self, direction: Floats) -> Floats:
