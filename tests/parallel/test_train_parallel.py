@@ -18,7 +18,7 @@ EXACT = ("converged", "reason", "warnings")
 CLOSE = ("objective", "start", "slope", "curvature", "norm", "initial_gradient_norm")
 CASES = [
     "line euler-box", "line midpoint", "P2 euler-box", "P2 midpoint",
-    "box euler-box", "box midpoint", "cube euler-box", "box euler-box, iterated",
+    "box euler-box", "box midpoint", "cube euler-box", "box euler-box, iterated", "box trained readout", "box neurons",
 ]  # fmt: skip
 
 
@@ -54,6 +54,7 @@ def test_so_does_not_the_network(runs: dict[int, dict[str, Any]], ranks: int, ca
     one, many = runs[1]["cases"][case], runs[ranks]["cases"][case]
     assert many["accuracy"] == one["accuracy"] > 0.8
     np.testing.assert_allclose(many["pushed"], one["pushed"], atol=1e-5)
+    np.testing.assert_allclose(many["readout"], one["readout"], atol=1e-5)
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])

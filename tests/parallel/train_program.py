@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import hydrodl as hd  # isort: skip  (before mpi4py: it loads the compiled stack in the order that needs)
 import numpy as np
 from mpi4py import MPI
 
+from hydrodl.neurons import Neurons
 from hydrodl.verification import hessian_symmetry, taylor_orders
 
 RANKS = MPI.COMM_WORLD.size
@@ -41,6 +43,10 @@ def cases() -> Iterator[tuple[str, hd.Problem, dict[str, Any]]]:
     yield "box midpoint", problem(2, "midpoint", "classification", 8), {}
     yield "cube euler-box", problem(3, "euler-box", "position", 4), {}
     iterate = {"slab_ksp_type": "gmres", "slab_pc_type": "bjacobi", "slab_ksp_rtol": 1e-13}
+    learning = hd.Classification(4.0, trained=True)
+    yield "box trained readout", replace(problem(2, "midpoint", "classification", 8), losses=learning), {}
+    few = replace(problem(2, "euler-box", "classification", 8), losses=learning, control=Neurons(12))
+    yield "box neurons", few, {}
     yield "box euler-box, iterated", problem(2, "euler-box", "classification", 8), iterate | {"tao_type": "nls"}
 
 
@@ -83,6 +89,7 @@ def trained(given: hd.Problem, options: dict[str, Any]) -> dict[str, Any]:
     if given.readout is not None:
         samples = hd.sample_mixture(components(given.domain.dimension), 60, seed=3)
         network = hd.Network(solution)
+        found["readout"] = np.column_stack([network.readout.weights, network.readout.offsets]).tolist()
         found["accuracy"] = network.accuracy(samples)
         found["pushed"] = network.transform(samples.features).tolist()
     return found
