@@ -37,7 +37,7 @@ $(READY): pyproject.toml
 	  echo "Making $(VENV) with $$found"; \
 	  "$$found" -m venv --clear $(VENV) || exit 1; \
 	fi
-	$(PYTHON_IN) -m pip install --quiet --disable-pip-version-check -e '.[test,pictures,mesh]'
+	$(PYTHON_IN) -m pip install --quiet --disable-pip-version-check -e '.[test,export,pictures,mesh]'
 	@$(PYTHON_IN) -c 'import hydrodl'
 	@touch $(READY)
 

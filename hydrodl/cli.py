@@ -22,7 +22,7 @@ from mpi4py import MPI
 from rich.console import Console
 from rich.table import Table
 
-from hydrodl import config, run
+from hydrodl import config, exports, run
 from hydrodl._analysis_limits import TOLERANCE
 from hydrodl._analysis_page import ANALYSIS, PAGE, summary
 from hydrodl._build import setup
@@ -120,11 +120,15 @@ def predict(
 @app.command()
 def export(
     folder: Directory,
-    formats: Annotated[str, typer.Option("--format", metavar="LIST", help="vtk, npz, or both: vtk,npz.")],
+    formats: Annotated[
+        str | None,
+        typer.Option("--format", metavar="LIST", help="vtk, onnx, npz or several: vtk,npz (default: all)."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Directory to write to (default: DIR).")] = None,
 ) -> None:
     """Write a run's solution for other programs."""
-    run.export(folder, [kind.strip() for kind in formats.split(",")], out or folder)
+    kinds = None if formats is None else [kind.strip() for kind in formats.split(",")]
+    exports.export(folder, kinds, out or folder)
 
 
 @app.command()

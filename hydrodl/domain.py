@@ -21,6 +21,7 @@ from dolfinx import mesh as dmesh
 from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
+from hydrodl.box import around, lifted_nodes
 from hydrodl.errors import InputError
 from hydrodl.meshfile import read_mesh
 
@@ -111,15 +112,16 @@ class Domain:
 
     @classmethod
     def around(
-        cls, samples: Any, nodes: int | Sequence[int] = 41, *, margin: float = 1.0, degree: int = 1,
+        cls, samples: Any, nodes: int | Sequence[int] = 41, *, margin: float | Sequence[float] = 1.0, degree: int = 1,
         cells: str = "box", comm: MPI.Comm = MPI.COMM_WORLD,
     ) -> Domain:  # fmt: skip
         """The box that holds all sample points and ``margin`` (standardised units) around them.
 
         Args:
             samples: a ``Samples`` (its standardised ``points`` are used) or an array of shape (n, d).
-            nodes, degree, cells, comm: as in :meth:`box`.
-            margin: distance from the outermost points to the walls, nonnegative.
+            nodes, degree, cells, comm: as in :meth:`box`; one number gives lifted directions, see
+                ``Preprocessing.lift``, as many nodes as the others' spacing takes there.
+            margin: distance from the outermost points to the walls, nonnegative, one number or d of them.
 
         Raises:
             InputError: no points, a negative margin, or what :meth:`box` raises.
@@ -127,10 +129,9 @@ class Domain:
         points = np.atleast_2d(np.asarray(getattr(samples, "points", samples), dtype=float))
         if points.size == 0:
             raise InputError("a domain around no sample points: at least one is needed")
-        if not margin >= 0:
-            raise InputError(f"margin is {margin}, must not be negative")
-        low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
-        return cls.box(low, high, nodes, cells=cells, degree=degree, comm=comm)
+        low, high = around(points, margin)
+        lift = getattr(getattr(samples, "preprocessing", None), "lift", 0)
+        return cls.box(low, high, lifted_nodes(nodes, low, high, lift), cells=cells, degree=degree, comm=comm)
 
     @classmethod
     def from_file(

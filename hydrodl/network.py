@@ -12,6 +12,7 @@ from dolfinx import geometry
 from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
+from hydrodl._forms import fills_box
 from hydrodl.domain import Domain
 from hydrodl.errors import InputError
 from hydrodl.halo import Halo
@@ -131,7 +132,7 @@ def interpolate(domain: Domain, fields: Floats, points: Floats) -> Floats:
 
 def into(domain: Domain, points: Floats) -> Floats:
     """Points (n, d), those outside feature space moved to its nearest point; collective."""
-    if domain.uniform_box:
+    if domain.uniform_box or fills_box(domain):
         return np.clip(points, *domain.bounds)
     inside = points.copy()
     outside = locate(domain, inside).outside

@@ -8,7 +8,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,10 +22,13 @@ from petsc4py import PETSc
 from hydrodl import _build, config
 from hydrodl._progress import Watch, progress
 from hydrodl._sections import Config
+from hydrodl._snapshot_build import report as snapshot_report
+from hydrodl.box import lifted_nodes
 from hydrodl.collective import attempt
+from hydrodl.controls import Controls
 from hydrodl.data import read_points
 from hydrodl.densities import Densities
-from hydrodl.domain import Domain, Floats
+from hydrodl.domain import Domain
 from hydrodl.errors import InputError
 from hydrodl.network import Network
 from hydrodl.plot import plot_all
@@ -33,15 +36,11 @@ from hydrodl.problem import Problem
 from hydrodl.readout import Readout
 from hydrodl.samples import Preprocessing
 from hydrodl.solution import Solution
-from hydrodl.storage import load_checkpoint, save_checkpoint, write_npz, write_vtk
+from hydrodl.storage import Checkpoint, load_checkpoint, save_checkpoint, write_vtk
 from hydrodl.train import DEFAULTS, train
 
 REPORT, PROBLEM, CHECKPOINT = "report.json", "problem.toml", "solution.h5"
-EXPORTS: dict[str, Callable[[Path, Solution], Any]] = {
-    "vtk": lambda folder, solution: write_vtk(folder, solution),
-    "npz": lambda folder, solution: write_npz(folder / "network.npz", solution),
-}
-_FIELDS = ("problem", "velocity", "density", "potential", "jumps")
+_FIELDS = ("problem", "velocity", "density", "potential", "jumps", "coefficients")
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +106,12 @@ def train_into(
     made = _build.setup(wanted)
     problem, checkpoint = made.problem, folder / CHECKPOINT
     initial = _resumed(checkpoint, problem) if resume else None
-    solved = _as_solved(wanted, problem.domain)
+    solved = _as_solved(wanted, problem.domain, made.train.preprocessing.lift)
     write_text(folder / PROBLEM, config.dumps(solved, folder), comm)
-    model = _model(problem, made.train.preprocessing)
 
-    def save(velocity: Floats) -> None:
-        save_checkpoint(checkpoint, problem.domain, problem.layers, velocity, attributes={"model": model})
+    def save(point: Controls) -> None:
+        model = _model(problem, made.train.preprocessing, point)
+        save_checkpoint(checkpoint, problem.domain, problem.layers, point.velocity, attributes={"model": model})
 
     left = None if minutes is None else max(60 * minutes - (time.monotonic() - began), 0.0)
     with progress(_title(problem), comm) as show:
@@ -121,14 +120,16 @@ def train_into(
             solution = train(problem, options=solved.solver, initial=initial, monitor=watch)
     if watch.stopped and not solution.converged:
         solution = replace(solution, reason=watch.stopped)
-    return _write(folder, solution, made, model, began)
+    return _write(folder, solution, made, began)
 
 
-def _write(folder: Path, solution: Solution, made: _build.Setup, model: dict[str, Any], began: float) -> dict[str, Any]:
+def _write(folder: Path, solution: Solution, made: _build.Setup, began: float) -> dict[str, Any]:
     """All files of a run but problem.toml; the report."""
     problem, start = solution.problem, time.monotonic()
     comm = problem.domain.comm
     facts = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name not in _FIELDS}
+    point = Controls(solution.velocity, solution.coefficients, solution.readout)
+    model = _model(problem, made.train.preprocessing, point)
     save_checkpoint(
         folder / CHECKPOINT, problem.domain, problem.layers, solution.velocity, density=solution.density,
         potential=solution.potential, jumps=solution.jumps, attributes=facts | {"model": model},
@@ -137,10 +138,12 @@ def _write(folder: Path, solution: Solution, made: _build.Setup, model: dict[str
     network = Network(solution, made.train.preprocessing)
     plot_all(solution, network, made.train, folder)
     known = problem.readout is not None
-    accuracies = {
+    accuracies: dict[str, Any] = {
         "train_accuracy": network.accuracy(made.train) if known else None,
         "test_accuracy": network.accuracy(made.test) if known and made.test is not None else None,
     }
+    if made.snapshots is not None:
+        accuracies["snapshots"] = snapshot_report(solution, made.snapshots)
     now = time.monotonic()
     times = {"wall_time_s": now - began, "time_s": dict(solution.timings) | {"io": now - start}}
     result = comm.bcast(plain(report(solution) | accuracies | times), root=0)
@@ -188,12 +191,14 @@ def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
     model = found.attributes["model"]
     preprocessing = Preprocessing.from_dict(model["preprocessing"])
     rho = Densities(domain, found.density[0], tuple(model["class_names"]), preprocessing)
-    readout = Readout(**{k: np.array(v) for k, v in model["readout"].items()}) if model["readout"] else None
+    point = _point(found)
     names = [f.name for f in fields(Solution) if f.name not in _FIELDS and f.name in found.attributes]
     facts = {name: found.attributes[name] for name in names}
-    problem = _build.make_problem(solved, rho, readout)
+    problem = _build.make_problem(solved, rho, point.readout)
     jumps = np.zeros_like(found.potential[1:]) if found.jumps is None else found.jumps
-    solution = Solution(problem, found.velocity, found.density, found.potential, jumps, **facts)
+    solution = Solution(
+        problem, found.velocity, found.density, found.potential, jumps, coefficients=point.coefficients, **facts
+    )
     return Run(solved, solution, preprocessing)
 
 
@@ -214,21 +219,6 @@ def predict(folder: Path, points: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> list
     return [["label", *(f"p_{name}" for name in names)], *rows]
 
 
-def export(folder: Path, kinds: Sequence[str], out: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
-    """Write the solution of a run in other formats, see ``EXPORTS``; collective.
-
-    Raises:
-        InputError: an unknown format, or a directory that cannot be read or written.
-    """
-    for kind in kinds:
-        if kind not in EXPORTS:
-            raise InputError(f"export format is {kind!r}, must be one of {', '.join(EXPORTS)}")
-    check_writable(out, comm)
-    run = load(folder, comm)
-    for kind in kinds:
-        EXPORTS[kind](out, run.solution)
-
-
 def redraw(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
     """The figures of a run again, from its directory and its data; collective.
 
@@ -241,29 +231,42 @@ def redraw(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
     plot_all(run.solution, run.network, samples.with_preprocessing(run.preprocessing), folder)
 
 
-def _resumed(checkpoint: Path, problem: Problem) -> Floats:
+def _resumed(checkpoint: Path, problem: Problem) -> Controls:
     comm = problem.domain.comm
     if not comm.bcast(checkpoint.is_file() if comm.rank == 0 else None):
         raise InputError(f"nothing to resume: there is no {checkpoint}")
-    return load_checkpoint(checkpoint, problem.domain, problem.layers).velocity
+    return _point(load_checkpoint(checkpoint, problem.domain, problem.layers))
 
 
-def _as_solved(wanted: Config, domain: Domain) -> Config:
-    """The problem file with what was found out on the way: the corners of the box and the solver's defaults."""
+def _point(found: Checkpoint) -> Controls:
+    """The controls in a checkpoint; the readout whether trained or not."""
+    model = found.attributes["model"]
+    readout, coefficients = model["readout"], model.get("coefficients")
+    return Controls(
+        found.velocity,
+        None if coefficients is None else np.array(coefficients),
+        None if readout is None else Readout(**{key: np.array(value) for key, value in readout.items()}),
+    )
+
+
+def _as_solved(wanted: Config, domain: Domain, lift: int) -> Config:
+    """The problem file with what was found out on the way: corners and nodes of the box, the solver's defaults."""
     box = wanted.domain
     if box.mesh is None:
         lower, upper = (corner.tolist() for corner in domain.bounds)
-        box = box.model_copy(update={"lower": lower, "upper": upper})
+        nodes = lifted_nodes(box.nodes, *domain.bounds, lift)
+        box = box.model_copy(update={"lower": lower, "upper": upper, "nodes": nodes})
     return wanted.model_copy(update={"domain": box, "solver": DEFAULTS | wanted.solver})
 
 
-def _model(problem: Problem, preprocessing: Preprocessing) -> dict[str, Any]:
-    """What a checkpoint must hold beside the fields so that it can predict without the data."""
-    readout = problem.readout
+def _model(problem: Problem, preprocessing: Preprocessing, point: Controls) -> dict[str, Any]:
+    """What a checkpoint must hold beside the fields so that it can predict, and resume, without the data."""
+    readout = point.readout or problem.readout
     return {
         "class_names": list(problem.densities.class_names),
         "preprocessing": preprocessing.to_dict(),
         "readout": readout and {"weights": readout.weights.tolist(), "offsets": readout.offsets.tolist()},
+        "coefficients": None if point.coefficients is None else point.coefficients.tolist(),
     }
 
 

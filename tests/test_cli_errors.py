@@ -43,7 +43,9 @@ def test_bad_problem_files(text: str, parts: list[str], refused: Callable[..., s
         ("loss.kind=hinge", ["loss.kind is 'hinge'", "classification"]),
         ("loss.layer=9", ["loss.layer is 9", "at most"]),
         ("data.noise=-1", ["data.noise is -1", "not negative"]),
-        ("data.dimensions=3", ["dimensions", "3", "2 features"]),
+        ("data.lift=2", ["lift is 2", "2 features and lift 2 make 4 dimensions", "at most 3"]),
+        ("data.lift=-1", ["data.lift is -1", "0, 1 or 2"]),
+        ("domain.margin=[1.0,1.0,1.0]", ["margin is [1.0, 1.0, 1.0]", "one number or 2"]),
     ],
 )
 def test_bad_overrides(assignment: str, parts: list[str], refused: Callable[..., str]) -> None:
@@ -124,7 +126,7 @@ def test_nothing_is_solved_before_the_output_directory_is_known_to_work(
         (["train", "p.toml", "--resume"], ["nothing to resume", "solution.h5"]),
         (["predict", "nowhere", "q.csv"], ["nowhere"]),
         (["export", "nowhere", "--format", "vtk"], ["nowhere"]),
-        (["export", "nowhere", "--format", "stl"], ["'stl'", "vtk, npz"]),
+        (["export", "nowhere", "--format", "stl"], ["'stl'", "vtk, onnx, npz"]),
         (["plot", "nowhere"], ["nowhere"]),
     ],
 )

@@ -21,7 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text())
 # What conda-forge calls it, where that is another name
 CONDA_NAMES = {"dolfinx-solver-real": "fenics-dolfinx", "matplotlib": "matplotlib-base", "gmsh": "python-gmsh"}
-INSTALLED_EXTRAS = ("test", "pictures", "mesh")  # by the Makefile, and so by environment.yml
+INSTALLED_EXTRAS = ("test", "export", "pictures", "mesh")  # by the Makefile, and so by environment.yml
 
 
 def split(requirement: str) -> tuple[str, str]:

@@ -33,7 +33,7 @@ def fake_solution(domain: Domain, class_names: tuple[str, ...] = ("a", "b"), par
     x, n, classes = domain.coordinates[: domain.owned], len(depth), range(len(class_names))
     densities = SimpleNamespace(class_names=class_names, preprocessing=None)
     return SimpleNamespace(
-        problem=SimpleNamespace(domain=domain, layers=depth, densities=densities, readout=None),
+        problem=SimpleNamespace(domain=domain, layers=depth, densities=densities), readout=None, coefficients=None,
         velocity=np.array([[smooth(x, 10 * k + i) for i in range(domain.dimension)] for k in range(n)]),
         density=np.array([[smooth(x, 100 + 10 * k + c) for c in classes] for k in range(n + 1)]),
         potential=np.array([[smooth(x, -10 * k - c) for c in classes] for k in range(n + 1)]),
@@ -262,7 +262,7 @@ def test_paraview_folder_that_cannot_be_made_is_an_input_error(tmp_path: Path, s
 
 def test_npz_is_sorted_and_complete(tmp_path: Path, square: Domain) -> None:
     solution = fake_solution(square, ("a", "b", "ü"))
-    solution.problem.readout = SimpleNamespace(weights=np.ones((3, 2)), offsets=np.zeros(3))
+    solution.readout = SimpleNamespace(weights=np.ones((3, 2)), offsets=np.zeros(3))
     known = {"mean": [1.0, 2.0], "scale": [3.0, 4.0], "components": None, "feature_names": ["p", "q"]}
     solution.problem.densities.preprocessing = SimpleNamespace(to_dict=lambda: known)
     write_npz(tmp_path / "network.npz", solution)

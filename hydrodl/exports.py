@@ -1,0 +1,53 @@
+"""The files of a run for other programs, by format."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mpi4py import MPI
+
+from hydrodl.errors import InputError
+from hydrodl.export import write_npz, write_vtk
+from hydrodl.network import Network
+from hydrodl.onnxfile import check_onnx, write_onnx
+from hydrodl.run import check_writable, load
+
+EXPORTS: dict[str, Callable[[Path, Network], Any]] = {
+    "vtk": lambda folder, network: write_vtk(folder, network.solution),
+    "onnx": lambda folder, network: write_onnx(folder / "network.onnx", network),
+    "npz": lambda folder, network: write_npz(folder / "network.npz", network.solution),
+}
+
+
+def export(folder: Path, kinds: Sequence[str] | None, out: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
+    """Write a run in other formats, see ``EXPORTS``; collective.
+
+    Args:
+        folder: the directory of the run.
+        kinds: formats; None is all of them, but for ONNX with a warning where the network has no exact ONNX form.
+        out: the directory to write to.
+        comm: all ranks.
+
+    Raises:
+        InputError: an unknown format, a directory that cannot be read or written, or ONNX asked for in vain; before
+            any file is written.
+    """
+    for kind in kinds or ():
+        if kind not in EXPORTS:
+            raise InputError(f"export format is {kind!r}, must be one of {', '.join(EXPORTS)}")
+    wanted = list(EXPORTS if kinds is None else kinds)
+    check_writable(out, comm)
+    network = load(folder, comm).network
+    if "onnx" in wanted:
+        try:
+            check_onnx(network)
+        except InputError as error:
+            if kinds is not None:
+                raise
+            warnings.warn(f"no ONNX file: {error}", stacklevel=2)
+            wanted.remove("onnx")
+    for kind in wanted:
+        EXPORTS[kind](out, network)

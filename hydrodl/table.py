@@ -1,0 +1,79 @@
+"""On a box of equal cells a layer is multilinear interpolation of a table of velocities.
+
+    x -> wall(x + Delta_k u_k(x)),    u_k(x) = sum over corners of x's cell of u_k[corner] prod_i (t_i or 1 - t_i)
+
+t in [0, 1]^d says where in its cell x lies, wall(y) = max(lower, min(upper, y)). A table needs no mesh: any program
+that can sample an image can run the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hydrodl.domain import Floats
+from hydrodl.errors import InputError
+from hydrodl.grid import Grid, spread
+from hydrodl.inverse import checked_points
+from hydrodl.network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class TableNetwork:
+    """N residual layers, each a table of velocities on a grid of equal cells.
+
+    Attributes:
+        table: velocities, shape (N, d, n_1, .., n_d).
+        steps: Delta, shape (N,).
+        lower, upper: corners of the grid, shape (d,).
+    """
+
+    table: Floats
+    steps: Floats
+    lower: Floats
+    upper: Floats
+
+    def push(self, points: ArrayLike) -> Floats:
+        """Trajectories of points (n, d) through the layers, shape (N + 1, n, d), as those of ``Network.push``.
+
+        Raises:
+            InputError: points of another dimension, or not finite.
+        """
+        grid = Grid(self.lower, self.upper, np.array(self.table.shape[2:]))
+        path = [grid.into(checked_points(points, len(self.lower)))]
+        for step, table in zip(self.steps, self.table.reshape(*self.table.shape[:2], -1), strict=True):
+            path.append(grid.into(path[-1] + step * grid.interpolate(table, path[-1])))
+        return np.array(path)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, fit for JSON; floats survive exactly."""
+        return {f.name: getattr(self, f.name).tolist() for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, content: dict[str, Any]) -> TableNetwork:
+        """The inverse of :meth:`to_dict`."""
+        return cls(**{name: np.asarray(value, dtype=float) for name, value in content.items()})
+
+
+def table_form(network: Network) -> TableNetwork:
+    """The tables that a network on a uniform box is, equal to it to rounding. Collective.
+
+    Raises:
+        InputError: triangles, tetrahedra, a mesh file, elements of higher degree, or neuron control.
+    """
+    domain = network.domain
+    if network.solution.coefficients is not None:
+        raise InputError("this network is made of neurons, which no table equals: use neuron_form")
+    if not domain.uniform_box or domain.degree > 1:
+        found = "a box" if domain.uniform_box else "a mesh of other cells or from a file"
+        raise InputError(
+            f"the table form needs a uniform box of box cells and degree 1, this is {found} with degree "
+            f"{domain.degree}; the npz format holds any mesh"
+        )
+    grid, order = Grid.of(domain)
+    table = spread(domain, order, grid.size, network.solution.velocity)
+    shape = *table.shape[:2], *(int(count) for count in grid.counts)
+    return TableNetwork(table.reshape(shape), network.solution.problem.layers.steps, grid.lower, grid.upper)
