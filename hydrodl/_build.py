@@ -8,17 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from hydrodl import _sections as sections
+from hydrodl import _snapshot_build as snapshot_build
 from hydrodl import lagrangian, losses
 from hydrodl._expression import Expression
+from hydrodl._snapshot_build import gaussians
+from hydrodl.box import around, lifted_nodes
 from hydrodl.collective import attempt
 from hydrodl.data import DATASETS, load_dataset, read_csv
 from hydrodl.densities import Densities, densities, mixture, sample_mixture
 from hydrodl.domain import Domain, Floats, Layers, layers
 from hydrodl.errors import InputError
-from hydrodl.gaussian import Gaussian
+from hydrodl.neurons import Neurons
 from hydrodl.problem import Problem
 from hydrodl.readout import Readout
 from hydrodl.samples import Samples
+from hydrodl.snapshots import Snapshots, snapshot_layers, snapshot_losses
 
 TEST_SEED = 1_000_003  # added to data.seed: test samples that no usual training seed repeats
 TAILS = 3.0  # standard deviations of a mixture that its box holds, before the margin
@@ -32,11 +36,13 @@ class Setup:
         problem: ready to train.
         train: samples behind the densities (drawn from the mixture where there is one).
         test: held-out samples seen through the same preprocessing, None if none were asked for.
+        snapshots: the sample sets of a problem with [[data.snapshots]]; ``train`` is then the first of them.
     """
 
     problem: Problem
     train: Samples
     test: Samples | None
+    snapshots: Snapshots | None = None
 
 
 def setup(config: sections.Config) -> Setup:
@@ -45,8 +51,10 @@ def setup(config: sections.Config) -> Setup:
     Raises:
         InputError: anything wrong with the data or the mesh, or parts of the file that do not fit together.
     """
+    if config.data.snapshots is not None:
+        return _through_snapshots(config)
     train, test = samples(config.data)
-    domain = make_domain(config, train.points.shape[1], box(config, train))
+    domain = make_domain(config, train.points.shape[1], box(config, train), train.preprocessing.lift)
     if config.data.mixture is not None:
         rho = mixture(gaussians(config.data.mixture), domain)
     else:
@@ -54,8 +62,17 @@ def setup(config: sections.Config) -> Setup:
     return Setup(make_problem(config, rho), train, test)
 
 
+def _through_snapshots(config: sections.Config) -> Setup:
+    sets = snapshot_build.read(config.data)
+    domain = make_domain(config, sets.points[0].shape[1], box(config, sets.pooled))
+    rho = snapshot_build.densities_of(config.data, sets, domain)[0]
+    return Setup(make_problem(config, rho), sets.samples(0), None, sets)
+
+
 def samples(data: sections.Data) -> tuple[Samples, Samples | None]:
     """Training samples, and test samples seen through the preprocessing of the training samples; collective."""
+    if data.snapshots is not None:
+        return snapshot_build.read(data).samples(0), None
     if data.mixture is not None:
         parts = gaussians(data.mixture)
         drawn = sample_mixture(parts, data.samples, data.seed)
@@ -63,8 +80,9 @@ def samples(data: sections.Data) -> tuple[Samples, Samples | None]:
     source = str(data.source)
     if not data.is_table and DATASETS[source].source.startswith("generated"):
         made = load_dataset(
-            source, n=data.samples, noise=data.noise, seed=data.seed, dimensions=data.dimensions, one_unit=data.one_unit
-        )
+            source, n=data.samples, noise=data.noise, seed=data.seed, dimensions=data.dimensions,
+            one_unit=data.one_unit, lift=data.lift,
+        )  # fmt: skip
         if not data.test_samples:
             return made, None
         test = load_dataset(source, n=data.test_samples, noise=data.noise, seed=data.seed + TEST_SEED)
@@ -72,16 +90,13 @@ def samples(data: sections.Data) -> tuple[Samples, Samples | None]:
     if data.is_table:
         table = read_csv(
             source, label=str(data.label), features=data.features, dimensions=data.dimensions,
-            one_unit=bool(data.one_unit),
+            one_unit=bool(data.one_unit), lift=data.lift,
         )  # fmt: skip
     else:
-        table = load_dataset(source, noise=data.noise, dimensions=data.dimensions, one_unit=data.one_unit)
+        table = load_dataset(
+            source, noise=data.noise, dimensions=data.dimensions, one_unit=data.one_unit, lift=data.lift
+        )
     return table.split(data.test_fraction, data.seed) if data.test_fraction > 0 else (table, None)
-
-
-def gaussians(components: Sequence[sections.Component]) -> list[Gaussian]:
-    """The mixture of a problem file."""
-    return [Gaussian(c.mean, std=c.std, covariance=c.covariance, weight=c.weight, label=c.label) for c in components]
 
 
 def box(config: sections.Config, train: Samples) -> tuple[Floats, Floats]:
@@ -89,17 +104,22 @@ def box(config: sections.Config, train: Samples) -> tuple[Floats, Floats]:
     given, margin = config.domain, config.domain.margin
     if given.lower is not None and given.upper is not None:
         return np.array(given.lower), np.array(given.upper)
-    if config.data.mixture is None:
+    components = config.data.mixture or (snapshot_build.components(config.data) if config.data.snapshots else [])
+    if not components:
         reached = train.points
     else:
-        parts = gaussians(config.data.mixture)
+        parts = gaussians(components)
         tails = [TAILS * np.sqrt(np.diag(part.matrix)) for part in parts]
         reached = np.array([part.center + side * t for part, t in zip(parts, tails, strict=True) for side in (-1, 1)])
-    return reached.min(axis=0) - margin, reached.max(axis=0) + margin
+    return around(reached, margin)
 
 
-def make_domain(config: sections.Config, dimension: int | None, corners: tuple[Floats, Floats]) -> Domain:
+def make_domain(
+    config: sections.Config, dimension: int | None, corners: tuple[Floats, Floats], lift: int = 0
+) -> Domain:
     """The feature mesh: a file (of any dimension if None is given), or the box with the given corners; collective.
+
+    The last ``lift`` directions are added ones, in which one number of nodes stands for their spacing.
 
     Raises:
         InputError: a mesh, corners or a list of nodes of another dimension than the data.
@@ -114,12 +134,15 @@ def make_domain(config: sections.Config, dimension: int | None, corners: tuple[F
         raise InputError(
             f"domain.nodes is {wanted.nodes}, must be one number or {len(corners[0])} (the number of features)"
         )
-    return Domain.box(*corners, wanted.nodes, cells=wanted.cells, degree=wanted.degree, lumped=wanted.lumped)
+    nodes = lifted_nodes(wanted.nodes, *corners, lift)
+    return Domain.box(*corners, nodes, cells=wanted.cells, degree=wanted.degree, lumped=wanted.lumped)
 
 
 def make_layers(config: sections.Config) -> Layers:
-    """The layer partition of a problem file."""
+    """The layer partition of a problem file; the times of snapshots are among its own."""
     network = config.network
+    if config.data.snapshots is not None:
+        return snapshot_layers([entry.time for entry in config.data.snapshots], network.layers, network.depth)[0]
     return layers(network.layers, network.depth) if network.times is None else layers(np.array(network.times))
 
 
@@ -130,10 +153,30 @@ def make_problem(config: sections.Config, rho: Densities, readout: Readout | Non
         InputError: potentials, targets or losses that do not fit the features, classes or layers.
     """
     physics = make_lagrangian(config.physics, rho)
-    asked = [make_loss(loss, rho, readout) for loss in config.loss]
-    problem = Problem(rho.domain, make_layers(config), rho, physics, asked, config.network.scheme)
+    asked = _snapshot_losses(config, rho) or [make_loss(loss, rho, readout) for loss in config.loss]
+    problem = Problem(
+        rho.domain, make_layers(config), rho, physics, asked, config.network.scheme, make_control(config.network)
+    )
     attempt(rho.domain.comm, lambda: _check_fields(problem))
     return problem
+
+
+def _snapshot_losses(config: sections.Config, rho: Densities) -> list[losses.Density]:
+    """One density loss a snapshot after the first, none where there are no snapshots; reads their data again."""
+    if config.data.snapshots is None:
+        return []
+    loss = config.loss[0]
+    assert isinstance(loss, sections.Density)
+    return snapshot_losses(snapshot_build.targets(config, rho.domain), loss.weight, loss.divergence, loss.floor)
+
+
+def make_control(network: sections.Network) -> Neurons | None:
+    """The neurons of a problem file, None for the field control."""
+    if network.width is None:
+        return None
+    return Neurons(
+        network.width, network.activation, network.neuron_scale, network.neuron_decay, network.neuron_seed
+    )  # fmt: skip
 
 
 def _check_fields(problem: Problem) -> None:
@@ -185,9 +228,11 @@ def make_loss(loss: sections.Loss, rho: Densities, readout: Readout | None) -> l
                 raise InputError(f"loss.targets holds {found}, must hold {needed}")
             return losses.Position(loss.weight, loss.targets, layer=loss.layer)
         case sections.Density():
-            target = _target(loss.target, rho)
+            target = _target(loss.target or [], rho)
             return losses.Density(loss.weight, target, loss.divergence, loss.floor, layer=loss.layer)
-    return losses.Classification(loss.weight, readout, layer=loss.layer)
+    return losses.Classification(
+        loss.weight, readout, layer=loss.layer, trained=loss.readout == "trained", decay=loss.readout_decay
+    )
 
 
 def _target(components: Sequence[sections.Component], rho: Densities) -> Densities:

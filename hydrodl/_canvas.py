@@ -28,7 +28,7 @@ COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#8C510A", "#7F7F7F", "#F0E442",
 )  # fmt: skip
 MARKERS = "o^sDvP*X<>"
-_STYLE: Any = {"font.size": 9, "axes.titlesize": 9, "axes.linewidth": 0.7, "legend.frameon": False}
+STYLE: Any = {"font.size": 9, "axes.titlesize": 9, "axes.linewidth": 0.7, "legend.frameon": False}
 
 
 def colour(c: int) -> str:
@@ -45,7 +45,7 @@ def draw(comm: MPI.Comm, path: str | Path, paint: Callable[[], Figure]) -> Path:
 
     def act() -> None:
         if comm.rank == 0:
-            with rc_context(_STYLE):
+            with rc_context(STYLE):
                 figure = paint()
                 FigureCanvasAgg(figure).print_figure(str(path), dpi=200, bbox_inches="tight", pad_inches=0.06)
 
@@ -123,15 +123,17 @@ def legend(figure: Figure, class_names: Sequence[Any], *, lines: bool = False) -
 
 
 def axis_names(solution: Any) -> list[str]:
-    """What each direction of feature space is called: a feature's name, or a principal component."""
+    """What each direction of feature space is called: a feature's name, a principal component, or an added one."""
     d, known = solution.problem.domain.dimension, solution.problem.densities.preprocessing
     if known is None:
         return [f"$x_{i + 1}$" for i in range(d)]
+    added = [f"added {i + 1}" if known.lift > 1 else "added" for i in range(known.lift)]
+    d -= known.lift
     if known.components is not None:
-        return [f"component {i + 1} (standardised)" for i in range(d)]
+        return [f"component {i + 1} (standardised)" for i in range(d)] + added
     given = known.feature_names or [f"$x_{i + 1}$" for i in range(d)]
     plain = np.all(known.scale == 1) and np.all(known.mean == 0)  # features that are mesh coordinates already
-    return [str(name) if plain else f"{name} (standardised)" for name in given]
+    return [str(name) if plain else f"{name} (standardised)" for name in given] + added
 
 
 def blend(densities: Floats, largest: float) -> Floats:

@@ -72,12 +72,33 @@ def _one_dimension(components: Sequence[Component]) -> None:
         raise ValueError("the means must all have the same number of features")
 
 
+class Snapshot(Section):
+    """One population at one ``time``: a CSV table of its features (``source``), or a Gaussian mixture."""
+
+    time: float = Field(description="a number")
+    source: str | None = Field(default=None, description="the path of a CSV file")
+    mixture: list[Component] | None = Field(
+        default=None, min_length=1, description="an array of tables [[data.snapshots.mixture]]"
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.source is None) == (self.mixture is None):
+            raise ValueError("give either source or [[data.snapshots.mixture]]")
+        if any(component.label != "0" for component in self.mixture or []):
+            raise ValueError("a snapshot is one population; its mixture has no labels")
+        return self
+
+
 class Data(Section):
-    """[data]: a built-in set or a CSV table (``source``), or a Gaussian mixture ([[data.mixture]])."""
+    """[data]: a built-in set or a CSV table (``source``), a Gaussian mixture ([[data.mixture]]), or [[data.snapshots]]."""
 
     source: str | None = Field(default=None, description="a built-in name or the path of a CSV file")
     mixture: list[Component] | None = Field(
         default=None, min_length=1, description="an array of tables [[data.mixture]]"
+    )
+    snapshots: list[Snapshot] | None = Field(
+        default=None, min_length=2, description="an array of at least 2 tables [[data.snapshots]]"
     )
     label: str | None = Field(default=None, description="the name of a CSV column")
     features: list[str] | None = Field(default=None, min_length=1, description="a list of names of CSV columns")
@@ -88,12 +109,15 @@ class Data(Section):
     seed: int = _whole(0, 0)
     bandwidth: float = _positive(0.2)
     dimensions: int | None = Field(default=None, ge=1, le=3, description="1, 2 or 3")
+    lift: int = Field(default=0, ge=0, le=2, description="0, 1 or 2 (coordinates to add)")
     one_unit: bool | None = Field(default=None, description="true or false")
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if (self.source is None) == (self.mixture is None):
-            raise ValueError("give either source or [[data.mixture]]")
+        if sum(given is not None for given in (self.source, self.mixture, self.snapshots)) != 1:
+            raise ValueError("give either source or [[data.mixture]] or [[data.snapshots]]")
+        if self.snapshots is not None:
+            return self._check_snapshots(self.snapshots)
         if self.mixture is not None:
             _one_dimension(self.mixture)
         if self.is_table and self.label is None:
@@ -102,6 +126,19 @@ class Data(Section):
             raise ValueError(f"label is missing; it must name the label column of the table {self.source!r}{hint}")
         if not self.is_table and (self.label is not None or self.features is not None):
             raise ValueError("label and features are for CSV tables only")
+        if self.mixture is not None and self.lift:
+            raise ValueError("lift does not apply to a mixture; give its means the further coordinates")
+        return self
+
+    def _check_snapshots(self, given: Sequence[Snapshot]) -> Self:
+        if not (np.diff([entry.time for entry in given]) > 0).all():
+            raise ValueError("the times of [[data.snapshots]] must increase")
+        mixtures = [entry.mixture is not None for entry in given]
+        if len(set(mixtures)) > 1:
+            raise ValueError("[[data.snapshots]] must be all tables or all mixtures")
+        _one_dimension([part for entry in given for part in entry.mixture or []])
+        if self.label is not None or self.lift or (mixtures[0] and self.features is not None):
+            raise ValueError("label and lift do not apply to [[data.snapshots]], nor do features to mixtures")
         return self
 
     @property
@@ -116,7 +153,9 @@ class Domain(Section):
     nodes: Annotated[int, Field(ge=2)] | Annotated[list[Annotated[int, Field(ge=2)]], Field(max_length=3)] = Field(
         default=41, description="a whole number of at least 2, or a list of one per feature direction"
     )
-    margin: float = _nonnegative(1.0)
+    margin: Annotated[float, Field(ge=0)] | Annotated[list[Annotated[float, Field(ge=0)]], Field(max_length=3)] = Field(
+        default=1.0, description="a number that is not negative, or a list of one per feature direction"
+    )
     cells: Literal["box", "simplex"] = Field(default="box", description="'box' or 'simplex'")
     degree: int = _whole(1, 1)
     lumped: bool | None = Field(default=None, description="true or false")
@@ -140,15 +179,26 @@ class Domain(Section):
 
 
 class Network(Section):
-    """[network]: equal ``layers`` of total ``depth``, or the layer ``times`` themselves; and the scheme."""
+    """[network]: equal ``layers`` of total ``depth``, or the layer ``times`` themselves; the scheme; a ``width``.
+
+    With a width every layer is a sum of that many random neurons; without, a value at every node.
+    """
 
     layers: int = _whole(16, 1)
     depth: float = _positive(1.0)
     times: list[float] | None = Field(default=None, description="a list of increasing numbers that starts at 0")
     scheme: Literal["euler-box", "midpoint"] = Field(default="euler-box", description="'euler-box' or 'midpoint'")
+    width: int | None = Field(default=None, ge=1, description="a whole number of at least 1 (default: no neurons)")
+    activation: Literal["tanh", "relu"] = Field(default="tanh", description="'tanh' or 'relu'")
+    neuron_scale: float = _positive(1.5)
+    neuron_decay: float = _positive(1e-6)
+    neuron_seed: int = _whole(0, 0)
 
     @model_validator(mode="after")
     def _partition(self) -> Self:
+        neurons = {"activation", "neuron_scale", "neuron_decay", "neuron_seed"} & self.model_fields_set
+        if self.width is None and any(self.__dict__[key] != type(self).model_fields[key].default for key in neurons):
+            raise ValueError(f"{', '.join(sorted(neurons))} need a width, the number of neurons of a layer")
         if self.times is None:
             return self
         if {"layers", "depth"} & self.model_fields_set:
@@ -221,10 +271,12 @@ class Physics(Section):
 
 
 class Classification(Section):
-    """kind = "classification": mean cross-entropy of a fixed linear readout."""
+    """kind = "classification": mean cross-entropy of a linear readout, fixed or trained with the flow."""
 
     kind: Literal["classification"] = "classification"
     weight: float = _positive(10.0)
+    readout: Literal["fixed", "trained"] = Field(default="fixed", description="'fixed' or 'trained'")
+    readout_decay: float = _positive(0.01)
     layer: Layer = None
 
 
@@ -244,12 +296,12 @@ class Density(Section):
     weight: float = _positive(10.0)
     divergence: Literal["l2", "kl"] = Field(default="l2", description="'l2' or 'kl'")
     floor: float = _positive(1e-8)
-    target: list[Component] = Field(min_length=1, description="an array of tables [[loss.target]]")
+    target: list[Component] | None = Field(default=None, min_length=1, description="an array of tables [[loss.target]]")
     layer: Layer = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        _one_dimension(self.target)
+        _one_dimension(self.target or [])
         return self
 
 
@@ -282,6 +334,34 @@ class Config(Section):
     def _one_or_many(cls, value: Any) -> Any:
         many = value if isinstance(value, list) else [value]
         return [{"kind": "classification", **one} if isinstance(one, dict) else one for one in many]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _snapshots_are_the_loss(cls, value: Any) -> Any:
+        data = value.get("data") if isinstance(value, dict) else None
+        if isinstance(data, dict) and data.get("snapshots") is not None and "loss" not in value:
+            return {**value, "loss": [{"kind": "density", "divergence": "kl"}]}
+        return value
+
+    @model_validator(mode="after")
+    def _targets_exist(self) -> Self:
+        targets = [loss.target for loss in self.loss if isinstance(loss, Density)]
+        if self.data.snapshots is None:
+            if None in targets:
+                raise ValueError(
+                    "loss.target is missing; a density loss needs it where there are no [[data.snapshots]]"
+                )
+            return self
+        if len(self.loss) != 1 or targets != [None] or self.loss[0].layer is not None:
+            raise ValueError(
+                "with [[data.snapshots]] the loss must be one of kind = 'density' without target and layer"
+            )
+        spans = len(self.data.snapshots) - 1
+        if self.network.times is not None or self.network.layers < spans:
+            raise ValueError(
+                f"[[data.snapshots]] lay the layers: give network.layers of at least {spans}, and no times"
+            )
+        return self
 
     @model_validator(mode="after")
     def _layers_exist(self) -> Self:

@@ -17,6 +17,7 @@ from mpi4py import MPI
 
 from hydrodl.errors import DataError
 from hydrodl.samples import Floats, Ints, Preprocessing, Samples, check_classes, check_constant
+from hydrodl.synthetic import GENERATORS, check_generated
 
 __all__ = ["DATASETS", "Dataset", "Preprocessing", "Samples", "load_dataset", "read_csv", "read_points"]
 
@@ -51,7 +52,7 @@ DATASETS: dict[str, Dataset] = {
 
 def load_dataset(
     name: str, *, n: int = 400, noise: float | None = None, seed: int = 0, dimensions: int | None = None,
-    one_unit: bool | None = None, comm: MPI.Comm = MPI.COMM_WORLD,
+    one_unit: bool | None = None, lift: int = 0, comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Samples:  # fmt: skip
     """A built-in data set, see ``DATASETS``; collective, every rank gets the same.
 
@@ -59,21 +60,23 @@ def load_dataset(
         name: the data set.
         n, seed: generated sets: number of samples in all classes together and the seed of the generator.
         noise: generated sets: standard deviation of what blurs the shape; None is the set's own default.
-        dimensions: mesh dimension 1, 2 or 3, reached by principal components; None: up to 3 features stay, more
-            become 2.
+        dimensions: 1, 2 or 3, reached by principal components, or by lifting where the features are fewer; None: up
+            to 3 features stay, more become 2.
         one_unit: keep the features in proportion instead of standardising each; None: as ``DATASETS`` says (iris,
             all lengths, and digits, all grey levels).
+        lift: coordinates added to these, in which all samples are 0; the mesh dimension, at most 3, is the sum.
         comm: the ranks that call.
 
     Raises:
-        DataError: unknown name, n too small, noise or seed negative, noise for a table, dimensions out of range.
+        DataError: unknown name, n too small, noise or seed negative, noise for a table, dimensions or lift out of
+            range.
     """
-    return _on_root(comm, lambda: _load(name, n, noise, seed, dimensions, one_unit))
+    return _on_root(comm, lambda: _load(name, n, noise, seed, dimensions, one_unit, lift))
 
 
 def read_csv(
     path: str | Path, *, label: str, features: Sequence[str] | None = None, dimensions: int | None = None,
-    one_unit: bool = False, comm: MPI.Comm = MPI.COMM_WORLD,
+    one_unit: bool = False, lift: int = 0, comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Samples:  # fmt: skip
     """A table with a header line (separated by comma, semicolon or tab); collective, every rank gets the same.
 
@@ -81,15 +84,15 @@ def read_csv(
         path: the file.
         label: name of the column of class labels (any text; classes are sorted, numerically if all are numbers).
         features: names of the feature columns, all others by default.
-        dimensions: as in :func:`load_dataset`.
+        dimensions, lift: as in :func:`load_dataset`.
         one_unit: the features share a unit; keep them in proportion instead of standardising each.
         comm: the ranks that call.
 
     Raises:
         DataError: see :func:`read_points`; also an empty label, a single class, a class of one sample, a constant
-            feature, or dimensions out of range.
+            feature, or dimensions or lift out of range.
     """
-    return _on_root(comm, lambda: _samples_from_csv(Path(path), label, features, dimensions, one_unit))
+    return _on_root(comm, lambda: _samples_from_csv(Path(path), label, features, dimensions, one_unit, lift))
 
 
 def read_points(path: str | Path, feature_names: Sequence[str], *, comm: MPI.Comm = MPI.COMM_WORLD) -> Floats:
@@ -116,103 +119,43 @@ def _on_root[T](comm: MPI.Comm, make: Callable[[], T]) -> T:
     return result  # type: ignore[no-any-return]
 
 
-def _load(name: str, n: int, noise: float | None, seed: int, dimensions: int | None, one_unit: bool | None) -> Samples:
+def _load(
+    name: str, n: int, noise: float | None, seed: int, dimensions: int | None, one_unit: bool | None, lift: int
+) -> Samples:  # fmt: skip
     if name not in DATASETS:
         near = get_close_matches(str(name), DATASETS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise DataError(f"unknown dataset {name!r}; {hint}allowed are {', '.join(DATASETS)}")
     together = DATASETS[name].one_unit if one_unit is None else one_unit
-    if name in _GENERATORS:
-        make, default = _GENERATORS[name]
+    if name in GENERATORS:
+        make, default = GENERATORS[name]
         classes = DATASETS[name].classes
-        _check_generated(name, n, 2 * classes, default if noise is None else noise, seed)
+        check_generated(name, n, 2 * classes, default if noise is None else noise, seed)
         features, labels = make(int(n), float(default if noise is None else noise), int(seed))
         class_names = tuple(str(c) for c in range(classes))
-        return _fitted(features, labels, class_names, ("x1", "x2"), dimensions, together)
+        return _fitted(features, labels, class_names, ("x1", "x2"), dimensions, together, lift)
     if noise is not None:
-        raise DataError(f"noise does not apply to {name}, a table; generated sets are {', '.join(_GENERATORS)}")
+        raise DataError(f"noise does not apply to {name}, a table; generated sets are {', '.join(GENERATORS)}")
     from sklearn import datasets
 
     table = getattr(datasets, f"load_{name}")()
     names = tuple(str(c) for c in table.target_names)
     columns = tuple(str(f) for f in table.feature_names)
-    return _fitted(np.asarray(table.data, dtype=float), np.asarray(table.target), names, columns, dimensions, together)
-
-
-def _check_generated(name: str, n: int, least: int, noise: float, seed: int) -> None:
-    for word, value, low in (("n", n, least), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-            raise DataError(f"{name}: {word} is {value}, must be a whole number of at least {low}")
-    if seed >= 2**32:  # the range of NumPy's legacy generators, which scikit-learn seeds
-        raise DataError(f"{name}: seed is {seed}, must be below 2**32")
-    if isinstance(noise, bool | str) or not (np.isfinite(noise) and noise >= 0):
-        raise DataError(f"{name}: noise is {noise}, must be a number that is not negative")
+    return _fitted(
+        np.asarray(table.data, dtype=float), np.asarray(table.target), names, columns, dimensions, together, lift
+    )
 
 
 def _fitted(
     features: Floats, labels: Ints, class_names: Sequence[str], feature_names: Sequence[str], dimensions: int | None,
-    one_unit: bool,
+    one_unit: bool, lift: int,
 ) -> Samples:  # fmt: skip
-    preprocessing = Preprocessing.fit(features, dimensions, feature_names, one_unit)
+    preprocessing = Preprocessing.fit(features, dimensions, feature_names, one_unit, lift)
     return Samples(features, labels.astype(np.int64), tuple(class_names), tuple(feature_names), preprocessing)
 
 
-def _two_moons(n: int, noise: float, seed: int) -> tuple[Floats, Ints]:
-    from sklearn.datasets import make_moons
-
-    return make_moons(n_samples=n, noise=noise, random_state=seed)  # type: ignore[no-any-return]
-
-
-def _circles(n: int, noise: float, seed: int) -> tuple[Floats, Ints]:
-    from sklearn.datasets import make_circles
-
-    return make_circles(n_samples=n, noise=noise, factor=0.5, random_state=seed)  # type: ignore[no-any-return]
-
-
-def _two_spirals(n: int, noise: float, seed: int) -> tuple[Floats, Ints]:
-    """Radius grows linearly from 1/6 to 1 over turns 0.25 to 1.5: the arms stay 1/3 apart."""
-    rng = np.random.default_rng(seed)
-    labels = _balanced(n, 2, rng)
-    turns = np.sqrt(rng.uniform(0.25**2, 1.5**2, n))  # even along the arc
-    angle = 2 * np.pi * turns + np.pi * labels
-    curve = (turns / 1.5)[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
-    return curve + noise * rng.standard_normal((n, 2)), labels
-
-
-def _gaussians(n: int, noise: float, seed: int) -> tuple[Floats, Ints]:
-    """Centres on the unit circle; noise is the standard deviation of each cluster."""
-    rng = np.random.default_rng(seed)
-    labels = _balanced(n, 3, rng)
-    angle = 2 * np.pi * labels / 3 + np.pi / 2
-    return np.column_stack([np.cos(angle), np.sin(angle)]) + noise * rng.standard_normal((n, 2)), labels
-
-
-def _checkerboard(n: int, noise: float, seed: int) -> tuple[Floats, Ints]:
-    """Uniform on the unit squares of [-2, 2]^2; the label is the parity of row + column."""
-    rng = np.random.default_rng(seed)
-    labels = _balanced(n, 2, rng)
-    column = rng.integers(0, 4, n)
-    row = 2 * rng.integers(0, 2, n) + (column + labels) % 2
-    inside = rng.uniform(0, 1, (n, 2))
-    return np.column_stack([column, row]) - 2.0 + inside + noise * rng.standard_normal((n, 2)), labels
-
-
-def _balanced(n: int, classes: int, rng: np.random.Generator) -> Ints:
-    return rng.permutation(np.arange(n, dtype=np.int64) % classes)
-
-
-# generator and its default noise
-_GENERATORS: dict[str, tuple[Callable[[int, float, int], tuple[Floats, Ints]], float]] = {
-    "two_moons": (_two_moons, 0.1),
-    "circles": (_circles, 0.05),
-    "two_spirals": (_two_spirals, 0.05),
-    "gaussians": (_gaussians, 0.35),
-    "checkerboard": (_checkerboard, 0.0),
-}
-
-
 def _samples_from_csv(
-    path: Path, label: str, features: Sequence[str] | None, dimensions: int | None, one_unit: bool
+    path: Path, label: str, features: Sequence[str] | None, dimensions: int | None, one_unit: bool, lift: int
 ) -> Samples:
     table = names, rows, lines = _read_table(path)
     at = _find_column(path, names, label, "label column")
@@ -229,7 +172,7 @@ def _samples_from_csv(
     labels = np.array([index[mark] for mark in marks], dtype=np.int64)
     check_classes(labels, class_names, f"{path}: column {label!r}")
     check_constant(raw, columns, f"{path}: feature")
-    return _fitted(raw, labels, class_names, columns, dimensions, one_unit)
+    return _fitted(raw, labels, class_names, columns, dimensions, one_unit, lift)
 
 
 def _sorted_names(marks: Sequence[str]) -> tuple[str, ...]:

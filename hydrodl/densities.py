@@ -53,6 +53,11 @@ class Densities:
         """Number C of classes."""
         return len(self.class_names)
 
+    @property
+    def lift(self) -> int:
+        """Number of added coordinates, the last ones, in which all samples are 0."""
+        return 0 if self.preprocessing is None else self.preprocessing.lift
+
     @cached_property
     def masses(self) -> Floats:
         """(rho_c, 1)_h, shape (C,); collective the first time."""
@@ -71,6 +76,9 @@ def densities(samples: Samples, domain: Domain, bandwidth: float = 0.2, steps: i
     b_i = sum_s psi_i(x_s) / n with the hat functions psi_i, then (M + tau K) rho = b or M rho_old with lumped mass M
     and 2 * steps * tau = bandwidth^2. Positive off-diagonal entries of K (obtuse simplices) are moved to the diagonal,
     which adds diffusion there and makes M + tau K an M-matrix: rho > 0 on any mesh. The mass of class c is n_c / n.
+
+    In an added coordinate (``Preprocessing.lift``), where all points are 0, the kernel is the whole density: nearly a
+    Gaussian of standard deviation ``bandwidth``.
 
     On elements of degree > 1 the estimate is made with degree 1 on the same mesh and then interpolated, exactly.
 

@@ -48,15 +48,20 @@ class Readout:
         return cls(anchors, 0.5 * (1.0 - (anchors**2).sum(axis=1)))
 
     @classmethod
-    def aligned(cls, means: ArrayLike) -> Readout:
+    def aligned(cls, means: ArrayLike, lift: int = 0) -> Readout:
         """The spread readout, its anchors turned and dealt out so that sum_c a_c . mean_c is large.
 
         Args:
             means: class means, shape (C, d).
+            lift: number of added coordinates, the last ones. Up to lift + 1 classes have their anchors there, where
+                no class is in the way of another.
         """
         centres = np.atleast_2d(np.asarray(means, dtype=float))
         centres = centres - centres.mean(axis=0)
         classes, dimension = centres.shape
+        if lift and classes <= lift + 1:
+            flat = cls.spread(classes, lift)
+            return cls(np.hstack([np.zeros((classes, dimension - lift)), flat.weights]), flat.offsets)
         anchors = _anchors(classes, dimension)
         best, best_score = anchors, -np.inf
         for start in _rotations(dimension):

@@ -18,9 +18,10 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Preprocessing:
-    """The map from raw features to mesh coordinates: x = ((f - mean) / scale) components / component_scale.
+    """The map from raw features to mesh coordinates: x = ((f - mean) / scale) components / component_scale, 0, ..., 0.
 
-    On the data it was fitted to every coordinate has mean 0 and variance 1 ("standardised units").
+    On the data it was fitted to every coordinate has mean 0 and variance 1 ("standardised units"), but for the added
+    ones, which are 0: what a flow of the plane cannot separate, a disc from the ring around it, it separates in space.
 
     Attributes:
         mean, scale: shape (p,).
@@ -28,6 +29,10 @@ class Preprocessing:
         component_scale: standard deviation along each of them, shape (d,), or None.
         feature_names: p names, used in messages and to find the columns of a table again.
         one_unit: the features share a unit, so that all were divided by one number and kept in proportion.
+        lift: number of coordinates added to every point, all 0.
+
+    Raises:
+        DataError: lift is negative or no whole number.
     """
 
     mean: Floats
@@ -36,6 +41,10 @@ class Preprocessing:
     component_scale: Floats | None = None
     feature_names: tuple[str, ...] = ()
     one_unit: bool = False
+    lift: int = 0
+
+    def __post_init__(self) -> None:
+        _check_lift(self.lift)
 
     @classmethod
     def identity(cls, d: int) -> Preprocessing:
@@ -44,25 +53,29 @@ class Preprocessing:
 
     @classmethod
     def fit(
-        cls, features: ArrayLike, dimensions: int | None = None, names: Sequence[str] = (), one_unit: bool = False
-    ) -> Preprocessing:
-        """Standardise, then keep the ``dimensions`` leading principal components, each rescaled to variance 1.
+        cls, features: ArrayLike, dimensions: int | None = None, names: Sequence[str] = (), one_unit: bool = False,
+        lift: int = 0,
+    ) -> Preprocessing:  # fmt: skip
+        """Standardise, then keep the ``dimensions`` leading principal components, each rescaled to variance 1, then
+        add ``lift`` coordinates that are 0.
 
         Args:
             features: shape (n, p).
-            dimensions: 1, 2 or 3; None keeps up to 3 features as they are and reduces more to 2.
+            dimensions: 1, 2 or 3; None keeps up to 3 features as they are and reduces more to 2. More than p: the
+                missing coordinates are added ones, which says the same as a lift of as many.
             names: p feature names.
             one_unit: the features share a unit (all lengths, all grey levels): divide them by one number, the root of
                 their mean variance, instead of each by its own deviation, which would blow the small ones up.
+            lift: number of coordinates to add; with them there must be at most 3.
 
         Raises:
-            DataError: dimensions out of range, a constant feature, features that span too few directions.
+            DataError: dimensions or lift out of range, a constant feature, features that span too few directions.
         """
         from sklearn.decomposition import PCA
         from sklearn.preprocessing import StandardScaler
 
         raw = np.asarray(features, dtype=float)
-        d = _dimensions(dimensions, raw.shape[1])
+        d, lift = _dimensions(dimensions, raw.shape[1], lift)
         with np.errstate(over="ignore", invalid="ignore"):
             scaler = StandardScaler().fit(raw)
         mean, scale = np.array(scaler.mean_), np.array(scaler.scale_)
@@ -75,7 +88,7 @@ class Preprocessing:
             scale = np.full_like(scale, common if common > 0 else 1.0)
         if d == raw.shape[1]:
             check_constant(raw, names, "feature")
-            return cls(mean, scale, feature_names=tuple(names), one_unit=one_unit)
+            return cls(mean, scale, feature_names=tuple(names), one_unit=one_unit, lift=lift)
         unit = (raw - mean) / scale
         if min(unit.shape) < d:
             raise DataError(f"{len(unit)} rows are too few for {d} principal components")
@@ -84,12 +97,12 @@ class Preprocessing:
         spread = (unit @ components).std(axis=0)
         if not spread[-1] > 1e-10 * spread[0]:
             raise DataError(f"the features span fewer than dimensions = {d} independent directions; ask for fewer")
-        return cls(mean, scale, components, spread, tuple(names), one_unit)
+        return cls(mean, scale, components, spread, tuple(names), one_unit, lift)
 
     @property
     def dimension(self) -> int:
-        """Number d of mesh coordinates."""
-        return int(self.mean.size if self.components is None else self.components.shape[1])
+        """Number d of mesh coordinates, the added ones among them."""
+        return int(self.mean.size if self.components is None else self.components.shape[1]) + self.lift
 
     def apply(self, features: ArrayLike) -> Floats:
         """Raw features, shape (n, p), to points, shape (n, d).
@@ -109,23 +122,23 @@ class Preprocessing:
             name = _column(self.feature_names, column)
             raise DataError(f"features: row {row + 1}, column {name} is {raw[row, column]}, must be a finite number")
         unit = (raw - self.mean) / self.scale
-        if self.components is None or self.component_scale is None:
-            return unit
-        return unit @ self.components / self.component_scale
+        if self.components is not None and self.component_scale is not None:
+            unit = unit @ self.components / self.component_scale
+        return np.hstack([unit, np.zeros((len(unit), self.lift))]) if self.lift else unit
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and strings, fit for JSON; floats survive exactly."""
         arrays = ("mean", "scale", "components", "component_scale")
         content = {name: None if getattr(self, name) is None else getattr(self, name).tolist() for name in arrays}
-        return content | {"feature_names": list(self.feature_names), "one_unit": self.one_unit}
+        return content | {"feature_names": list(self.feature_names), "one_unit": self.one_unit, "lift": self.lift}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Preprocessing:
         """The inverse of :meth:`to_dict`."""
         arrays = ("mean", "scale", "components", "component_scale")
         read = {name: None if content.get(name) is None else np.asarray(content[name], dtype=float) for name in arrays}
-        words = {"feature_names": tuple(content.get("feature_names", ())), "one_unit": bool(content.get("one_unit"))}
-        return cls(**read, **words)  # type: ignore[arg-type]
+        names, one_unit = tuple(content.get("feature_names", ())), bool(content.get("one_unit"))
+        return cls(**read, feature_names=names, one_unit=one_unit, lift=int(content.get("lift", 0)))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +213,8 @@ class Samples:
         train, test = (replace(self, features=self.features[m], labels=self.labels[m]) for m in (~held, held))
         check_classes(train.labels, self.class_names, f"training part of a split with test_fraction {test_fraction}")
         old = self.preprocessing
-        fitted = Preprocessing.fit(train.features, old.dimension, self.feature_names, old.one_unit)
+        kept = old.dimension - old.lift
+        fitted = Preprocessing.fit(train.features, kept, self.feature_names, old.one_unit, old.lift)
         return train.with_preprocessing(fitted), test.with_preprocessing(fitted)
 
 
@@ -208,14 +222,36 @@ def _column(names: Sequence[str], column: int) -> str:
     return repr(names[column]) if column < len(names) else str(column + 1)
 
 
-def _dimensions(dimensions: int | None, p: int) -> int:
+def _dimensions(dimensions: int | None, p: int, lift: int) -> tuple[int, int]:
+    """(coordinates taken from the features, coordinates added)."""
+    _check_lift(lift)
     if dimensions is None:
-        return p if p <= 3 else 2
-    if isinstance(dimensions, bool) or not isinstance(dimensions, int | np.integer) or not 1 <= dimensions <= 3:
+        d = p if p <= 3 else 2
+    elif isinstance(dimensions, bool) or not isinstance(dimensions, int | np.integer) or not 1 <= dimensions <= 3:
         raise DataError(f"dimensions is {dimensions}, must be 1, 2 or 3")
-    if dimensions > p:
-        raise DataError(f"dimensions is {dimensions}, but the data have only {p} feature{'s' * (p > 1)}")
-    return int(dimensions)
+    else:
+        d = min(int(dimensions), p)
+        missing = int(dimensions) - d
+        if missing and lift not in (0, missing):
+            raise DataError(
+                f"dimensions is {dimensions} and lift is {lift}, but {_features(p)} and lift {lift} make {p + lift}"
+            )
+        lift = missing or lift
+    if d + lift > 3:
+        reached = _features(p) if d == p else f"dimensions = {d}"
+        raise DataError(
+            f"lift is {lift}, but {reached} and lift {lift} make {d + lift} dimensions; at most 3 are possible"
+        )
+    return d, int(lift)
+
+
+def _check_lift(lift: Any) -> None:
+    if isinstance(lift, bool) or not isinstance(lift, int | np.integer) or lift < 0:
+        raise DataError(f"lift is {lift!r}, must be a whole number that is not negative")
+
+
+def _features(p: int) -> str:
+    return f"{p} feature{'s' * (p > 1)}"
 
 
 def check_constant(features: Floats, names: Sequence[str], where: str) -> None:

@@ -133,7 +133,7 @@ def test_split_needs_a_sensible_fraction(fraction: float) -> None:
         ({"name": "iris", "noise": 0.1}, "noise does not apply to iris"),
         ({"name": "iris", "dimensions": 4}, "dimensions is 4, must be 1, 2 or 3"),
         ({"name": "iris", "dimensions": 0}, "dimensions is 0, must be 1, 2 or 3"),
-        ({"name": "two_moons", "dimensions": 3}, "dimensions is 3, but the data have only 2 features"),
+        ({"name": "iris", "dimensions": 2, "lift": 2}, "lift is 2, but dimensions = 2 and lift 2 make 4 dimensions"),
     ],
 )
 def test_bad_dataset_requests(arguments: dict[str, object], message: str) -> None:

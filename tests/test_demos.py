@@ -17,6 +17,7 @@ PLANE = {"transport.png", "densities.png", "velocity.png", "convergence.png", "f
 SCRIPTS = {
     "two_moons": (r"^test accuracy ([\d.]+), smallest density", lambda value: value >= 0.99, PLANE),
     "two_spirals": (r"^test accuracy ([\d.]+), smallest density", lambda value: value >= 0.95, PLANE),
+    "circles_lifted": (r"^test accuracy ([\d.]+) lifted", lambda value: value >= 0.985, PLANE),
     "iris": (r"^held-out accuracy, median of \d+ splits: ([\d.]+)", lambda value: value >= 0.93, PLANE),
     "bridge_1d": (r"^bridge: largest error (\S+), allowed", lambda value: value <= 0.02, PLANE - {"transport.png"}),
 }
