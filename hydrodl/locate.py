@@ -81,7 +81,7 @@ def _pull_back(domain: Domain, cells: NDArray[np.int32], points: Floats) -> tupl
     """Reference coordinates (k, d) of point k in cell k by Newton's method, and how far outside the cell it is (k,)."""
     mesh = domain.mesh
     kind = mesh.topology.cell_type
-    shape = _geometry_element(kind, mesh.geometry.cmaps[0])
+    shape = geometry_element(kind, mesh.geometry.cmaps[0])
     corners = mesh.geometry.x[mesh.geometry.dofmaps[0][cells]][:, :, : domain.dimension]
     box = basix.geometry(shape.cell_type)[-1].sum() > 1.5 or domain.dimension == 1
     reference = np.full(points.shape, 0.5 if box else 1 / (domain.dimension + 1))
@@ -111,7 +111,8 @@ def _nearest_inside(reference: Floats, box: bool) -> Floats:
     return positive / np.maximum(1.0, positive.sum(axis=1, keepdims=True))
 
 
-def _geometry_element(kind: Any, coordinates: Any) -> Any:
+def geometry_element(kind: Any, coordinates: Any) -> Any:
+    """The basix element of a mesh's geometry."""
     cell = getattr(basix.CellType, kind.name)
     return basix.create_element(
         basix.ElementFamily.P, cell, coordinates.degree, basix.LagrangeVariant(int(coordinates.variant))

@@ -67,12 +67,7 @@ class Network:
         Raises:
             InputError: points of another dimension, or not finite.
         """
-        try:
-            x = np.atleast_2d(np.asarray(points, dtype=float))
-        except (TypeError, ValueError):
-            raise InputError("points are not a table of numbers") from None
-        if x.ndim != 2 or x.shape[1] != self.domain.dimension or not np.isfinite(x).all():
-            raise InputError(f"points have shape {x.shape}, must be finite and (n, {self.domain.dimension})")
+        x = checked_points(points, self.domain.dimension)
         path = np.empty((len(self._velocity) + 1, *x.shape))
         path[0] = into(self.domain, x)
         for k, step in enumerate(self.solution.problem.layers.steps):
@@ -109,6 +104,21 @@ class Network:
         if not len(samples):
             raise InputError("accuracy needs at least one sample")
         return float((self.predict(samples.features) == samples.labels).mean())
+
+
+def checked_points(points: ArrayLike, dimension: int) -> Floats:
+    """Points as an array (n, d).
+
+    Raises:
+        InputError: another dimension, or not finite.
+    """
+    try:
+        x = np.atleast_2d(np.asarray(points, dtype=float))
+    except (TypeError, ValueError):
+        raise InputError("points are not a table of numbers") from None
+    if x.ndim != 2 or x.shape[1] != dimension or not np.isfinite(x).all():
+        raise InputError(f"points have shape {x.shape}, must be finite and (n, {dimension})")
+    return x
 
 
 def interpolate(domain: Domain, fields: Floats, points: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Figures: data before and after the network, densities, velocity, convergence.
+"""Figures: data before and after the network, decisions, trajectories, densities, velocity, convergence, calibration.
 
 Every function is collective, rank 0 draws, and the path of the picture is returned. All raise InputError if the file
 cannot be written.
@@ -16,8 +16,11 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from hydrodl._animation import animate
 from hydrodl._canvas import axis_names, blend, colour, draw, few_ticks, frame, image, legend, panels
+from hydrodl._decision import plot_calibration, plot_decision
 from hydrodl._raster import PIXELS, Raster, rasterise
+from hydrodl._trajectories import plot_trajectories
 from hydrodl._transport import plot_transport
 from hydrodl.collective import gather
 from hydrodl.domain import Floats
@@ -27,19 +30,36 @@ if TYPE_CHECKING:
     from hydrodl.samples import Samples
     from hydrodl.solution import Solution
 
-__all__ = ["plot_all", "plot_convergence", "plot_densities", "plot_transport", "plot_velocity"]
+__all__ = [
+    "animate",
+    "plot_all",
+    "plot_calibration",
+    "plot_convergence",
+    "plot_decision",
+    "plot_densities",
+    "plot_trajectories",
+    "plot_transport",
+    "plot_velocity",
+]
 ARROWS = ListedColormap(colormaps["viridis"](np.linspace(0, 0.85, 256)))  # without the yellow that fades on white
 
 
 def plot_all(solution: Solution, network: Network, samples: Samples, folder: str | Path) -> list[Path]:
-    """Collective: every figure, as transport.png, densities.png, velocity.png and convergence.png in a folder."""
+    """Collective: every figure that the data give, as NAME.png in a folder.
+
+    NAME is transport, trajectories, densities, velocity and convergence, and decision for a classifier.
+    """
     folder = Path(folder)
-    return [
+    drawn = [
         plot_transport(network, samples, folder / "transport.png"),
+        plot_trajectories(network, samples, folder / "trajectories.png"),
         plot_densities(solution, folder / "densities.png"),
         plot_velocity(solution, folder / "velocity.png"),
         plot_convergence(solution, folder / "convergence.png"),
     ]
+    if solution.problem.readout is not None:
+        drawn.append(plot_decision(network, samples, folder / "decision.png"))
+    return drawn
 
 
 def plot_densities(solution: Solution, path: str | Path, layers: int = 6) -> Path:
@@ -87,14 +107,14 @@ def _spread(count: int, wanted: int) -> list[int]:
     return sorted({round(k) for k in np.linspace(0, count - 1, min(wanted, count))})
 
 
-def plot_velocity(solution: Solution, path: str | Path) -> Path:
-    """The velocity u_k, the residual function of layer k.
+def plot_velocity(solution: Solution, path: str | Path, layers: int = 6) -> Path:
+    """The velocity u_k, the residual function of layer k: the vector field by layer.
 
-    d = 1: an image over (t, x); d = 2: arrows coloured by speed over the total density (grey) of up to six slabs, one
-    scale for all; d = 3: the same on the plane through the middle of x_3.
+    d = 1: an image over (t, x); d = 2: arrows coloured by speed over the total density (grey) of about ``layers`` of
+    the slabs, one scale for all; d = 3: the same on the plane through the middle of x_3.
     """
     problem, domain = solution.problem, solution.problem.domain
-    shown = _spread(len(problem.layers), 6 if domain.dimension > 1 else len(problem.layers))
+    shown = _spread(len(problem.layers), layers if domain.dimension > 1 else len(problem.layers))
     raster, bounds = rasterise(domain, PIXELS[domain.dimension]), domain.bounds
     velocity = [gather(domain, solution.velocity[k]) for k in shown]
     total = [gather(domain, solution.density[k].sum(axis=0)) for k in shown]

@@ -180,7 +180,7 @@ class ReducedFunctional:
         self.sweeps.seconds["assembly"] += perf_counter() - start
 
     def set_loss(self, number: int, loss: Loss) -> None:
-        """Put a loss of the same kind and weight in the place of loss ``number``, e.g. with another readout; collective."""
+        """Put a loss of the same kind and weight in the place of another, such as one with a new readout; collective."""
         self.sweeps.losses[number].set(loss)
         self._have_potential = False
         self._have_parts = False

@@ -17,8 +17,7 @@ from numpy.typing import ArrayLike
 from hydrodl._forms import fills_box
 from hydrodl.domain import Floats
 from hydrodl.errors import InputError
-from hydrodl.inverse import checked_points
-from hydrodl.network import Network
+from hydrodl.network import Network, checked_points
 from hydrodl.neurons import ACTIVATIONS
 
 _BLOCK = 2**20  # hidden values at a time: a wide network of many points would otherwise fill the memory

@@ -17,8 +17,7 @@ from numpy.typing import ArrayLike
 from hydrodl.domain import Floats
 from hydrodl.errors import InputError
 from hydrodl.grid import Grid, spread
-from hydrodl.inverse import checked_points
-from hydrodl.network import Network
+from hydrodl.network import Network, checked_points
 
 
 @dataclass(frozen=True, eq=False)

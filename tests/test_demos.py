@@ -12,14 +12,15 @@ import pytest
 from tests.parallel.launch import launch
 
 DEMOS = Path(__file__).parents[1] / "demos"
-PLANE = {"transport.png", "densities.png", "velocity.png", "convergence.png", "fields.pvd"}
+CURVES = {"densities.png", "velocity.png", "convergence.png", "fields.pvd"}
+PLANE = CURVES | {"transport.png", "trajectories.png", "decision.png"}
 # name: (headline, its number, what the number must be, files)
 SCRIPTS = {
     "two_moons": (r"^test accuracy ([\d.]+), smallest density", lambda value: value >= 0.99, PLANE),
     "two_spirals": (r"^test accuracy ([\d.]+), smallest density", lambda value: value >= 0.95, PLANE),
     "circles_lifted": (r"^test accuracy ([\d.]+) lifted", lambda value: value >= 0.985, PLANE),
     "iris": (r"^held-out accuracy, median of \d+ splits: ([\d.]+)", lambda value: value >= 0.93, PLANE),
-    "bridge_1d": (r"^bridge: largest error (\S+), allowed", lambda value: value <= 0.02, PLANE - {"transport.png"}),
+    "bridge_1d": (r"^bridge: largest error (\S+), allowed", lambda value: value <= 0.02, CURVES),
 }
 FILES = {"report.json", "problem.toml", "solution.h5", *PLANE}
 

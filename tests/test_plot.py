@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import hydrodl  # noqa: F401  # first: it loads the platform in the order that works
 
@@ -20,9 +20,17 @@ from matplotlib.image import imread
 from hydrodl._canvas import COLOURS, axis_names, blend
 from hydrodl._raster import Raster, gather_triangles, rasterise
 from hydrodl.collective import gather_nodes
+from hydrodl.densities import Densities
 from hydrodl.domain import Domain, layers
 from hydrodl.errors import InputError
+from hydrodl.lagrangian import Lagrangian
+from hydrodl.losses import Classification
+from hydrodl.network import Network
 from hydrodl.plot import plot_all, plot_convergence, plot_densities, plot_velocity
+from hydrodl.problem import Problem
+from hydrodl.readout import Readout
+from hydrodl.samples import Preprocessing, Samples
+from hydrodl.solution import Solution
 
 BLUE, ORANGE = (np.array(to_rgb(name)) for name in COLOURS[:2])
 
@@ -31,22 +39,26 @@ def blob(x: np.ndarray, centre: np.ndarray) -> np.ndarray:
     return np.exp(-((x - centre) ** 2).sum(axis=1) / 0.1)
 
 
-def fake(domain: Domain, centres: np.ndarray, steps: int = 3) -> Any:
-    """A solution, network and samples of classes that are blobs at fixed centres, moved by u = 1 in x_1."""
-    depth, x, classes = layers(steps), domain.coordinates[: domain.owned], len(centres)
-    densities = SimpleNamespace(class_names=tuple("abcdefghij"[:classes]), preprocessing=None)
-    readout = SimpleNamespace(logits=lambda points: points @ centres.T)
-    problem = SimpleNamespace(domain=domain, layers=depth, densities=densities, readout=readout)
+def fake(domain: Domain, centres: np.ndarray, steps: int = 3) -> tuple[Solution, Network, Samples]:
+    """A solution, network and samples of classes that are blobs at fixed centres, moved by u = 0.1 in x_1."""
+    x, classes = domain.coordinates[: domain.owned], len(centres)
+    names = tuple("abcdefghij"[:classes])
+    rho = Densities(domain, np.array([blob(x, centre) for centre in centres]), names)
+    loss = Classification(1.0, Readout(centres, np.zeros(classes)))
     velocity = np.zeros((steps, domain.dimension, domain.owned))
     velocity[:, 0] = 0.1
+    density = np.repeat(rho.values[None], steps + 1, axis=0)
     history = [{"iteration": k, "objective": 1 + 0.1**k, "gradient_norm": 0.1**k, "cg_iterations": k} for k in range(4)]
-    density = np.array([[blob(x, centre) for centre in centres]] * (steps + 1))
-    solution = SimpleNamespace(problem=problem, velocity=velocity, density=density, history=tuple(history))
-    shift = 0.1 * np.eye(domain.dimension)[0]
-    network = SimpleNamespace(solution=solution, push=lambda p: np.array([p + t * shift for t in depth.times]))
+    solution = Solution(
+        Problem(domain, layers(steps), rho, Lagrangian(0.02), loss), velocity, density, 0 * density, 0 * density[1:],
+        objective=1.0, parts={}, gradient_norm=0.0, initial_gradient_norm=1.0, converged=True, reason="", iterations=3,
+        hessian_products=6, timings={}, history=tuple(history), min_density=0.0, negative_mass=0.0, mass_error=0.0,
+        peclet=0.0,
+    )  # fmt: skip
     labels = np.arange(60) % classes
     points = centres[labels] + 0.05 * np.random.default_rng(0).normal(size=(60, domain.dimension))
-    return solution, network, SimpleNamespace(points=points, labels=labels, class_names=densities.class_names)
+    identity = Preprocessing.identity(domain.dimension)
+    return solution, Network(solution), Samples(points, labels, names, identity.feature_names, identity)
 
 
 def centres_of(dimension: int) -> np.ndarray:
@@ -107,7 +119,7 @@ def test_blend_shows_class_by_hue_and_density_by_depth() -> None:
 def test_classes_have_different_colours_and_directions_have_names() -> None:
     assert len(set(COLOURS)) == 10
     problem = SimpleNamespace(domain=SimpleNamespace(dimension=2), densities=SimpleNamespace(preprocessing=None))
-    known = SimpleNamespace(components=None, feature_names=("p", "q"), mean=np.ones(2), scale=np.ones(2))
+    known = SimpleNamespace(components=None, feature_names=("p", "q"), mean=np.ones(2), scale=np.ones(2), lift=0)
     for preprocessing, names in (
         (None, ["$x_1$", "$x_2$"]),
         (known, ["p (standardised)", "q (standardised)"]),
@@ -128,12 +140,13 @@ def test_classes_have_different_colours_and_directions_have_names() -> None:
 def test_every_figure_is_drawn_in_class_colours(tmp_path: Path, dimension: int, cells: str, degree: int) -> None:
     domain = Domain.box([-1] * dimension, [1] * dimension, 7, cells=cells, degree=degree)
     files = plot_all(*fake(domain, centres_of(dimension)), tmp_path)
-    names = ["transport.png", "densities.png", "velocity.png", "convergence.png"]
+    drawn = ("transport", "trajectories", "densities", "velocity", "convergence", "decision")
+    names = [f"{name}.png" for name in drawn]
     assert [file.name for file in files] == names and sorted(tmp_path.iterdir()) == sorted(files)
     for file in files:
         picture = imread(file)
         assert min(picture.shape[:2]) > 500 and picture[..., :3].std() > 0.05, file.name
-        if file.stem in ("transport", "densities", "convergence"):
+        if file.stem != "velocity":
             assert len(near(picture, BLUE)) > 50 and len(near(picture, ORANGE)) > 50, file.name
 
 
@@ -154,10 +167,9 @@ def test_velocity_that_vanishes_and_a_history_of_one_step_are_drawn(tmp_path: Pa
         solution, _, _ = fake(Domain.box([-1] * dimension, [1] * dimension, 5), centres_of(dimension), steps=1)
         solution.velocity[:] = 0
         assert plot_velocity(solution, tmp_path / f"{dimension}.png").is_file()
-    solution.history = ({"iteration": 0, "objective": 2.0, "gradient_norm": 0.0, "cg_iterations": 0},)
-    assert plot_convergence(solution, tmp_path / "one.png").is_file()
-    solution.history = ()
-    assert plot_convergence(solution, tmp_path / "none.png").is_file()
+    one = {"iteration": 0, "objective": 2.0, "gradient_norm": 0.0, "cg_iterations": 0}
+    assert plot_convergence(replace(solution, history=(one,)), tmp_path / "one.png").is_file()
+    assert plot_convergence(replace(solution, history=()), tmp_path / "none.png").is_file()
 
 
 def test_picture_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:

@@ -1,0 +1,138 @@
+"""Samples and densities moving through the layers, as an animated picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from hydrodl._canvas import STYLE, axis_names, blend, colour, few_ticks, frame, image, legend, panels, scatter
+from hydrodl._raster import Raster, rasterise
+from hydrodl.collective import attempt, gather
+from hydrodl.domain import Floats
+from hydrodl.errors import InputError
+
+if TYPE_CHECKING:
+    from hydrodl.network import Network
+    from hydrodl.samples import Samples
+
+SHOWN = 400  # samples drawn at most
+PIXELS = {1: 401, 2: 141, 3: 31}
+FORMATS = {".gif": "GIF", ".webp": "WEBP"}
+FRAMES = 48  # about as many between the first and the last layer
+TIME, REST = 80, 900  # milliseconds for which a frame is shown, the first and the last one
+Update = Callable[[Floats, Floats], None]  # of a picture, from densities and sample positions
+
+
+def animate(network: Network, samples: Samples, path: str | Path) -> Path:
+    """Samples and class densities on their way through the layers; between layers both are interpolated linearly.
+
+    d = 1: densities as curves, samples below them; d = 2: densities as colour, as in ``plot_densities``; d = 3: the
+    marginal densities of (x_1, x_2) and the samples seen along x_3. Collective, rank 0 draws.
+
+    Args:
+        network: the trained network.
+        samples: up to 400 of them are shown.
+        path: of the picture, ".gif" or ".webp".
+
+    Raises:
+        InputError: another kind of file, or one that cannot be written.
+    """
+    path, domain = Path(path), network.domain
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(f"{path}: the name of an animation must end in {' or '.join(FORMATS)}")
+    attempt(domain.comm, lambda: path.open("ab").close() if domain.comm.rank == 0 else None)  # before the long work
+    chosen = np.random.default_rng(0).permutation(len(samples))[:SHOWN]
+    paths = network.push(network.preprocessing.apply(samples.features[chosen]))
+    raster = rasterise(domain, PIXELS[domain.dimension])
+    whole = [gather(domain, values) for values in network.solution.density]
+
+    def act() -> None:
+        if raster is not None:
+            fields = np.array([raster(values) for values in whole if values is not None])
+            with rc_context(STYLE):
+                _film(network, samples, path, raster, fields, paths, samples.labels[chosen])
+
+    attempt(domain.comm, act)
+    return path
+
+
+def _film(
+    network: Network, samples: Samples, path: Path, raster: Raster, fields: Floats, paths: Floats, labels: np.ndarray
+) -> None:
+    times, d = network.solution.problem.layers.times, network.domain.dimension
+    if d == 3:
+        fields = np.trapezoid(np.nan_to_num(fields), raster.axes[2], axis=-1)
+    figure, (ax,) = panels(1, bounds=network.domain.bounds if d > 1 else None)
+    update = (_line if d == 1 else _plane)(ax, network, raster, fields, paths, labels)
+    legend(figure, samples.class_names, lines=d == 1)
+    shots = []
+    for moment in np.linspace(0, len(times) - 1, (len(times) - 1) * max(1, round(FRAMES / (len(times) - 1))) + 1):
+        k = min(int(moment), len(times) - 2)
+        s = moment - k
+        update((1 - s) * fields[k] + s * fields[k + 1], (1 - s) * paths[k] + s * paths[k + 1])
+        ax.set_title(f"layer {moment:.1f} of {len(times) - 1},  $t$ = {(1 - s) * times[k] + s * times[k + 1]:.2f}")
+        shots.append(_photograph(figure))
+        figure.set_layout_engine("none")  # laid out once: nothing but the figures of the title moves
+    if path.suffix.lower() == ".gif":
+        shots = _with_palette(shots)
+    shown = [REST, *[TIME] * (len(shots) - 2), REST]
+    with path.open("wb") as file:
+        shots[0].save(
+            file, format=FORMATS[path.suffix.lower()], save_all=True, append_images=shots[1:], duration=shown, loop=0
+        )
+
+
+def _photograph(figure: Figure) -> Image.Image:
+    figure.set_dpi(110)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+
+
+def _with_palette(shots: list[Image.Image]) -> list[Image.Image]:
+    """The shots in 256 colours, as many as a GIF has; one palette for all, or the colours would flicker."""
+    few = [np.asarray(shots[k]) for k in (0, len(shots) // 2, len(shots) - 1)]
+    # maximal coverage: no colour is far off, and markers keep that of their class
+    palette = Image.fromarray(np.concatenate(few)).quantize(256, method=Image.Quantize.MAXCOVERAGE)
+    return [shot.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for shot in shots]
+
+
+def _line(ax: Axes, network: Network, raster: Raster, fields: Floats, paths: Floats, labels: np.ndarray) -> Update:
+    x, top, classes = raster.axes[0], 1.05 * float(fields.max()), fields.shape[1]
+    curves = [ax.plot(x, x, color=colour(c), linewidth=1.4)[0] for c in range(classes)]
+    look: dict[str, Any] = {"marker": "|", "linestyle": "", "markersize": 6, "markeredgewidth": 0.7}
+    rows = [ax.plot([], [], color=colour(c), **look)[0] for c in range(classes)]
+    ax.set(xlim=(x[0], x[-1]), ylim=(-0.06 * (classes + 0.5) * top, top), ylabel="density")
+    ax.set_xlabel(axis_names(network.solution)[0])
+    few_ticks(ax)
+
+    def update(densities: Floats, points: Floats) -> None:
+        for c, (curve, row) in enumerate(zip(curves, rows, strict=True)):
+            own = points[labels == c, 0]
+            curve.set_ydata(densities[c])
+            row.set_data(own, np.full(len(own), -0.06 * (c + 0.75) * top))
+
+    return update
+
+
+def _plane(ax: Axes, network: Network, raster: Raster, fields: Floats, paths: Floats, labels: np.ndarray) -> Update:
+    bounds, largest = network.domain.bounds, float(np.nanmax(fields.sum(axis=1)))
+    image(ax, raster, blend(fields[0], largest))
+    scatter(ax, paths[0, :, :2], labels)
+    frame(ax, (bounds[0][:2], bounds[1][:2]), axis_names(network.solution)[:2], "")
+    clouds = list(zip(np.unique(labels), ax.collections, strict=True))
+
+    def update(densities: Floats, points: Floats) -> None:
+        ax.images[0].set_data(blend(densities, largest).swapaxes(0, 1))
+        for c, cloud in clouds:
+            cloud.set_offsets(points[labels == c, :2])
+
+    return update

@@ -1,0 +1,48 @@
+"""The transport operators L(u_k) of a trained flow as matrices, one slab at a time, outside of training."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydrodl.action import SlabAction
+from hydrodl.halo import Halo
+from hydrodl.problem import Problem
+from hydrodl.solvers import Mass, OperatorFamily, solver_defaults
+
+Floats = NDArray[np.float64]
+
+
+class Generator:
+    """Entries of <L(u) w, v> and of M over owned rows in one sparsity pattern; column w, row v.
+
+    Attributes:
+        pattern: of the owned rows, columns numbered locally; columns: global number of each local column.
+        mass: products and solves with M; mass_values: its entries in the pattern; halo: for stacks of fields.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem, self.halo = problem, Halo(problem.domain)
+        action = self._action = SlabAction(problem.domain, problem.lagrangian)
+        massive = action.nonzeros(action.mass, reduce=True)
+        self.pattern = action.pattern(action.nonzeros(action.generator, reduce=True) | massive, reduce=True)
+        self.columns = action.column_owners()
+        self.mass_values = self.pattern.values(action.assemble(action.mass, reduce=True)).copy()
+        own = action.pattern(massive, reduce=True)
+        values = own.values(action.assemble(action.mass, reduce=True)).copy()
+        self.mass = Mass(problem.domain, own, self.columns, values)
+
+    def values(self, velocity: Floats) -> Floats:
+        """Entries of L(u) for u (d, owned); collective."""
+        local = self.halo.stack(len(velocity))
+        local[:, : self.halo.owned] = velocity
+        self.halo.update(local)
+        self._action.set_slab(local)
+        return self.pattern.values(self._action.assemble(self._action.generator, reduce=True)).copy()
+
+    def family(self, width: int) -> OperatorFamily:
+        """Room for one operator of this pattern, to be solved with ``width`` right-hand sides at once."""
+        settings = solver_defaults(self.problem.domain)
+        return OperatorFamily(
+            self.problem.domain, self.pattern, self.columns, 1, width, options=settings, name="slab operator"
+        )

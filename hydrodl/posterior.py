@@ -1,0 +1,128 @@
+"""Class probabilities averaged over the noise of the network, without sampling.
+
+v_c(t, x), the expected output softmax_c(z(X_T)) of the stochastic network that is at x at time t, solves Kolmogorov's
+backward equation d_t v + u . grad v + nu Laplace v = 0, v(T) = softmax(z). Here it is swept backward with the slab
+matrices of training, A = M - theta Delta L(u): one slab of the forward sweep is
+
+    rho' = (A^-1 M rho - (1 - theta) rho) / theta,      and so      v = (A^-T M v' - (1 - theta) v') / theta
+
+is its exact adjoint, (v', rho')_h = (v, rho)_h: what the densities carried forward is what v predicts. On the robust
+family with theta = 1 every slab takes averages, so that 0 <= v <= 1; the sum over classes is 1 in every case.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hydrodl.domain import Domain
+from hydrodl.errors import InputError
+from hydrodl.generator import Generator
+from hydrodl.halo import Halo
+from hydrodl.network import Network, checked_points, interpolate, into
+from hydrodl.samples import Preprocessing
+from hydrodl.solution import Solution
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Noise-averaged class probabilities as fields over feature space.
+
+    Attributes:
+        domain: feature space.
+        preprocessing: from raw features to mesh coordinates.
+        values: v_c at layers t_0 .. t_N at this rank's owned nodes, shape (N + 1, C, owned).
+    """
+
+    domain: Domain
+    preprocessing: Preprocessing
+    values: Floats
+
+    def at(self, points: ArrayLike, layer: int = 0) -> Floats:
+        """v at mesh coordinates (n, d), for a network entered at a layer; shape (n, C); collective.
+
+        Points outside feature space count as its nearest points, as in ``Network.push``. With theta = 1/2, or outside
+        the robust family, values may leave [0, 1] where the flow is not resolved.
+
+        Raises:
+            InputError: points of another dimension or not finite, or a layer that is not there.
+        """
+        last = len(self.values) - 1
+        if not 0 <= layer <= last:
+            raise InputError(f"layer is {layer}, must lie in 0..{last}")
+        x = into(self.domain, checked_points(points, self.domain.dimension))
+        halo = Halo(self.domain)
+        fields = halo.stack(self.values.shape[1])
+        fields[:, : halo.owned] = self.values[layer]
+        halo.update(fields)
+        return interpolate(self.domain, fields, x)
+
+    def predict_proba(self, features: ArrayLike) -> Floats:
+        """Class probabilities of raw features (n, p), shape (n, C): v(0), clipped to [0, 1], rows scaled to sum 1.
+
+        Raises:
+            DataError: features that are not an (n, p) table of finite numbers.
+        """
+        positive = np.clip(self.at(self.preprocessing.apply(features)), 0.0, 1.0)
+        return positive / positive.sum(axis=1, keepdims=True)
+
+
+def posterior(network: Network | Solution) -> Posterior:
+    """The backward Kolmogorov sweep from the readout's probabilities at the last layer; collective.
+
+    Costs one factorisation and C solves a slab.
+
+    Raises:
+        InputError: a network without a readout.
+        SolverError: a slab operator could not be solved with.
+    """
+    network = Network(network) if isinstance(network, Solution) else network
+    readout, problem = network.readout, network.solution.problem
+    nodes = problem.domain.coordinates[: problem.domain.owned]
+    values = sweep_back(network.solution, readout.probabilities(nodes).T)
+    return Posterior(problem.domain, network.preprocessing, values)
+
+
+def sweep_back(solution: Solution, last: Floats) -> Floats:
+    """Expected values at every layer of functions of the last layer's features; collective.
+
+    Args:
+        solution: velocity and scheme.
+        last: nodal values of the functions, shape (m, owned).
+
+    Returns:
+        shape (N + 1, m, owned), the given ones last.
+
+    Raises:
+        SolverError: a slab operator could not be solved with.
+    """
+    problem, generator = solution.problem, Generator(solution.problem)
+    theta, steps = problem.theta, problem.layers.steps
+    operator = generator.family(len(last))
+    values = np.empty((len(steps) + 1, *last.shape))
+    values[-1] = last
+    try:
+        for k in reversed(range(len(steps))):
+            transport = generator.values(solution.velocity[k])
+            operator.set(0, generator.mass_values - theta * steps[k] * transport)
+            slab = operator.solve(0, generator.mass.apply(values[k + 1]), transpose=True)
+            values[k] = (slab - (1 - theta) * values[k + 1]) / theta
+    finally:
+        operator.destroy()
+    return values
+
+
+def posterior_proba(network: Network | Solution, features: ArrayLike) -> Floats:
+    """Noise-averaged class probabilities of raw features (n, p), shape (n, C), the same on all ranks; collective.
+
+    For several calls keep ``posterior(network)`` and use its ``predict_proba``.
+
+    Raises:
+        InputError: a network without a readout.
+        DataError: features that are not an (n, p) table of finite numbers.
+    """
+    return posterior(network).predict_proba(features)

@@ -1,0 +1,176 @@
+"""The stochastic network dX = u_k(X) dt + sqrt(2 nu) dW itself, path by path.
+
+Every rank makes the same paths from the same random numbers, so that results do not depend on the number of ranks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import ufl
+from dolfinx import fem
+from numpy.typing import ArrayLike, NDArray
+
+from hydrodl.chain import NodePaths, sample_chain
+from hydrodl.domain import Domain
+from hydrodl.draws import sample_density, whole_number
+from hydrodl.errors import InputError
+from hydrodl.grid import Grid, spread
+from hydrodl.halo import Halo
+from hydrodl.network import Network, checked_points, interpolate, into
+
+__all__ = ["NodePaths", "sample_chain", "sample_density", "sample_ends", "sample_paths"]
+
+Floats = NDArray[np.float64]
+Evaluator = Callable[[Floats], Floats]
+PIECE = 20000
+"""Points evaluated at once, at most."""
+
+
+def sample_paths(
+    network: Network, points: ArrayLike, paths: int = 1, seed: int = 0, *, substeps: int = 1,
+    fitted: bool | None = None,
+) -> Floats:  # fmt: skip
+    """Random paths of the stochastic network at all layers; collective.
+
+    Euler-Maruyama steps of length Delta_k / substeps, reflected at the walls of boxes and stopped at the nearest point
+    of other meshes. One substep is the residual network with noise, X + Delta u(X) + sqrt(2 nu Delta) xi; more
+    substeps approach the diffusion.
+
+    Args:
+        network: the trained network.
+        points: mesh coordinates where paths start, shape (n, d).
+        paths: number of paths from each point.
+        seed: of the random numbers.
+        substeps: Euler-Maruyama steps a layer.
+        fitted: which noise. False: the model's nu. True: the nu_h(u) that the densities saw in training, which is
+            larger by O(h^2) where the mesh resolves the flow; its gradient then joins the drift, since the densities
+            obey d_t rho + div(rho u) = div(nu_h grad rho). None: as in training, so that paths follow the densities.
+
+    Returns:
+        shape (N + 1, n, paths, d).
+
+    Raises:
+        InputError: points of another dimension or not finite, paths or substeps < 1, fitted noise with elements of
+            degree > 1.
+    """
+    start = _start(network, points, paths)
+    shape = (-1, paths, network.domain.dimension)
+    return np.array([x.reshape(shape) for x in _states(network, start, seed, substeps, fitted)])
+
+
+def sample_ends(
+    network: Network, points: ArrayLike, paths: int = 1, seed: int = 0, *, substeps: int = 1,
+    fitted: bool | None = None,
+) -> Floats:  # fmt: skip
+    """The last layer of :func:`sample_paths` alone, shape (n, paths, d); collective."""
+    states = _states(network, _start(network, points, paths), seed, substeps, fitted)
+    return deque(states, maxlen=1)[0].reshape(-1, paths, network.domain.dimension)
+
+
+def _start(network: Network, points: ArrayLike, paths: int) -> Floats:
+    whole_number("paths", paths, least=1)
+    x = checked_points(points, network.domain.dimension)
+    return np.repeat(into(network.domain, x), paths, axis=0)
+
+
+def _states(network: Network, x: Floats, seed: int, substeps: int, fitted: bool | None) -> Iterator[Floats]:
+    """X at t_0 .. t_N, shape (n, d) each."""
+    whole_number("substeps", substeps, least=1)
+    rng, dynamics, domain = np.random.default_rng(seed), _Dynamics(network, fitted), network.domain
+    yield x
+    for k, step in enumerate(network.solution.problem.layers.steps):
+        drift_and_noise, length = dynamics.of(k), step / substeps
+        for _ in range(substeps):
+            found = drift_and_noise(x)
+            kick = np.sqrt(2 * length * found[:, -1:]) * rng.standard_normal(x.shape)
+            x = reflected(domain, x + length * found[:, :-1] + kick)
+        yield x
+
+
+def reflected(domain: Domain, points: Floats) -> Floats:
+    """Points (n, d) folded back at the walls of a uniform box, else moved to the nearest point of the mesh."""
+    if not domain.uniform_box:
+        return into(domain, points)
+    low, high = domain.bounds
+    period = np.mod(points - low, 2 * (high - low))
+    return np.clip(low + np.minimum(period, 2 * (high - low) - period), low, high)
+
+
+class _Dynamics:
+    """Drift and diffusivity of a slab: (u, nu), or (u + grad nu_h, nu_h)."""
+
+    def __init__(self, network: Network, fitted: bool | None) -> None:
+        self._network, domain = network, network.domain
+        physics = network.solution.problem.lagrangian
+        trained = domain.lumped if physics.fitted is None else physics.fitted
+        self._nu, self._fitted = float(physics.noise), trained if fitted is None else fitted
+        self._fields, self._halo = _Fields(domain), Halo(domain)
+        if not self._fitted:
+            return
+        if domain.degree > 1:
+            raise InputError(f"fitted noise needs elements of degree 1, these have {domain.degree}; use fitted=False")
+        v, self._diffusivity = ufl.TestFunction(domain.V), fem.Function(domain.V)
+        self._slopes = [fem.form(self._diffusivity.dx(i) * v * domain.dx) for i in range(domain.dimension)]
+        self._mass = self._assembled(fem.form(fem.Constant(domain.mesh, 1.0) * v * domain.dx))
+        self._h = self._assembled(fem.form(domain.edge_length * v * domain.dx)) / self._mass
+
+    def _assembled(self, form: fem.Form) -> Floats:
+        out = self._halo.stack(1)
+        fem.assemble_vector(out[0], form)
+        self._halo.accumulate(out)
+        return out[0, : self._halo.owned]
+
+    def of(self, k: int) -> Evaluator:
+        """Points (n, d) -> drift and, last, diffusivity (n, d + 1) of slab k; collective, and so is what it returns."""
+        network, velocity = self._network, self._network.solution.velocity[k]
+        if self._fitted:
+            return self._fields.evaluator(self._with_fitted(velocity))
+        if network.solution.coefficients is None:
+            drift = self._fields.evaluator(velocity)
+        else:  # neurons are evaluated as they are, not by their interpolant
+
+            def drift(points: Floats) -> Floats:
+                return network.velocity(k, points)
+
+        return lambda points: np.pad(drift(points), ((0, 0), (0, 1)), constant_values=self._nu)
+
+    def _with_fitted(self, velocity: Floats) -> Floats:
+        """u + grad nu_h and nu_h at owned nodes, shape (d + 1, owned)."""
+        diffusivity = np.sqrt(self._nu**2 + self._h**2 * (velocity**2).sum(axis=0))
+        local = self._halo.stack(1)
+        local[0, : self._halo.owned] = diffusivity
+        self._halo.update(local)
+        self._diffusivity.x.array[:] = local[0]
+        gradient = np.array([self._assembled(form) / self._mass for form in self._slopes])
+        return np.concatenate([velocity + gradient, diffusivity[None]])
+
+
+class _Fields:
+    """Nodal fields of the network's domain at many points, the same on all ranks.
+
+    On uniform boxes of degree 1 every rank interpolates on a grid of its own, much faster than the search for cells
+    that other meshes need.
+    """
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain, self._halo = domain, Halo(domain)
+        self._grid = Grid.of(domain) if domain.uniform_box and domain.degree == 1 else None
+
+    def evaluator(self, values: Floats) -> Evaluator:
+        """Points (n, d) -> (n, m) for nodal values (m, owned); collective, and so is what it returns."""
+        if self._grid is not None:
+            grid, order = self._grid
+            everywhere = spread(self._domain, order, grid.size, values)
+            return lambda points: _in_parts(lambda part: grid.interpolate(everywhere, part), points)
+        local = self._halo.stack(len(values))
+        local[:, : self._halo.owned] = values
+        self._halo.update(local)
+        return lambda points: _in_parts(lambda part: interpolate(self._domain, local, part), points)
+
+
+def _in_parts(evaluate: Evaluator, points: Floats) -> Floats:
+    """The same in pieces that fit into the cache, and a little memory."""
+    return np.concatenate([evaluate(part) for part in np.array_split(points, 1 + len(points) // PIECE)])
