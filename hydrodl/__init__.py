@@ -6,6 +6,11 @@ Training is a mean-field control problem, posed in DOLFINx, discretised by one d
 
 from hydrodl import _platform  # noqa: F401, I001  (first: it orders the compiled libraries)
 
+from typing import TYPE_CHECKING, Any
+
+from hydrodl.bridge import Bridge, bridge
+from hydrodl.calibration import Calibration, calibration
+from hydrodl.controls import Controls
 from hydrodl.data import DATASETS, load_dataset, read_csv
 from hydrodl.densities import Densities, Gaussian, densities, densities_from_function, mixture, sample_mixture
 from hydrodl.domain import Domain, Layers, layers
@@ -14,7 +19,16 @@ from hydrodl.evolve import evolve
 from hydrodl.flow import Flow
 from hydrodl.lagrangian import Entropy, Focusing, Lagrangian, Power
 from hydrodl.losses import Classification, Density, Position
+from hydrodl.draws import sample_density
+from hydrodl.holdout import HeldOut, leave_one_out
+from hydrodl.inverse import inverse_push
 from hydrodl.network import Network
+from hydrodl.neurons import Neurons
+from hydrodl.onnxfile import exact_form, write_onnx
+from hydrodl.posterior import Posterior, posterior
+from hydrodl.sampling import sample_chain, sample_paths
+from hydrodl.snapshots import Snapshots, read_snapshots, snapshots
+from hydrodl.wasserstein import wasserstein
 from hydrodl.problem import Problem
 from hydrodl.readout import Readout
 from hydrodl.recommend import recommend
@@ -24,11 +38,18 @@ from hydrodl.solution import Solution
 from hydrodl.train import train
 from hydrodl.verification import hessian_symmetry, taylor_orders
 
+if TYPE_CHECKING:
+    from hydrodl.estimator import HydroClassifier
+    from hydrodl.transport import HydroTransport
+
 __version__ = "0.1.0"
 
 __all__ = [
     "DATASETS",
+    "Bridge",
+    "Calibration",
     "Classification",
+    "Controls",
     "DataError",
     "Densities",
     "Density",
@@ -37,30 +58,60 @@ __all__ = [
     "Flow",
     "Focusing",
     "Gaussian",
+    "HeldOut",
+    "HydroClassifier",
+    "HydroTransport",
     "InputError",
     "Lagrangian",
     "Layers",
     "MeshError",
     "Network",
+    "Neurons",
     "Position",
+    "Posterior",
     "Power",
     "Preprocessing",
     "Problem",
     "Readout",
     "ReducedFunctional",
     "Samples",
+    "Snapshots",
     "Solution",
     "SolverError",
+    "bridge",
+    "calibration",
     "densities",
     "densities_from_function",
     "evolve",
+    "exact_form",
     "hessian_symmetry",
+    "inverse_push",
     "layers",
+    "leave_one_out",
     "load_dataset",
     "mixture",
+    "posterior",
     "read_csv",
+    "read_snapshots",
     "recommend",
+    "sample_chain",
+    "sample_density",
     "sample_mixture",
+    "sample_paths",
+    "snapshots",
     "taylor_orders",
     "train",
+    "wasserstein",
+    "write_onnx",
 ]
+
+_LATER = {"HydroClassifier": "hydrodl.estimator", "HydroTransport": "hydrodl.transport"}
+
+
+def __getattr__(name: str) -> Any:
+    """The estimators when they are first asked for: scikit-learn is slow to import and the command line has no use."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_LATER[name]), name)

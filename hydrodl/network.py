@@ -81,6 +81,12 @@ class Network:
             return interpolate(self.domain, self._velocity[k], points)
         return self._hidden.values(k, points) @ self.solution.coefficients[k].T
 
+    def inverse(self, points: ArrayLike, *, failures: str = "warn") -> Floats:
+        """``push`` run backwards from the last layer, see :func:`~hydrodl.inverse.inverse_push`."""
+        from hydrodl.inverse import inverse_push  # which needs this module
+
+        return inverse_push(self, points, failures=failures)
+
     def transform(self, features: ArrayLike) -> Floats:
         """The last layer's features of raw features (n, p), shape (n, d)."""
         return self.push(self.preprocessing.apply(np.asarray(features, dtype=float)))[-1]

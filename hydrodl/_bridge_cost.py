@@ -1,0 +1,63 @@
+"""What a bridge costs: its work in mesh units and in raw units, and Sinkhorn's regularised cost from it."""
+
+from __future__ import annotations
+
+import numpy as np
+import ufl
+from dolfinx import fem
+
+from hydrodl.domain import Floats
+from hydrodl.flow import Flow
+from hydrodl.halo import Halo
+from hydrodl.kernel import integrals, moment
+from hydrodl.samples import Preprocessing
+from hydrodl.solution import Solution
+
+
+def raw_map(preprocessing: Preprocessing | None, dimension: int) -> Floats:
+    """A, shape (p, d), with f = mean + A x the raw features of mesh coordinates x; the identity without preprocessing.
+
+    Added coordinates (``lift``) have no raw feature: their columns are 0.
+    """
+    if preprocessing is None:
+        return np.eye(dimension)
+    back = np.diag(preprocessing.scale)
+    if preprocessing.components is not None and preprocessing.component_scale is not None:
+        back = back @ preprocessing.components * preprocessing.component_scale
+    return np.pad(back, ((0, 0), (0, dimension - back.shape[1])))
+
+
+def raw_metric(preprocessing: Preprocessing | None, dimension: int) -> Floats:
+    """A^T A, shape (d, d): the square of a way x in raw units is x.(A^T A x)."""
+    back = raw_map(preprocessing, dimension)
+    return back.T @ back
+
+
+def kinetic_cost(solution: Solution, metric: Floats) -> float:
+    """int_0^T int R u.(metric u) / 2 dx dt in the scheme's own rule; collective."""
+    flow, domain = Flow.of(solution), solution.problem.domain
+    halo = Halo(domain)
+    d, slabs = domain.dimension, len(flow.layers)
+    fields = halo.stack(slabs, d + 1)
+    fields[:, :d, : halo.owned] = flow.velocity
+    fields[:, d, : halo.owned] = flow.slab_density.sum(axis=1)
+    halo.update(fields)
+    functions = [fem.Function(domain.V) for _ in range(d + 1)]
+    u, total = ufl.as_vector(functions[:d]), functions[d]
+    weights = fem.Constant(domain.mesh, np.asarray(metric, dtype=float))
+    form = fem.form(0.5 * total * ufl.dot(u, weights * u) * domain.dx)
+    cost = 0.0
+    for step, values in zip(flow.layers.steps, fields, strict=True):
+        for function, nodal in zip(functions, values, strict=True):
+            function.x.array[:] = nodal
+        cost += step * fem.assemble_scalar(form)
+    return float(domain.comm.allreduce(cost))
+
+
+def sinkhorn_cost(solution: Solution, cost: float) -> float:
+    """T cost - reg (int b log b + d/2 log(2 pi reg)) with reg = 2 nu T and b the last density; collective."""
+    problem, last = solution.problem, np.maximum(solution.density[-1], 0.0)
+    reg = 2 * float(problem.lagrangian.noise) * problem.layers.depth  # type: ignore[arg-type]
+    content = np.where(last > 0, last * np.log(np.where(last > 0, last, 1.0)), 0.0)
+    entropy = float(integrals(problem.domain, moment(problem.domain), content).sum())
+    return problem.layers.depth * cost - reg * (entropy + problem.domain.dimension / 2 * np.log(2 * np.pi * reg))

@@ -1,0 +1,77 @@
+"""How wide the kernel of a density estimate should be: the width that best predicts each sample from the others."""
+
+from __future__ import annotations
+
+import numpy as np
+from mpi4py import MPI
+from scipy.spatial.distance import cdist
+from scipy.special import logsumexp
+
+from hydrodl.data import _on_root
+from hydrodl.errors import DataError
+from hydrodl.samples import Floats, Samples
+
+WIDTHS = np.geomspace(0.05, 1.0, 27)
+"""The widths that are tried, in standardised units."""
+
+MOST = 1500
+"""Samples of a class that are looked at; of more, as many drawn at random."""
+
+
+def choose_bandwidth(samples: Samples, *, comm: MPI.Comm = MPI.COMM_WORLD) -> float:
+    """The kernel width h that maximises the leave-one-out likelihood of the class densities; collective.
+
+    h = argmax over ``WIDTHS`` of sum over classes c and samples i of c: log 1/(n_c - 1) sum_{j != i} N(x_i - x_j; h^2)
+
+    It knows nothing of a mesh or of a classifier. Of classes of more than ``MOST`` samples it looks at a fixed random
+    choice, for which the usual law h ~ n^(-1/(d + 4)) makes up. Samples at the very same place do not speak for each
+    other, else rounded data would ask for no width at all. Added coordinates (``Preprocessing.lift``) do not count.
+
+    This is the width for a classifier that compares the densities as they are. A flow blurs them itself, by its noise
+    and by the mesh, and is regular by its cost: half of this width is what serves it best (``benchmarks/accuracy.py``).
+
+    Args:
+        samples: their standardised ``points`` are used.
+        comm: the ranks that call; one of them computes.
+
+    Returns:
+        h, between 0.05 and 1.
+
+    Raises:
+        DataError: no class with samples at two places.
+    """
+    return _on_root(comm, lambda: _choose(samples))
+
+
+def _choose(samples: Samples) -> float:
+    points = samples.points[:, : samples.preprocessing.dimension - samples.preprocessing.lift]
+    d = points.shape[1]
+    scores, counted, drawn = np.zeros(len(WIDTHS)), 0, 0
+    for c in range(samples.classes):
+        place = _some(points[samples.labels == c])
+        if len(place) > 1 and (np.ptp(place, axis=0) > 0).any():
+            scores += _likelihood(place)
+            counted += int(samples.counts[c])
+            drawn += len(place)
+    if not counted:
+        raise DataError("a bandwidth cannot be chosen: no class has samples at two places")
+    chosen = float(WIDTHS[int(np.argmax(scores))]) * (drawn / counted) ** (1 / (d + 4))
+    return float(np.clip(chosen, WIDTHS[0], WIDTHS[-1]))
+
+
+def _some(points: Floats) -> Floats:
+    if len(points) <= MOST:
+        return points
+    return points[np.random.default_rng(0).permutation(len(points))[:MOST]]
+
+
+def _likelihood(points: Floats) -> Floats:
+    """Leave-one-out log likelihood of points (n, d) for all widths."""
+    squares = cdist(points, points, "sqeuclidean")
+    squares[squares == 0] = np.inf  # the sample itself, and others at its place
+    places = len(points) - np.isinf(squares).sum(axis=1)
+    scores = []
+    for width in WIDTHS:
+        density = logsumexp(-squares / (2 * width**2), axis=1) - np.log(places) - points.shape[1] * np.log(width)
+        scores.append(float(density.sum()))
+    return np.array(scores)

@@ -1,0 +1,267 @@
+"""Schroedinger bridges with exact ends: the flow of least work that takes a density to given densities.
+
+    minimise  int_0^T int rho |u|^2 / 2 dx dt     over  d_t rho + div(rho u) = nu Laplace rho,
+    rho(0) = start,   rho(t_j) = rho*_j  at the layers j of the targets.
+
+A loss of finite weight lambda leaves an error of order 1 / lambda, and a large weight is hard to solve. The method of
+multipliers keeps the weight and moves the target instead. Both divergences absorb the multiplier mu of the constraint:
+
+    l2:  <mu, rho> + lambda/2 |rho - rho*|^2     = lambda/2 |rho - s|^2 + const.,     s = rho* - mu / lambda
+    KL:  <mu, rho> + lambda KL(rho || rho*)      = lambda KL(rho || s) + const.,      s = rho* exp(-mu / lambda)
+
+so that every round is an ordinary training problem, started from the flow of the round before, and then
+mu += lambda (rho - rho*), or mu += lambda log(rho / rho*). The second is an implicit step of what Sinkhorn's algorithm
+does to its end potential: an error shrinks by about 2 nu / (2 nu + lambda) a round where it oscillates, and by
+s^2 / (s^2 + lambda T) where it shifts a cloud of deviation s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hydrodl._bridge_cost import kinetic_cost, raw_metric, sinkhorn_cost
+from hydrodl._multipliers import Multipliers, first_weight
+from hydrodl.densities import Densities
+from hydrodl.domain import Floats, Layers
+from hydrodl.errors import InputError, check_number
+from hydrodl.lagrangian import Lagrangian
+from hydrodl.optimiser import Monitor
+from hydrodl.problem import Problem
+from hydrodl.solution import Solution
+from hydrodl.train import train
+
+__all__ = ["Bridge", "bridge"]
+
+REACHED = "distance below the tolerance"
+METHODS = ("augmented", "penalty")
+DECAY = 1e-3  # of a bridge for which only the noise is given: keeps the velocity of empty regions bounded
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Bridge:
+    """A flow that meets its targets, or the best one found.
+
+    Attributes:
+        solution: of the last round; its losses are those of the last round, with the shifted targets.
+        targets: layer index -> the densities asked for there.
+        distances: layer index -> relative L1 distance sum_c int |rho_c(t_j) - rho*_c| / sum_c int rho*_c.
+        tolerance: what the distances were to reach.
+        converged: they did, and the last round's optimiser converged; reason: in words.
+        rounds: number of training problems solved; history: a mapping for each of them.
+        cost: the work int int R |u|^2 / 2 dx dt in mesh units, without decay, potential and losses.
+        raw_cost: the same in the units of the raw features: |u|^2 becomes sum_i scale_i^2 |u_i|^2, and through
+            principal components |A u|^2 with f = mean + A x. It is the work of the flow that was found, which is the
+            least in mesh units; it is the least in raw units too if these are one factor apart (one_unit, no
+            components). Added coordinates (lift) do not count. Equal to ``cost`` without preprocessing.
+        multipliers: layer index -> mu, shape (C, owned).
+        divergence: which of the two they belong to.
+    """
+
+    solution: Solution
+    targets: Mapping[int, Densities]
+    distances: Mapping[int, float]
+    tolerance: float
+    converged: bool
+    reason: str
+    history: tuple[Mapping[str, Any], ...]
+    cost: float
+    raw_cost: float
+    multipliers: Mapping[int, Floats]
+    divergence: str
+
+    @property
+    def rounds(self) -> int:
+        """Number of training problems solved."""
+        return len(self.history)
+
+    @property
+    def distance(self) -> float:
+        """The largest of the distances."""
+        return max(self.distances.values())
+
+    @property
+    def regularisation(self) -> float:
+        """2 nu T, what Sinkhorn's algorithm calls reg for the cost |x - y|^2 / 2 (mesh units)."""
+        return 2 * float(self.solution.problem.lagrangian.noise) * self.solution.problem.layers.depth
+
+    @property
+    def sinkhorn_cost(self) -> float:
+        """<pi, |x - y|^2 / 2> + reg KL(pi | a x b) of the plan pi between the ends a = start, b = rho(T) (mesh units).
+
+        From the work of the bridge: T work - reg (int b log b + d/2 log(2 pi reg)). This is what POT's Sinkhorn
+        computes with reg = ``regularisation``, and goes to W_2^2 / 2 as the noise goes to 0. Collective.
+
+        Raises:
+            InputError: several classes or several targets, for which there is no single plan.
+        """
+        if self.solution.problem.classes > 1 or len(self.targets) > 1:
+            raise InputError("sinkhorn_cost: there is one plan only for a bridge of one class to one target")
+        return sinkhorn_cost(self.solution, self.cost)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
+
+    def __str__(self) -> str:
+        state = "converged" if self.converged else "NOT CONVERGED"
+        return (
+            f"{state} ({self.reason}): work {self.cost:.6g} ({self.raw_cost:.6g} in raw units), distance "
+            f"{self.distance:.1e} to its target{'s' * (len(self.targets) > 1)}, {self.rounds} rounds"
+        )
+
+
+def bridge(
+    start: Densities, targets: Densities | Mapping[int, Densities], layers: Layers, physics: Lagrangian | float, *,
+    tolerance: float = 1e-3, method: str = "augmented", divergence: str = "kl", weight: float | None = None,
+    floor: float = 1e-8, max_rounds: int = 20, scheme: str = "euler-box", initial: Floats | Bridge | None = None,
+    options: Mapping[str, Any] | None = None, monitor: Monitor | None = None,
+) -> Bridge:  # fmt: skip
+    """The flow of least work from one density to given densities, by a loop of training problems; collective.
+
+    The loop stops after the first round whose optimiser converged with every relative L1 distance at most
+    ``tolerance``; or, not converged, after ``max_rounds``, when the optimiser failed in the first round or in two
+    rounds in turn, or when the monitor asks for it.
+
+    The default scheme is positive and first order in the layer thickness. For an accurate work make the cell Peclet
+    number |u| h / (2 nu) less than 1 (``solution.peclet``) and switch the fitted diffusion off
+    (``Lagrangian(noise, decay=1e-4, fitted=False)``); then halve the layers' thickness and extrapolate, or take
+    the "midpoint" scheme.
+
+    Args:
+        start: rho(0).
+        targets: the densities at the last layer, or a mapping from layer indices 1..N to densities; on the same
+            domain, with the classes and class masses of the start.
+        layers: partition of depth.
+        physics: the running cost and noise; or the noise alone, with a decay of 1e-3 and nothing else.
+        tolerance: the relative L1 distance to reach, at every target.
+        method: "augmented", the method of multipliers (the weight grows, threefold, only after a round that gains less
+            than a factor 4), or "penalty", no multipliers and a weight that grows tenfold every round.
+        divergence: "kl" or "l2"; KL is the better one wherever the densities stay positive.
+        weight: of the first round; default 2 for KL and 2 over the mean density of the target for l2. A larger one
+            needs fewer rounds, but pulls so hard at the start that an unfitted scheme may lose its positivity.
+        floor: of the KL divergence, see :class:`~hydrodl.losses.Density`.
+        max_rounds: limit of training problems.
+        scheme: "euler-box" or "midpoint".
+        initial: a velocity (N, d, owned), or a Bridge whose velocity and multipliers to go on from, on the same domain
+            and with as many targets and the same divergence, but with another decay, noise, scheme or partition.
+        options, monitor: as in :func:`~hydrodl.train`; the monitor's mapping has "round" and "weight" as well.
+
+    Raises:
+        InputError: targets that do not fit the start (layer, domain, classes, masses), arguments out of range.
+        SolverError: see :func:`~hydrodl.train`.
+    """
+    lagrangian = physics if isinstance(physics, Lagrangian) else Lagrangian(physics, decay=DECAY)
+    goals = _goals(start, targets, layers, tolerance)
+    _check(tolerance, method, divergence, max_rounds)
+    loop = Multipliers(
+        start, goals, divergence, floor, first_weight(goals, divergence, weight), _kept(initial, goals, divergence)
+    )
+    velocity = _on_layers(initial.solution, layers) if isinstance(initial, Bridge) else initial
+    history: list[dict[str, Any]] = []
+    while True:
+        problem = Problem(start.domain, layers, start, lagrangian, loop.losses(), scheme)
+        solution = train(problem, options=options, initial=velocity, monitor=_told(monitor, len(history) + 1, loop))
+        velocity = solution.velocity
+        history.append(_line(solution, loop))
+        reason = _why_stop(history, loop.distances(solution), tolerance, max_rounds)
+        if reason:
+            break
+        loop.advance(solution, method)
+    metric = raw_metric(start.preprocessing, start.domain.dimension)
+    return Bridge(
+        solution, goals, loop.distances(solution), tolerance, reason == REACHED, reason, tuple(history),
+        kinetic_cost(solution, np.eye(start.domain.dimension)), kinetic_cost(solution, metric), loop.values,
+        divergence,
+    )  # fmt: skip
+
+
+def _goals(
+    start: Densities, targets: Densities | Mapping[int, Densities], layers: Layers, tolerance: float
+) -> dict[int, Densities]:
+    """The targets by layer, checked; collective."""
+    given = {len(layers): targets} if isinstance(targets, Densities) else dict(targets)
+    if not given:
+        raise InputError("targets: at least one is needed")
+    for layer, goal in given.items():
+        if isinstance(layer, bool) or not isinstance(layer, int | np.integer) or not 1 <= layer <= len(layers):
+            raise InputError(f"target layer is {layer!r}, must be a whole number in 1..{len(layers)}")
+        if not isinstance(goal, Densities):
+            raise InputError(f"target at layer {layer} is {type(goal).__name__}, must be Densities")
+        if goal.domain is not start.domain or goal.values.shape != start.values.shape:
+            raise InputError(
+                f"target at layer {layer} has {goal.classes} densities for {start.classes} classes, or was made on "
+                "another domain; give one per class on the start's domain"
+            )
+        gap = np.abs(goal.masses - start.masses)
+        if gap.sum() > tolerance / 2:
+            c = int(np.argmax(gap))
+            raise InputError(
+                f"target at layer {layer}: class {goal.class_names[c]!r} has mass {goal.masses[c]:.6g}, the start has "
+                f"{start.masses[c]:.6g}; a flow keeps the mass of every class"
+            )
+    return {int(layer): given[layer] for layer in sorted(given)}
+
+
+def _check(tolerance: float, method: str, divergence: str, max_rounds: int) -> None:
+    check_number("tolerance", tolerance, positive=True)
+    if method not in METHODS:
+        raise InputError(f"method is {method!r}, must be {' or '.join(map(repr, METHODS))}")
+    if divergence not in ("kl", "l2"):
+        raise InputError(f"divergence is {divergence!r}, must be 'l2' or 'kl'")
+    if isinstance(max_rounds, bool) or not isinstance(max_rounds, int | np.integer) or max_rounds < 1:
+        raise InputError(f"max_rounds is {max_rounds!r}, must be a whole number of at least 1")
+
+
+def _kept(
+    initial: Floats | Bridge | None, goals: Mapping[int, Densities], divergence: str
+) -> Mapping[int, Floats] | None:
+    """The multipliers of a bridge to go on from, target by target in the order of depth."""
+    if not isinstance(initial, Bridge):
+        return None
+    there = [mu for _, mu in sorted(initial.multipliers.items())]
+    fits = len(there) == len(goals) and all(
+        mu.shape == g.values.shape for mu, g in zip(there, goals.values(), strict=False)
+    )
+    if initial.divergence != divergence or not fits:
+        raise InputError(
+            "initial is a bridge with another number of targets, on another domain or in another divergence"
+        )
+    return dict(zip(goals, there, strict=True))
+
+
+def _on_layers(solution: Solution, layers: Layers) -> Floats:
+    """The velocity of a solution on another partition of the same depth: that of the slab around each slab's middle."""
+    times = solution.problem.layers.times / solution.problem.layers.depth
+    middles = (layers.times[1:] + layers.times[:-1]) / (2 * layers.depth)
+    return solution.velocity[np.searchsorted(times, middles) - 1]
+
+
+def _told(monitor: Monitor | None, number: int, loop: Multipliers) -> Monitor | None:
+    """The caller's monitor, told the round as well."""
+    if monitor is None:
+        return None
+    return lambda step: monitor(step | {"round": number, "weight": loop.weight})
+
+
+def _line(solution: Solution, loop: Multipliers) -> dict[str, Any]:
+    """What the history says of a round."""
+    return {
+        "weight": loop.weight, "distances": loop.distances(solution), "objective": solution.objective,
+        "converged": solution.converged, "reason": solution.reason, "iterations": solution.iterations,
+        "hessian_products": solution.hessian_products,
+    }  # fmt: skip
+
+
+def _why_stop(history: list[dict[str, Any]], distances: Mapping[int, float], tolerance: float, max_rounds: int) -> str:
+    """Why the loop ends here; nothing if it goes on."""
+    last = history[-1]
+    if last["converged"] and max(distances.values()) <= tolerance:
+        return REACHED
+    if last["reason"] == "stopped by the monitor" or not any(line["converged"] for line in history[-2:]):
+        return f"round {len(history)}: {last['reason']}"
+    if len(history) == max_rounds:
+        return f"distance {max(distances.values()):.1e} after max_rounds = {max_rounds}"
+    return ""

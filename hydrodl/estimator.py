@@ -1,0 +1,213 @@
+"""The network as a scikit-learn classifier."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from hydrodl._fitting import (
+    SOLVING,
+    KeepsSolution,
+    agreed,
+    check_choices,
+    communicator,
+    preprocess,
+    seed_of,
+    step_line,
+    width_of,
+)  # fmt: skip
+from hydrodl.densities import densities
+from hydrodl.domain import Domain, layers
+from hydrodl.errors import check_number
+from hydrodl.grid import Grid, spread
+from hydrodl.lagrangian import Lagrangian
+from hydrodl.logistic import logistic_readout
+from hydrodl.losses import Classification
+from hydrodl.neurons import Neurons
+from hydrodl.posterior import posterior
+from hydrodl.problem import Problem
+from hydrodl.samples import Samples
+from hydrodl.solution import Solution
+from hydrodl.train import train
+
+Floats = NDArray[np.float64]
+
+NODES = {1: 121, 2: 61, 3: 17}
+"""Default nodes per direction of the data, by the dimension of feature space."""
+
+NARROWER = 0.5
+"""Default bandwidth over the one that best predicts a sample from the others: noise and mesh blur the rest."""
+
+ADDED = 1.0
+"""Distance from the samples to the walls in added coordinates, where the flow needs room that the data do not show."""
+
+OPTIONS = {"tao_gatol": 1e-3, "tao_max_it": 100}
+"""Options of PETSc unless others are given: below this gradient no prediction changes."""
+
+CHOICES = {"readout": ("fixed", "trained"), "probabilities": ("flow", "posterior"), "comm": ("world", "self")}
+"""Parameters that are one of a few words."""
+
+
+class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
+    """A residual network trained as a compressible flow, in scikit-learn's conventions.
+
+    The classes become densities on a box around the standardised samples (of more than three features the leading
+    principal components), a flow carries them to where a linear readout tells them apart, and the flow, layer by
+    layer, is the network. Training is deterministic: Newton's method from the identity network.
+
+    Under MPI every rank calls ``fit`` with the same data and shares the work (comm="world"), or works alone
+    (comm="self"). The fitted network is on every rank: predictions need no communication, and no MPI. scikit-learn's
+    n_jobs works where Python was started without mpiexec; below mpiexec joblib's processes cannot start MPI again.
+
+    Args:
+        layers: N, or the times 0 = t_0 < ... < t_N of the layers.
+        nodes: per direction of the data, one number or one per direction; None: 121, 61 or 17 in 1, 2 or 3 dimensions.
+        dimensions: features, or principal components, to use: 1, 2 or 3; None: up to three features as they are, two
+            components of more. Constant features do not count.
+        one_unit: the features share a unit: keep them in proportion instead of standardising each.
+        lift: coordinates added, 0 on all samples; what no flow of the plane separates, one in space may.
+        margin: distance from the samples to the walls, in standard deviations; 1 in added coordinates.
+        bandwidth: of the class densities, in standard deviations; None: half of the one that best predicts each
+            sample from the others of its class, because noise and mesh blur the rest.
+        noise: nu of the flow.
+        decay: weight decay where there are no data.
+        smoothness: smoothness length of a layer.
+        weight: of the cross-entropy against the cost of the flow.
+        scheme: "euler-box" or "midpoint".
+        width: None: a layer is a field, one neuron a node; a number J: a layer is J random neurons.
+        activation: "tanh" or "relu", of the neurons.
+        readout: "fixed" (logistic regression on the samples where they start, or anchors in added coordinates), or
+            "trained" with the flow from there.
+        probabilities: "flow": of the residual network; "posterior": averaged over the noise. ``predict`` and
+            ``decision_function`` follow.
+        options: PETSc's options, as for :func:`~hydrodl.train`; those not given are ``OPTIONS``, then train's.
+        random_state: of the neurons; nothing else is random.
+        verbose: one line a Newton step, on the first rank.
+        comm: "world": all ranks fit together; "self": each rank fits alone, on its own data if it likes.
+
+    Attributes:
+        classes_: class labels, shape (C,); n_features_in_, feature_names_in_: of the data.
+        solution_: the :class:`~hydrodl.Solution`; network_: its :class:`~hydrodl.Network`. After unpickling both are
+            computed again when first asked for, by two sweeps, on the ranks of ``comm`` together.
+        preprocessing_: from features to points of feature space.
+        n_iter_: Newton steps; converged_: did they reach the tolerance.
+
+    A fit that did not converge gives a ``ConvergenceWarning``; its network predicts all the same.
+    """
+
+    def __init__(
+        self, layers: int | ArrayLike = 8, nodes: int | Sequence[int] | None = None, *, dimensions: int | None = None,
+        one_unit: bool = False, lift: int = 0, margin: float = 0.5, bandwidth: float | None = None,
+        noise: float = 0.01, decay: float = 0.02, smoothness: float = 0.1, weight: float = 60.0,
+        scheme: str = "euler-box", width: int | None = None, activation: str = "tanh", readout: str = "fixed",
+        probabilities: str = "flow", options: Mapping[str, Any] | None = None, random_state: Any = None,
+        verbose: int = 0, comm: str = "world",
+    ) -> None:  # fmt: skip
+        self.layers = layers
+        self.nodes = nodes
+        self.dimensions = dimensions
+        self.one_unit = one_unit
+        self.lift = lift
+        self.margin = margin
+        self.bandwidth = bandwidth
+        self.noise = noise
+        self.decay = decay
+        self.smoothness = smoothness
+        self.weight = weight
+        self.scheme = scheme
+        self.width = width
+        self.activation = activation
+        self.readout = readout
+        self.probabilities = probabilities
+        self.options = options
+        self.random_state = random_state
+        self.verbose = verbose
+        self.comm = comm
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train on features (n, p) and labels (n,) of any type; collective if comm="world".
+
+        Raises:
+            ValueError: data that are not finite, dense and numeric, fewer than two classes, or a parameter out of
+                range (``InputError``).
+        """
+        check_choices(self, CHOICES)
+        X, y = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"classification needs at least 2 classes, the data hold one class: {self.classes_[0]!r}")
+        comm = communicator(self.comm)
+        agreed(comm, X, labels)
+        options, show = OPTIONS | dict(self.options or {}), step_line(comm) if self.verbose else None
+        with SOLVING:
+            solution = train(self._problem(self._samples(X, labels), comm), options=options, monitor=show)
+            self._keep(solution)
+        if not solution.converged and comm.rank == 0:
+            warnings.warn(f"the training did not converge: {solution.reason}", ConvergenceWarning, stacklevel=2)
+        return self
+
+    def _samples(self, X: Floats, labels: NDArray[np.int64]) -> Samples:
+        names = tuple(f"x{i + 1}" for i in range(X.shape[1]))
+        names = tuple(str(name) for name in getattr(self, "feature_names_in_", names))
+        self.preprocessing_ = preprocess(X, self.dimensions, names, self.one_unit, self.lift)
+        return Samples(X, labels, tuple(str(c) for c in self.classes_), names, self.preprocessing_)
+
+    def _problem(self, samples: Samples, comm: MPI.Comm) -> Problem:
+        check_number("margin", self.margin, nonnegative=True)
+        d, lift = samples.preprocessing.dimension, samples.preprocessing.lift
+        nodes = NODES[d] if self.nodes is None else self.nodes
+        domain = Domain.around(samples, nodes, margin=[self.margin] * (d - lift) + [ADDED] * lift, comm=comm)
+        width = NARROWER * width_of(samples) if self.bandwidth is None else self.bandwidth
+        physics = Lagrangian(self.noise, self.decay, self.smoothness)
+        start = logistic_readout(samples, comm=comm)
+        loss = Classification(self.weight, start, trained=self.readout == "trained")
+        control = None
+        if self.width is not None:
+            control = Neurons(self.width, self.activation, seed=seed_of(self.random_state, comm))
+        rho = densities(samples, domain, width)
+        return Problem(domain, layers(self.layers), rho, physics, loss, self.scheme, control)
+
+    def _keep(self, solution: Solution) -> None:
+        """Everything that predictions need, as plain arrays on every rank."""
+        self._keep_solution(solution, self.preprocessing_)
+        self._readout = self.network_.readout
+        domain = solution.problem.domain
+        grid, order = Grid.of(domain)
+        self._posterior = spread(domain, order, grid.size, posterior(self.network_).values[0])
+        self.n_iter_, self.converged_ = solution.iterations, solution.converged
+
+    def decision_function(self, X: ArrayLike) -> Floats:
+        """Logits (n, C), of two classes the difference (n,), positive for classes_[1]."""
+        scores = self._scores(X)
+        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
+
+    def predict_proba(self, X: ArrayLike) -> Floats:
+        """Class probabilities, shape (n, C), columns in the order of ``classes_``."""
+        return softmax(self._scores(X), axis=1)
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The most probable class of each row, shape (n,)."""
+        best = self._scores(X).argmax(axis=1)  # first: it knows whether there was a fit
+        return self.classes_[best]
+
+    def _scores(self, X: ArrayLike) -> Floats:
+        """Logits of the network, or logarithms of its noise-averaged probabilities; shape (n, C)."""
+        check_is_fitted(self)
+        check_choices(self, CHOICES)
+        features = validate_data(self, X, dtype=np.float64, reset=False)
+        points, network = self.preprocessing_.apply(features), self._state.network
+        if self.probabilities == "flow":
+            return self._readout.logits(network.push(points)[-1])
+        averages = network.grid.interpolate(self._posterior, network.into(points))
+        return np.log(np.clip(averages, np.finfo(float).tiny, 1.0))

@@ -1,0 +1,108 @@
+"""How well a bridge through snapshots tells one that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hydrodl.bridge import Bridge, bridge
+from hydrodl.domain import Domain, Floats
+from hydrodl.draws import sample_density, whole_number
+from hydrodl.errors import InputError
+from hydrodl.lagrangian import Lagrangian
+from hydrodl.network import Network
+from hydrodl.sampling import sample_paths
+from hydrodl.snapshots import Snapshots, snapshot_layers
+from hydrodl.wasserstein import displacement, pot, wasserstein
+
+__all__ = ["HeldOut", "leave_one_out"]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """A snapshot that was not used, and what was said of it. Distances are W_2 to its samples, in raw units.
+
+    Attributes:
+        index, time: which snapshot.
+        distance: of the first snapshot's samples sent along random paths of the bridge to this time.
+        density_distance: of points drawn from the bridge's density at this time.
+        baselines: "previous" and "next", the samples of the neighbouring snapshots as they are; "linear", displacement
+            interpolation between these two along the optimal plan.
+        paths: random paths of the first snapshot's samples at all layers, mesh units, shape (N + 1, n, d).
+        layer: the layer of this time.
+        bridge: through all other snapshots.
+    """
+
+    index: int
+    time: float
+    distance: float
+    density_distance: float
+    baselines: Mapping[str, float]
+    paths: Floats
+    layer: int
+    bridge: Bridge
+
+    def __str__(self) -> str:
+        others = ", ".join(f"{name} {value:.4g}" for name, value in self.baselines.items())
+        found = f"W2 {self.distance:.4g} (paths), {self.density_distance:.4g} (density)"
+        return f"held out t = {self.time:g}: {found}; {others}"
+
+
+def leave_one_out(
+    snapshots: Snapshots, held: int, physics: Lagrangian | float = 0.05, *, layers: int = 16,
+    nodes: int | tuple[int, ...] = 41, margin: float = 1.0, bandwidth: float = 0.2, tolerance: float = 0.05,
+    draws: int = 1000, substeps: int = 4, seed: int = 0, **choices: Any,
+) -> HeldOut:  # fmt: skip
+    """Bridge all snapshots but one, and compare what it says of that one's time with its samples; collective.
+
+    The preprocessing and the box are those of all snapshots; the layers have the held-out time among them.
+
+    Args:
+        snapshots: at least three.
+        held: index of a snapshot between the first and the last.
+        physics, tolerance: see :func:`~hydrodl.bridge.bridge`, as are further ``choices`` by name.
+        layers: number of layers in all, see :func:`~hydrodl.snapshots.snapshot_layers`.
+        nodes, margin: of the box around all samples, see :meth:`Domain.around`.
+        bandwidth: of the density estimates, in mesh units.
+        draws: random paths in all (at least one per sample of the first snapshot), and points drawn from the density.
+        substeps: Euler-Maruyama steps a layer.
+        seed: of the random numbers.
+
+    Raises:
+        InputError: POT is not installed, an index that is not between the others, and what the parts raise.
+    """
+    pot()
+    if isinstance(held, bool) or not isinstance(held, int | np.integer) or not 0 < held < len(snapshots) - 1:
+        raise InputError(
+            f"held is {held!r}, must lie in 1..{len(snapshots) - 2}: a snapshot between the first and the last"
+        )
+    whole_number("draws", draws, least=1)
+    domain = Domain.around(snapshots.pooled, nodes=nodes, margin=margin)
+    partition, at = snapshot_layers(snapshots.times, layers)
+    kept = snapshots.densities(domain, bandwidth)
+    targets = {at[k]: kept[k] for k in range(1, len(snapshots)) if k != held}
+    found = bridge(kept[0], targets, partition, physics, tolerance=tolerance, **choices)
+    density = found.solution.density[at[held], 0]
+    drawn = sample_density(domain, density, draws, seed)
+    starts = snapshots.points[0]
+    each = -(-draws // len(starts))
+    paths = sample_paths(Network(found.solution), starts, each, seed, substeps=substeps)
+    paths = paths.reshape(len(paths), -1, domain.dimension)
+    back = snapshots.raw_map(domain.dimension).T
+    truth, comm = snapshots.points[held] @ back, domain.comm
+    before, after = snapshots.points[held - 1] @ back, snapshots.points[held + 1] @ back
+    times = snapshots.times
+    share = float((times[held] - times[held - 1]) / (times[held + 1] - times[held - 1]))
+    between, weights = displacement(before, after, share)
+    baselines = {
+        "previous": wasserstein(before, truth, comm=comm),
+        "next": wasserstein(after, truth, comm=comm),
+        "linear": wasserstein(between, truth, weights=weights, comm=comm),
+    }
+    return HeldOut(
+        int(held), float(times[held]), wasserstein(paths[at[held]] @ back, truth, comm=comm),
+        wasserstein(drawn @ back, truth, comm=comm), baselines, paths, at[held], found,
+    )  # fmt: skip

@@ -1,0 +1,127 @@
+"""The deterministic and the stochastic map that carry the densities of a noisy flow.
+
+The network x + Delta u(x) alone does not: noise spreads the densities as well. In slab k they change by
+
+    (rho_{k+1} - rho_k) / Delta = - div F_k,    F_k = u_k r_k - nu_h(u_k) grad r_k,
+
+so that, with rho(t) linear between the layers, the velocity w = F_k / rho(t) carries rho_k exactly to rho_{k+1}, noise
+and all: the probability flow. Here w stands at the nodes of a uniform box and is followed by the implicit midpoint
+rule, which run backwards is its own inverse. Noise whose drift w + nu grad log rho(t) makes up for it leaves the
+densities the same; run backwards it has the drift -w + nu grad log rho(t) (B. Anderson, "Reverse-time diffusion
+equation models", 1982). As the layers get thin the former is u: the noisy process itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hydrodl.errors import InputError
+from hydrodl.flow import Flow
+from hydrodl.grid import Grid, spread
+from hydrodl.inverse import report, solve_layer
+from hydrodl.network import checked_points
+from hydrodl.solution import Solution
+
+Floats = NDArray[np.float64]
+
+_SMALLEST = 1e-300  # density whose logarithm is taken
+
+
+@dataclass(frozen=True, eq=False)
+class ProbabilityFlow:
+    """The maps between the ends of a flow, as plain arrays: no mesh, no MPI.
+
+    Attributes:
+        grid: the nodes.
+        steps: lengths of the steps, S a slab, shape (S N,).
+        table: w in the middle of each step at the nodes, shape (S N, d, nodes).
+        spreading: nu_h grad log rho + grad nu_h in the middle of each step at the nodes, of the same shape.
+        diffusivity: nu_h of each step at the nodes, shape (S N, nodes).
+    """
+
+    grid: Grid
+    steps: Floats
+    table: Floats
+    spreading: Floats
+    diffusivity: Floats
+
+    @classmethod
+    def of(cls, solution: Solution, substeps: int = 4) -> ProbabilityFlow:
+        """Of a solution of one class on a uniform box of degree 1; collective.
+
+        Raises:
+            InputError: several classes (each has its own), another domain, or densities that are not positive.
+        """
+        flow, domain = Flow.of(solution), solution.problem.domain
+        if solution.problem.classes != 1:
+            raise InputError(f"a probability flow belongs to one class, the solution has {solution.problem.classes}")
+        grid, order = Grid.of(domain)
+        velocity = spread(domain, order, grid.size, flow.velocity)
+        rho = spread(domain, order, grid.size, flow.density)[:, 0]
+        if not rho.min() > 0:
+            raise InputError(f"the probability flow needs positive densities, the smallest is {rho.min():.1e}")
+        slab = np.maximum(flow.theta * rho[1:] + (1 - flow.theta) * rho[:-1], _SMALLEST)
+        nu = _diffusivity(solution, grid, velocity)
+        carried = (velocity - nu[:, None] * grid.differences(np.log(slab))) * slab[:, None]
+        parts = np.tile((np.arange(substeps) + 0.5) / substeps, len(nu))[:, None]
+        below, above, carried, nu = (np.repeat(x, substeps, axis=0) for x in (rho[:-1], rho[1:], carried, nu))
+        middle = np.maximum((1 - parts) * below + parts * above, _SMALLEST)
+        spreading = nu[:, None] * grid.differences(np.log(middle)) + grid.differences(nu)
+        steps = np.repeat(flow.layers.steps / substeps, substeps)
+        return cls(grid, steps, carried / middle[:, None], spreading, nu)
+
+    @property
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Corners of the box."""
+        return self.grid.lower, self.grid.upper
+
+    def into(self, points: Floats) -> Floats:
+        """Points (n, d), those outside the box moved to its nearest point."""
+        return self.grid.into(points)
+
+    def velocity(self, k: int, points: Floats) -> Floats:
+        """w of step k at points (n, d) of the box, shape (n, d)."""
+        return self.grid.interpolate(self.table[k], points)
+
+    def gradient(self, k: int, points: Floats) -> Floats:
+        """dw_i / dx_j of step k at points (n, d) of the box, shape (n, d, d)."""
+        return self.grid.gradient(self.table[k], points)
+
+    def push(self, points: ArrayLike, *, reverse: bool = False, failures: str = "warn") -> Floats:
+        """Where points (n, d) of the first layer arrive at the last, or with ``reverse`` the other way; shape (n, d).
+
+        y = 2 m - x with m - Delta/2 w(m) = x. Points outside the box count as its nearest points. ``failures`` as in
+        :func:`~hydrodl.inverse.inverse_push`, which says what can go wrong at walls.
+        """
+        x = self.into(checked_points(points, self.grid.dimension))
+        failed = np.zeros((len(self.steps), len(x)), dtype=bool)
+        sign = 0.5 if reverse else -0.5
+        for k in range(len(self.steps))[:: -1 if reverse else 1]:
+            middle, failed[k] = solve_layer(self, k, sign * float(self.steps[k]), x)
+            x = self.into(2 * middle - x)
+        report(failed, failures, False)
+        return x
+
+    def draw(
+        self, points: ArrayLike, rng: np.random.Generator | np.random.RandomState, *, reverse: bool = False
+    ) -> Floats:
+        """Random ends (n, d) of the noisy flow from points (n, d), by Euler-Maruyama, reflected at the walls."""
+        x = self.into(checked_points(points, self.grid.dimension))
+        sign = -1.0 if reverse else 1.0
+        for k in range(len(self.steps))[:: -1 if reverse else 1]:
+            fields = np.concatenate([sign * self.table[k] + self.spreading[k], self.diffusivity[k : k + 1]])
+            found, step = self.grid.interpolate(fields, x), float(self.steps[k])
+            kick = np.sqrt(2 * step * found[:, -1:]) * rng.standard_normal(x.shape)
+            x = self.grid.reflect(x + step * found[:, :-1] + kick)
+        return x
+
+
+def _diffusivity(solution: Solution, grid: Grid, velocity: Floats) -> Floats:
+    """nu_h(u) at the nodes, shape (N, nodes)."""
+    physics, domain = solution.problem.lagrangian, solution.problem.domain
+    fitted = domain.lumped if physics.fitted is None else physics.fitted
+    h = float(grid.spacing.max()) if fitted else 0.0
+    return np.sqrt(float(physics.noise) ** 2 + h**2 * (velocity**2).sum(axis=1))

@@ -1,0 +1,209 @@
+"""A population seen at several times: sample sets without labels or pairing, one common preprocessing.
+
+The densities of the sets become the start and the targets of a bridge or of density losses, on layers among which every
+snapshot's time is one. Times are mapped linearly to depth: the first to 0, the last to T.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import ArrayLike
+
+from hydrodl._bridge_cost import raw_map
+from hydrodl.collective import attempt
+from hydrodl.data import read_points
+from hydrodl.densities import Densities, densities
+from hydrodl.domain import Domain, Floats, Layers
+from hydrodl.errors import DataError, InputError
+from hydrodl.losses import Density
+from hydrodl.samples import Preprocessing, Samples
+
+__all__ = ["Snapshots", "read_snapshots", "snapshot_layers", "snapshot_losses", "snapshots"]
+
+POPULATION = "0"  # the name of the one class
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshots:
+    """Sample sets at increasing times.
+
+    Attributes:
+        times: K times in the user's unit, strictly increasing, shape (K,).
+        features: K tables of raw features, shapes (n_k, p).
+        preprocessing: from raw features to mesh coordinates, the same for all.
+
+    Raises:
+        DataError: fewer than 2 snapshots, times that do not increase, or tables that do not fit.
+    """
+
+    times: Floats
+    features: tuple[Floats, ...]
+    preprocessing: Preprocessing
+
+    def __post_init__(self) -> None:
+        times = check_times(self.times)
+        object.__setattr__(self, "times", times)
+        object.__setattr__(self, "features", tuple(np.asarray(table, dtype=float) for table in self.features))
+        if len(self.features) != len(times):
+            raise DataError(
+                f"snapshots: {len(times)} times and {len(self.features)} sample sets; one of each is needed"
+            )
+        for time, table in zip(times, self.features, strict=True):
+            if table.ndim != 2 or not len(table) or table.shape[1] != self.preprocessing.mean.size:
+                needed = f"(n, {self.preprocessing.mean.size}) with n > 0"
+                raise DataError(f"snapshot at time {time:g}: samples have shape {table.shape}, must be {needed}")
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @property
+    def points(self) -> tuple[Floats, ...]:
+        """Mesh coordinates of every set, shapes (n_k, d)."""
+        return tuple(self.preprocessing.apply(table) for table in self.features)
+
+    @property
+    def pooled(self) -> Samples:
+        """All samples together, labelled by their snapshot."""
+        labels = np.repeat(np.arange(len(self)), [len(table) for table in self.features])
+        return Samples(np.concatenate(self.features), labels, tuple(f"t = {t:g}" for t in self.times),
+                       self._names, self.preprocessing)  # fmt: skip
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return self.preprocessing.feature_names or tuple(f"x{i + 1}" for i in range(self.preprocessing.mean.size))
+
+    def raw_map(self, dimension: int) -> Floats:
+        """A, shape (p, d), with f = mean + A x the raw features of mesh coordinates x."""
+        return raw_map(self.preprocessing, dimension)
+
+    def samples(self, k: int) -> Samples:
+        """Snapshot k as samples of one class."""
+        table = self.features[k]
+        labels = np.zeros(len(table), dtype=np.int64)
+        return Samples(table, labels, (POPULATION,), self._names, self.preprocessing)
+
+    def without(self, k: int) -> Snapshots:
+        """The others, seen through the same preprocessing."""
+        kept = [j for j in range(len(self)) if j != k]
+        return Snapshots(self.times[kept], tuple(self.features[j] for j in kept), self.preprocessing)
+
+    def densities(self, domain: Domain, bandwidth: float = 0.2) -> list[Densities]:
+        """The kernel density of every set, see :func:`~hydrodl.densities.densities`; collective."""
+        return [densities(self.samples(k), domain, bandwidth) for k in range(len(self))]
+
+
+def snapshots(
+    times: ArrayLike, features: Sequence[ArrayLike], *, dimensions: int | None = None, names: Sequence[str] = (),
+    one_unit: bool = True,
+) -> Snapshots:  # fmt: skip
+    """Snapshots from tables, with the preprocessing fitted to all of them together.
+
+    Args:
+        times: K increasing numbers.
+        features: K tables of shape (n_k, p).
+        dimensions, names: as in :meth:`Preprocessing.fit`.
+        one_unit: keep the features in proportion, so that ways measure the same in every direction and the cheapest
+            flow in mesh units is the cheapest in raw units; False: standardise each.
+
+    Raises:
+        DataError: see :class:`Snapshots` and :meth:`Preprocessing.fit`.
+    """
+    check_times(times)
+    try:
+        tables = [np.asarray(table, dtype=float) for table in features]
+    except (TypeError, ValueError):
+        raise DataError("snapshots: a sample set is not a table of numbers") from None
+    if len({table.shape[1:] for table in tables}) != 1 or tables[0].ndim != 2:
+        raise DataError(f"snapshots: sample sets have shapes {[t.shape for t in tables]}, must be (n, p) with one p")
+    together = np.concatenate(tables)
+    if not np.isfinite(together).all():
+        raise DataError("snapshots: every feature must be a finite number")
+    columns = tuple(names) or tuple(f"x{i + 1}" for i in range(together.shape[1]))
+    return Snapshots(
+        np.asarray(times, dtype=float), tuple(tables), Preprocessing.fit(together, dimensions, columns, one_unit)
+    )
+
+
+def read_snapshots(
+    sources: Mapping[float, str | Path], *, features: Sequence[str] | None = None, dimensions: int | None = None,
+    one_unit: bool = True, comm: MPI.Comm = MPI.COMM_WORLD,
+) -> Snapshots:  # fmt: skip
+    """Snapshots from one CSV table each; collective, every rank gets the same.
+
+    Args:
+        sources: time -> file, in any order.
+        features: names of the feature columns; default: all columns of the first table.
+        dimensions, one_unit: as in :func:`snapshots`.
+        comm: the ranks that call.
+
+    Raises:
+        DataError: see :func:`snapshots` and :func:`~hydrodl.data.read_points`.
+    """
+    times = sorted(sources)
+    if not times:
+        raise DataError("snapshots: at least 2 are needed, there are 0")
+    first = Path(sources[times[0]])
+    names = list(features or comm.bcast(attempt(comm, lambda: _header(first) if comm.rank == 0 else [])))
+    tables = [read_points(sources[time], names, comm=comm) for time in times]
+    return snapshots(times, tables, dimensions=dimensions, names=names, one_unit=one_unit)
+
+
+def _header(path: Path) -> list[str]:
+    """Column names of a CSV table; none if it cannot be read, which :func:`read_points` then explains."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return []
+    header = next((line for line in lines if line.strip()), "")
+    delimiter = max(",;\t", key=header.count)
+    return [cell.strip() for row in csv.reader([header], delimiter=delimiter, skipinitialspace=True) for cell in row]
+
+
+def check_times(times: ArrayLike) -> Floats:
+    """The times as an array.
+
+    Raises:
+        DataError: fewer than 2, or not finite and strictly increasing.
+    """
+    found = np.asarray(times, dtype=float)
+    if found.ndim != 1 or len(found) < 2:
+        raise DataError(f"snapshots: at least 2 are needed, there are {found.size}")
+    if not np.isfinite(found).all() or (np.diff(found) <= 0).any():
+        raise DataError(f"snapshot times are {found.tolist()}, must be finite and increase")
+    return found
+
+
+def snapshot_layers(times: ArrayLike, layers: int, depth: float = 1.0) -> tuple[Layers, list[int]]:
+    """A partition of depth into ``layers`` layers among which every snapshot's time is one, and the index of each.
+
+    Each span between snapshots gets equal layers, their number in proportion to its length and at least 1.
+
+    Raises:
+        InputError: fewer layers than spans, or depth not positive.
+        DataError: see :func:`check_times`.
+    """
+    found = check_times(times)
+    if not (np.isfinite(depth) and depth > 0):
+        raise InputError(f"depth is {depth}, must be a positive number")
+    spans = len(found) - 1
+    if isinstance(layers, bool) or not isinstance(layers, int | np.integer) or layers < spans:
+        raise InputError(f"layers is {layers}, must be a whole number of at least {spans}, one per span of snapshots")
+    at = depth * (found - found[0]) / (found[-1] - found[0])
+    counts = np.ones(spans, dtype=int)
+    for _ in range(int(layers) - spans):  # to the span whose layers are thickest
+        counts[np.argmax(np.diff(at) / counts)] += 1
+    pieces = [np.linspace(at[j], at[j + 1], counts[j] + 1)[:-1] for j in range(spans)]
+    return Layers(np.concatenate([*pieces, at[-1:]])), [0, *np.cumsum(counts).tolist()]
+
+
+def snapshot_losses(
+    targets: Mapping[int, Densities], weight: float = 10.0, divergence: str = "kl", floor: float = 1e-8
+) -> list[Density]:
+    """One density loss for every target, by layer index."""
+    return [Density(weight, target, divergence, floor, layer) for layer, target in targets.items()]

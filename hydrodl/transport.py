@@ -1,0 +1,199 @@
+"""A generative transformer in scikit-learn's conventions: one sample becomes another."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from hydrodl._fitting import (
+    SOLVING,
+    KeepsSolution,
+    agreed,
+    check_choices,
+    communicator,
+    features_of,
+    preprocess,
+    step_line,
+    width_of,
+)  # fmt: skip
+from hydrodl.bridge import Bridge, bridge
+from hydrodl.densities import Densities, densities
+from hydrodl.domain import Domain, layers
+from hydrodl.draws import whole_number
+from hydrodl.errors import InputError
+from hydrodl.grid import Grid
+from hydrodl.lagrangian import Lagrangian
+from hydrodl.probability_flow import ProbabilityFlow
+from hydrodl.samples import Samples
+
+Floats = NDArray[np.float64]
+
+NODES = {1: 121, 2: 41, 3: 15}
+"""Default nodes per direction, by the dimension of feature space."""
+
+CHOICES = {"mode": ("flow", "bridge"), "comm": ("world", "self")}
+"""Parameters that are one of a few words."""
+
+OPTIONS = {"tao_gatol": 1e-3, "tao_max_it": 100}
+"""The rounds on the way to the target need no more; J is then right to 1e-6."""
+
+
+class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """The flow of least work from the density of one sample to that of another, as a transformer.
+
+    Both samples become densities on one box, and a noisy flow (a Schroedinger bridge) is trained that carries the
+    first to the second. Two maps have these densities at every depth:
+
+    - mode="flow": the probability flow, deterministic and invertible, dx/dt = u - nu grad log rho. The velocity u
+      alone would not do: the noise is part of what moves the densities.
+    - mode="bridge": the noisy process. ``transform`` draws one end for each row, ``inverse_transform`` one
+      beginning, from the process run backwards.
+
+    Training is collective as in :class:`~hydrodl.HydroClassifier`; the maps need no MPI.
+
+    Args:
+        layers: N, or the times 0 = t_0 < ... < t_N of the layers.
+        nodes: per direction, one number or one per direction; None: 121, 41 or 15 in 1, 2 or 3 dimensions.
+        mode: "flow" or "bridge".
+        noise: nu of the flow, in units of the standardised union of both samples.
+        decay: weight decay where there is no density; smoothness: smoothness length of a layer. Both regularise: the
+            work is the least one as they go to 0.
+        bandwidth: of both densities, in the same units; None: for each by leave-one-out likelihood, but no less than
+            the mesh width, below which the mesh would only show nodes.
+        margin: distance from the samples to the walls, in the same units.
+        one_unit: the features share a unit: keep them in proportion instead of standardising each.
+        tolerance: relative L1 distance to the target density at which training stops.
+        max_rounds: limit of training problems on the way there, see :func:`~hydrodl.bridge.bridge`.
+        substeps: steps a layer of either map.
+        options: PETSc's options, as for :func:`~hydrodl.train`; those not given are ``OPTIONS``, then train's.
+        random_state: of mode="bridge".
+        verbose: one line a Newton step, on the first rank.
+        comm: "world" or "self", as in :class:`~hydrodl.HydroClassifier`.
+
+    Attributes:
+        cost_: transport cost, int int rho |u|^2 / 2 dx dt in the units of the features; as noise -> 0 half the squared
+            Wasserstein distance of the two densities (of least work in the features' units if one_unit).
+        distance_: relative L1 distance of the last density to the target's.
+        converged_: was the tolerance reached; n_rounds_: training problems solved.
+        solution_, network_, n_features_in_, feature_names_in_: as in :class:`~hydrodl.HydroClassifier`.
+    """
+
+    def __init__(
+        self, layers: int | ArrayLike = 16, nodes: int | Sequence[int] | None = None, *, mode: str = "flow",
+        noise: float = 0.05, decay: float = 0.02, smoothness: float = 0.05, bandwidth: float | None = None,
+        margin: float = 1.0, one_unit: bool = False, tolerance: float = 0.05, max_rounds: int = 8, substeps: int = 4,
+        options: Mapping[str, Any] | None = None, random_state: Any = None, verbose: int = 0, comm: str = "world",
+    ) -> None:  # fmt: skip
+        self.layers = layers
+        self.nodes = nodes
+        self.mode = mode
+        self.noise = noise
+        self.decay = decay
+        self.smoothness = smoothness
+        self.bandwidth = bandwidth
+        self.margin = margin
+        self.one_unit = one_unit
+        self.tolerance = tolerance
+        self.max_rounds = max_rounds
+        self.substeps = substeps
+        self.options = options
+        self.random_state = random_state
+        self.verbose = verbose
+        self.comm = comm
+
+    def fit(self, source: Any, target: Any) -> Self:
+        """Train on samples of the source (n, d) and of the target (m, d), d <= 3; collective if comm="world".
+
+        Raises:
+            ValueError: samples that are not finite, dense and numeric, of different or too many features, or constant
+                over both, or a parameter out of range (``InputError``).
+        """
+        check_choices(self, CHOICES)
+        whole_number("substeps", self.substeps, least=1)
+        source = validate_data(self, source, dtype=np.float64)
+        target = check_array(target, dtype=np.float64, input_name="target")
+        if target.shape[1] != source.shape[1] or source.shape[1] > 3:
+            raise InputError(
+                f"source and target have {source.shape[1]} and {target.shape[1]} features, must have the same 1, 2 or 3"
+            )
+        agreed(communicator(self.comm), source, target)
+        with SOLVING:
+            self._keep(self._bridge(source, target))
+        if not self.converged_ and communicator(self.comm).rank == 0:
+            warnings.warn(f"the target was not reached: {self._reason}", ConvergenceWarning, stacklevel=2)
+        return self
+
+    def fit_transform(self, source: Any, target: Any) -> Floats:
+        """``fit(source, target).transform(source)``."""
+        return self.fit(source, target).transform(source)
+
+    def _bridge(self, source: Floats, target: Floats) -> Bridge:
+        comm = communicator(self.comm)
+        names = tuple(f"x{i + 1}" for i in range(source.shape[1]))
+        union = np.concatenate([source, target])
+        self.preprocessing_ = preprocess(union, None, names, self.one_unit, 0)
+        nodes = NODES[self.preprocessing_.dimension] if self.nodes is None else self.nodes
+        domain = Domain.around(self.preprocessing_.apply(union), nodes, margin=self.margin, comm=comm)
+        start, goal = (self._density(table, names, domain) for table in (source, target))
+        physics = Lagrangian(self.noise, self.decay, self.smoothness)
+        show = step_line(comm) if self.verbose else None
+        return bridge(
+            start, goal, layers(self.layers), physics, tolerance=self.tolerance, max_rounds=self.max_rounds,
+            options=OPTIONS | dict(self.options or {}), monitor=show,
+        )  # fmt: skip
+
+    def _density(self, table: Floats, names: tuple[str, ...], domain: Domain) -> Densities:
+        labels = np.zeros(len(table), dtype=np.int64)
+        samples = Samples(table, labels, ("samples",), names, self.preprocessing_)
+        width = self.bandwidth
+        if width is None:
+            width = max(width_of(samples), float(Grid.of(domain)[0].spacing.max()))
+        return densities(samples, domain, width)
+
+    def _keep(self, found: Bridge) -> None:
+        """Everything that the maps need, as plain arrays on every rank."""
+        self._keep_solution(found.solution, self.preprocessing_)
+        self._flow = ProbabilityFlow.of(found.solution, self.substeps)
+        self.cost_, self.distance_, self.converged_ = found.raw_cost, found.distance, found.converged
+        self.n_rounds_, self._reason = found.rounds, found.reason
+
+    def transform(self, X: ArrayLike) -> Floats:
+        """Source points (n, d) carried to the target, shape (n, d); those outside the box start at its walls."""
+        return self._carry(X, reverse=False)
+
+    def inverse_transform(self, X: ArrayLike) -> Floats:
+        """Target points (n, d) carried back to the source; mode="flow": transform's inverse to rounding."""
+        return self._carry(X, reverse=True)
+
+    def sample(self, n_samples: int = 1, random_state: Any = None) -> Floats:
+        """New samples (n, d) of the target: of the source's density, carried over.
+
+        Args:
+            n_samples: how many.
+            random_state: scikit-learn's; None: the estimator's own.
+        """
+        check_is_fitted(self)
+        whole_number("n_samples", n_samples, least=1)
+        rng = check_random_state(self.random_state if random_state is None else random_state)
+        points = self._flow.grid.draw(self._state.densities[0], n_samples, rng)
+        return features_of(self.preprocessing_, self._map(points, rng, reverse=False))
+
+    def _carry(self, X: ArrayLike, *, reverse: bool) -> Floats:
+        check_is_fitted(self)
+        points = self.preprocessing_.apply(validate_data(self, X, dtype=np.float64, reset=False))
+        rng = check_random_state(self.random_state)
+        return features_of(self.preprocessing_, self._map(points, rng, reverse=reverse))
+
+    def _map(self, points: Floats, rng: np.random.RandomState, *, reverse: bool) -> Floats:
+        check_choices(self, CHOICES)
+        if self.mode == "flow":
+            return self._flow.push(points, reverse=reverse)
+        return self._flow.draw(points, rng, reverse=reverse)
