@@ -4,14 +4,16 @@
 
 is stated once, in UFL; what the sweeps assemble comes from ``ufl.derivative``. It falls into the cost, a functional
 of y = (u, R), and for each class the carried part, a functional of z = (u, rho, phi). Both live in blocked spaces
-over the nodes of V, so that one kernel gives a whole gradient and one gives every block of a Hessian.
+over the nodes of V, so that one kernel gives a whole gradient and one gives every block of a Hessian. With the vertex
+rule second derivatives are summed over corners instead of element matrices (``hydrodl.corners``), a tenth of the work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 import ufl
@@ -19,12 +21,54 @@ from dolfinx import fem
 from numpy.typing import NDArray
 
 from hydrodl.blocks import Indices, Pattern
+from hydrodl.corners import Block, CornerForm, Corners
 from hydrodl.domain import Domain
 from hydrodl.errors import SolverError
 from hydrodl.lagrangian import Lagrangian
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Integrand = tuple[Any, fem.Function]
+"""A UFL density and the function by which it is derived."""
+
+
+class BlockForm(Protocol):
+    """Blocks of a Hessian over this rank's local rows, from its own cells.
+
+    Attributes:
+        masks: for each group of blocks, which entries of a matrix on V can be nonzero.
+    """
+
+    masks: list[Mask]
+
+    def bind(self, patterns: Sequence[Pattern]) -> None:
+        """Patterns, one a group, in whose order ``assemble`` gives entries; they contain the masks."""
+
+    def assemble(self) -> list[Floats]:
+        """For every group an array (entries, blocks), at the fields now loaded."""
+        ...
+
+
+class ElementForm:
+    """Blocks of a Hessian taken out of assembled element matrices; see :class:`BlockForm`."""
+
+    def __init__(self, action: SlabAction, form: fem.Form, groups: Sequence[Sequence[Block]]) -> None:
+        self._action, self._form, self._groups = action, form, groups
+        found = action.nonzeros(form)
+        self.masks = [np.any([found[:, a, b] for a, b in group], axis=0) for group in groups]
+        self._patterns: Sequence[Pattern] = [action.pattern(np.ones_like(mask)) for mask in self.masks]
+
+    def bind(self, patterns: Sequence[Pattern]) -> None:
+        """See :class:`BlockForm`."""
+        self._patterns = patterns
+
+    def assemble(self) -> list[Floats]:
+        """See :class:`BlockForm`."""
+        data = self._action.assemble(self._form)
+        return [
+            np.stack([pattern.values(data[:, a, b]) for a, b in group], axis=1)
+            for group, pattern in zip(self._groups, self._patterns, strict=True)
+        ]
 
 
 class SlabAction:
@@ -37,6 +81,7 @@ class SlabAction:
         carried_1, carried_2: gradient and Hessian of one class's carried part in z.
         generator: <L(u) w, v>; metric: d2 cost/du_0^2, the same for every component; mass: (w, v); all on V x V.
         potential_1: (V_c, v).
+        cost_density, carried_density: the integrands with the functions they are derived by, for sums over corners.
     """
 
     def __init__(self, domain: Domain, lagrangian: Lagrangian) -> None:
@@ -49,13 +94,12 @@ class SlabAction:
         fitted = domain.lumped if lagrangian.fitted is None else lagrangian.fitted
         physics = replace(lagrangian, fitted=fitted).on(domain.mesh)
         y, z = ufl.split(self._y), ufl.split(self._z)
-        cost = physics.running_cost(ufl.as_vector(y[:d]), y[d]) * domain.dx
-        carried = -physics.transport(ufl.as_vector(z[:d]), z[d], z[d + 1], domain.edge_length) * domain.dx
-        self._compile(cost, carried)
+        self.cost_density: Integrand = (physics.running_cost(ufl.as_vector(y[:d]), y[d]), self._y)
+        transport = physics.transport(ufl.as_vector(z[:d]), z[d], z[d + 1], domain.edge_length)
+        self.carried_density: Integrand = (-transport, self._z)
+        self._compile(self.cost_density[0] * domain.dx, self.carried_density[0] * domain.dx)
         self._matrices = {1: fem.create_matrix(self.mass)}
-        self._matrices |= {d + 1: fem.create_matrix(self.cost_2), d + 2: fem.create_matrix(self.carried_2)}
-        if not np.array_equal(self._matrices[1].indices, self._matrices[d + 2].indices):
-            raise SolverError("blocked and scalar spaces number their nodes differently; please report this")
+        self._bound: dict[tuple[fem.Form, Pattern], tuple[CornerForm, Any]] = {}
 
     def _blocked(self, size: int) -> fem.Function:
         domain = self.domain
@@ -68,7 +112,6 @@ class SlabAction:
         D, dx, d = ufl.derivative, self.domain.dx, self.dimension
         v, w = ufl.TestFunction(self.domain.V), ufl.TrialFunction(self.domain.V)
         self.cost, self.cost_1 = fem.form(cost), fem.form(D(cost, self._y))
-        self.cost_2, self.carried_2 = fem.form(D(D(cost, self._y), self._y)), fem.form(D(D(carried, self._z), self._z))
         self.carried_1 = fem.form(D(carried, self._z))
 
         def along(component: int, size: int, argument: Any) -> Any:
@@ -79,6 +122,39 @@ class SlabAction:
         self.metric = fem.form(D(D(cost, self._y, along(0, d + 1, v)), self._y, along(0, d + 1, w)))
         self.potential_1 = fem.form(self.potential * v * dx)
         self.mass = fem.form(w * v * dx)
+
+    @cached_property
+    def cost_2(self) -> fem.Form:
+        """Hessian of the cost in y, as element matrices."""
+        return fem.form(ufl.derivative(ufl.derivative(self.cost_density[0] * self.domain.dx, self._y), self._y))
+
+    @cached_property
+    def carried_2(self) -> fem.Form:
+        """Hessian of one class's carried part in z, as element matrices."""
+        return fem.form(ufl.derivative(ufl.derivative(self.carried_density[0] * self.domain.dx, self._z), self._z))
+
+    @cached_property
+    def _corners(self) -> Corners:
+        matrix = self._matrices[1]
+        return Corners(self.domain, (matrix.indptr, matrix.indices))
+
+    def _at_corners(self, form: fem.Form) -> CornerForm:
+        generator = -self.carried_density[0], self._z, [[(self.PHI, self.RHO)]]
+        parts = {self.generator: generator, self.metric: (*self.cost_density, [[(0, 0)]])}
+        return CornerForm(self._corners, *parts[form])
+
+    def second_cost(self, groups: Sequence[Sequence[Block]]) -> BlockForm:
+        """Blocks (a, b) of the cost's Hessian in y, in groups that share a sparsity pattern."""
+        return self._second(self.cost_density, groups, lambda: self.cost_2)
+
+    def second_carried(self, groups: Sequence[Sequence[Block]]) -> BlockForm:
+        """Blocks (a, b) of the Hessian of one class's carried part in z, in groups that share a sparsity pattern."""
+        return self._second(self.carried_density, groups, lambda: self.carried_2)
+
+    def _second(self, density: Integrand, groups: Sequence[Sequence[Block]], form: Callable[[], fem.Form]) -> BlockForm:
+        if self.domain.lumped:
+            return CornerForm(self._corners, *density, groups)
+        return ElementForm(self, form(), groups)
 
     def set_slab(self, velocity: Floats, total: Floats | None = None) -> None:
         """Load u (d, local nodes) into y and z, and R (local nodes)."""
@@ -104,12 +180,42 @@ class SlabAction:
             shape (entries,) on V, (entries, b, b) on a space with blocks of size b.
         """
         size = form.function_spaces[0].dofmap.index_map_bs
-        matrix = self._matrices[size]
+        matrix = self._matrix(form, size)
         matrix.set_value(0.0)
         fem.assemble_matrix(matrix, form)
         if reduce:
             matrix.scatter_reverse()
         return matrix.data if size == 1 else matrix.data.reshape(-1, size, size)
+
+    def _matrix(self, form: fem.Form, size: int) -> Any:
+        if size not in self._matrices:
+            self._matrices[size] = fem.create_matrix(form)
+            if not np.array_equal(self._matrices[1].indices, self._matrices[size].indices):
+                raise SolverError("blocked and scalar spaces number their nodes differently; please report this")
+        return self._matrices[size]
+
+    def entries(self, form: fem.Form, pattern: Pattern) -> Floats:
+        """Owned rows of the generator or the metric, reduced over ranks, in the order of their pattern.
+
+        The same numbers as ``assemble`` gives, sooner where there is the vertex rule.
+        """
+        if not self.domain.lumped:
+            return pattern.values(self.assemble(form, reduce=True))
+        alone = self.domain.comm.size == 1
+        if (form, pattern) not in self._bound:
+            corners = self._at_corners(form)
+            own = pattern if alone else self.pattern(corners.masks[0])
+            corners.bind([own])
+            self._bound[form, pattern] = corners, own.places
+        corners, places = self._bound[form, pattern]
+        values = corners.assemble()[0][:, 0]
+        if alone:
+            return values
+        matrix = self._matrices[1]
+        matrix.set_value(0.0)
+        matrix.data[places] = values
+        matrix.scatter_reverse()
+        return matrix.data[pattern.places]
 
     def vector(self, form: fem.Form, out: Floats) -> Floats:
         """Add this rank's contributions to the vector of a linear form; ``out`` is over owned and ghost entries."""

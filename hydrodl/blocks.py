@@ -91,7 +91,9 @@ def block_structure(blocks: Blocks, columns: int) -> tuple[Indices, Indices, lis
 
 
 class BlockOperator:
-    """A block-diagonal stack of block matrices over local nodes, applied to whole stacks in one PETSc product.
+    """A block-diagonal stack of block matrices over local nodes, applied to whole stacks.
+
+    The diagonal blocks share one sparsity structure in memory, and so take 8 bytes an entry instead of 12.
 
     Args:
         local: number of local nodes.
@@ -102,15 +104,15 @@ class BlockOperator:
     def __init__(self, local: int, count: int, blocks: Blocks) -> None:
         self._blocks = [list(row) for row in blocks]
         pointers, columns, self._places = block_structure(self._blocks, local)
-        self._shape = (count, len(self._blocks), len(self._blocks[0]), local)
-        rows, width = count * len(self._blocks) * local, count * len(self._blocks[0]) * local
-        size = len(columns)
-        self.data = np.zeros((count, size))
-        shift = np.arange(count, dtype=np.int64)[:, None]
-        all_columns = (columns[None] + shift * (len(self._blocks[0]) * local)).ravel().astype(np.int32)
-        all_pointers = np.append((pointers[None, :-1] + shift * size).ravel(), count * size).astype(np.int32)
-        self._csr = (all_pointers, all_columns, self.data.reshape(-1))
-        self._matrix = PETSc.Mat().createAIJWithArrays((rows, width), self._csr, comm=PETSc.COMM_SELF)
+        sizes = (len(self._blocks) * local, len(self._blocks[0]) * local)
+        self.data = np.zeros((count, len(columns)))
+        self._matrices = [
+            PETSc.Mat().createAIJWithArrays(sizes, (pointers, columns, row), comm=PETSc.COMM_SELF) for row in self.data
+        ]
+
+    def put(self, k: int, row: int, column: int, values: Floats) -> None:
+        """Set one block of diagonal block k from entries in the order of its pattern."""
+        self.data[k, self._places[row][column]] = values
 
     def fill(self, k: int, row: int, column: int, data: Floats) -> None:
         """Set one block of diagonal block k from full matrix data."""
@@ -128,15 +130,22 @@ class BlockOperator:
 
     def assembled(self) -> None:
         """Tell PETSc that values changed."""
-        self._matrix.assemble()
+        for matrix in self._matrices:
+            matrix.assemble()
 
     def apply(self, x: Floats, y: Floats, *, transpose: bool = False) -> None:
         """y = A x, or A^T x; x and y are whole stacks, contiguous."""
-        a = PETSc.Vec().createWithArray(x.reshape(-1), comm=PETSc.COMM_SELF)
-        b = PETSc.Vec().createWithArray(y.reshape(-1), comm=PETSc.COMM_SELF)
-        if transpose:
-            self._matrix.multTranspose(a, b)
-        else:
-            self._matrix.mult(a, b)
+        given, found = x.reshape(len(self.data), -1), y.reshape(len(self.data), -1)
+        # one pair of vectors that looks at slab after slab
+        a, b = (PETSc.Vec().createWithArray(stack[0], comm=PETSc.COMM_SELF) for stack in (given, found))
+        for k, matrix in enumerate(self._matrices):
+            a.placeArray(given[k])
+            b.placeArray(found[k])
+            if transpose:
+                matrix.multTranspose(a, b)
+            else:
+                matrix.mult(a, b)
+            b.resetArray()
+            a.resetArray()
         a.destroy()
         b.destroy()

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydrodl.errors import SolverError
+from hydrodl.layered import LayeredFamily, operator_family
 from hydrodl.losses import Loss
 from hydrodl.problem import Problem
-from hydrodl.solvers import OperatorFamily, solver_defaults, subset
+from hydrodl.solvers import OperatorFamily, subset
 from hydrodl.sweeps import Sweeps
 from hydrodl.tangent import Tangent
 
@@ -48,19 +49,19 @@ class ReducedFunctional:
         self._fields_at: Floats | None = None  # velocity whose densities are in the sweeps
         self._visit = self._linearised = 0  # numbers of the factored and of the linearised point
         self._have_potential = self._have_parts = False
+        self._gradient: Floats | None = None  # at the point of the potentials
         self.tangent: Tangent | None = None
         action, domain = sweeps.action, problem.domain
         pattern = action.pattern(action.nonzeros(action.metric, reduce=True), reduce=True)
         self._metric_pattern = pattern
         self._metric_diagonal: Floats | None = None
-        self._metric: OperatorFamily | None = None
+        self._metric: OperatorFamily | LayeredFamily | None = None
         if pattern.diagonal:
             self._metric_diagonal = np.ones((len(problem.layers), 1, domain.owned))
         else:
-            settings = solver_defaults(domain, symmetric=True) | subset(options, "metric_")
-            self._metric = OperatorFamily(
+            self._metric, _ = operator_family(
                 domain, pattern, action.column_owners(), len(problem.layers), domain.dimension,
-                options=settings, name="control inner product",
+                options=subset(options, "metric_"), name="control inner product", symmetric=True, independent=True,
             )  # fmt: skip
 
     @property
@@ -107,6 +108,8 @@ class ReducedFunctional:
         if not self._have_potential:
             sweeps.backward()
             self._have_potential = True
+        elif self._gradient is not None:
+            return self._gradient.copy()
         start = perf_counter()
         action, total = sweeps.action, sweeps.total
         out = sweeps.halo.stack(*self.shape[:2])
@@ -120,7 +123,8 @@ class ReducedFunctional:
         sweeps.halo.accumulate(out)
         self._set_metric(total)
         sweeps.seconds["assembly"] += perf_counter() - start
-        return out[..., : sweeps.halo.owned].copy()
+        self._gradient = out[..., : sweeps.halo.owned].copy()
+        return self._gradient.copy()
 
     def _set_metric(self, total: Floats) -> None:
         # an inner product stays one where a scheme without maximum principle lets R turn negative, or R underflows
@@ -128,11 +132,13 @@ class ReducedFunctional:
         action = self.sweeps.action
         for k, step in enumerate(self.sweeps.steps):
             action.set_slab(self.sweeps.velocity[k], total[k])
-            values = self._metric_pattern.values(action.assemble(action.metric, reduce=True)) * step
+            values = action.entries(action.metric, self._metric_pattern) * step
             if self._metric is not None:
                 self._metric.set(k, values)
             elif self._metric_diagonal is not None:
                 self._metric_diagonal[k, 0] = values
+        if self._metric is not None:
+            self._metric.factor()
 
     def precondition(self, dual: Floats) -> Floats:
         """P^-1 times a dual vector (N, d, owned), P at the point of the last gradient."""
@@ -140,9 +146,7 @@ class ReducedFunctional:
             return dual / self._metric_diagonal
         assert self._metric is not None
         start = perf_counter()
-        out = np.empty_like(dual)
-        for k, rhs in enumerate(dual):
-            out[k] = self._metric.solve(k, rhs)
+        out = self._metric.solve_all(dual)
         self.sweeps.seconds["sweeps"] += perf_counter() - start
         return out
 
@@ -180,7 +184,7 @@ class ReducedFunctional:
         self.sweeps.seconds["assembly"] += perf_counter() - start
 
     def set_loss(self, number: int, loss: Loss) -> None:
-        """Put a loss of the same kind and weight in the place of another, such as one with a new readout; collective."""
+        """Put a loss of the same kind and weight in the place of one, such as one with a new readout; collective."""
         self.sweeps.losses[number].set(loss)
         self._have_potential = False
         self._have_parts = False

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import scipy.sparse as sp
+from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
@@ -61,14 +63,41 @@ class OptionScope:
         self._forget()
 
 
+class Extent(Protocol):
+    """What solvers ask of a domain."""
+
+    @property
+    def owned(self) -> int:
+        """Number of nodes of this rank."""
+        ...
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Number d of feature directions."""
+        ...
+
+    @property
+    def comm(self) -> MPI.Comm:
+        """The ranks that share the nodes."""
+        ...
+
+
 MANY_NODES = 4000
 """In d = 3 the fill of a factorisation costs more than Krylov iterations above this number of nodes."""
+
+LAYERED_NODES = 100000
+"""Up to this number of nodes a factorisation fits one rank, and ranks share out the layers instead of the nodes."""
 
 REDUNDANT_NODES = 20000
 """Up to this number of nodes one message and a solve of one's own beat the many messages of a distributed solve."""
 
 
-def solver_defaults(domain: Domain, *, symmetric: bool = False) -> dict[str, Any]:
+def solver_defaults(domain: Extent, *, symmetric: bool = False) -> dict[str, Any]:
     """How to solve with an operator on the domain, before the caller's own options.
 
     A direct factorisation, across ranks each with a copy of its own up to ``REDUNDANT_NODES``; in d = 3 on many nodes
@@ -83,6 +112,28 @@ def solver_defaults(domain: Domain, *, symmetric: bool = False) -> dict[str, Any
         own = {"redundant_pc_type": direct["pc_type"], "redundant_pc_factor_mat_ordering_type": "nd"}
         return direct | own | {"pc_type": "redundant"}
     return direct
+
+
+def by_layers(domain: Domain, options: Options, *, independent: bool = False) -> bool:
+    """Is it better to share out operators by layers, each whole on one rank, than to share out their nodes?
+
+    Yes for direct solves up to ``LAYERED_NODES`` nodes, and for any whose right-hand sides are known at once, unless
+    the caller chose a solver.
+    """
+    direct = domain.dimension < 3 or domain.nodes <= MANY_NODES
+    small = domain.nodes <= LAYERED_NODES and (direct or independent)
+    return domain.comm.size > 1 and small and not {"ksp_type", "pc_type"} & set(options)
+
+
+def describe(settings: Options, *, layered: bool = False) -> str:
+    """A linear solver in a few words, such as "lu", "lu by layers" or "gmres/bjacobi-ilu"."""
+    kinds = [settings.get(key) for key in ("pc_type", "sub_pc_type", "redundant_pc_type")]
+    words = "-".join(str(kind) for kind in kinds if kind)
+    if "pc_factor_mat_solver_type" in settings:
+        words += f" ({settings['pc_factor_mat_solver_type']})"
+    if settings.get("ksp_type", "preonly") != "preonly":
+        words = f"{settings['ksp_type']}/{words}"
+    return words + (" by layers" if layered else "")
 
 
 def factor_defaults(comm: Any, *, symmetric: bool = False) -> dict[str, Any]:
@@ -115,7 +166,7 @@ class OperatorFamily:
     """
 
     def __init__(
-        self, domain: Domain, pattern: Pattern, columns: NDArray[np.int64], count: int, width: int, *,
+        self, domain: Extent, pattern: Pattern, columns: NDArray[np.int64], count: int, width: int, *,
         options: Options, name: str,
     ) -> None:  # fmt: skip
         self.pattern = pattern
@@ -169,6 +220,16 @@ class OperatorFamily:
         self.solvers[k].setOperators(matrix)
         self.solvers[k].setUp()
 
+    def factor(self) -> None:
+        """Nothing to do here: operators are factored as they are set."""
+
+    def solve_all(self, stack: Floats) -> Floats:
+        """X_k with A_k X_k = rhs_k for every k, stack (n, width, owned)."""
+        out = np.empty_like(stack)
+        for k, fields in enumerate(stack):
+            out[k] = self.solve(k, fields)
+        return out
+
     def solve(self, k: int, rhs: Floats, *, transpose: bool = False) -> Floats:
         """X with A_k X = rhs, or A_k^T X = rhs; the result is valid until the next call.
 
@@ -210,6 +271,8 @@ class Mass:
     def __init__(self, domain: Domain, pattern: Pattern, columns: NDArray[np.int64], values: Floats) -> None:
         self.domain = domain
         self.diagonal: Floats | None = values if pattern.diagonal else None
+        shape = (domain.owned, domain.nodes)
+        self.rows = sp.csr_array((values, columns[pattern.columns], pattern.pointers), shape=shape)
         if self.diagonal is None:
             options = {"ksp_type": "cg", "pc_type": "jacobi", "ksp_rtol": 1e-14, "ksp_max_it": 500}
             self._family = OperatorFamily(domain, pattern, columns, 1, 1, options=options, name="mass matrix")

@@ -12,7 +12,7 @@ and A^T; every class shares A. One pair of solves a slab serves both schemes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from time import perf_counter
 from typing import Any
 
@@ -22,9 +22,11 @@ from numpy.typing import NDArray
 from hydrodl.action import SlabAction
 from hydrodl.errors import SolverError
 from hydrodl.halo import Halo
+from hydrodl.layered import operator_family
 from hydrodl.lossforms import CompiledLoss
+from hydrodl.march import march
 from hydrodl.problem import Problem
-from hydrodl.solvers import Mass, OperatorFamily, solver_defaults, subset
+from hydrodl.solvers import Mass, subset
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +38,8 @@ class Sweeps:
 
     Attributes:
         velocity: u_k, (N, d, local); slab_density: r, (N, C, local); slab_potential: q, (N, C, local);
-        density: layer densities, (N + 1, C, local); seconds: time spent in "assembly" and "sweeps".
+        density: layer densities, (N + 1, C, local); seconds: time spent in "assembly" and "sweeps";
+        linear_solver: what solves with the slab operators, in a few words.
     """
 
     def __init__(self, problem: Problem, options: Mapping[str, Any]) -> None:
@@ -54,10 +57,10 @@ class Sweeps:
         mass_pattern = action.pattern(massive, reduce=True)
         mass_values = mass_pattern.values(action.assemble(action.mass, reduce=True)).copy()
         self.mass = Mass(domain, mass_pattern, columns, mass_values)
-        settings = solver_defaults(domain) | subset(options, "slab_")
-        self.operators = OperatorFamily(
-            domain, generator, columns, slabs, classes, options=settings, name="slab operator"
+        self.operators, self.linear_solver = operator_family(
+            domain, generator, columns, slabs, classes, options=subset(options, "slab_"), name="slab operator"
         )
+        self._march = march(self.operators, self.mass, self.theta)
         self.losses = [CompiledLoss(loss, action, halo, classes, slabs) for loss in problem.terms]
         self.velocity = halo.stack(slabs, domain.dimension)
         self.slab_density, self.slab_potential = halo.stack(slabs, classes), halo.stack(slabs, classes)
@@ -93,8 +96,9 @@ class Sweeps:
         pattern = self.operators.pattern
         for k, step in enumerate(self.steps):
             self.action.set_slab(self.velocity[k])
-            generator = pattern.values(self.action.assemble(self.action.generator, reduce=True))
+            generator = self.action.entries(self.action.generator, pattern)
             self.operators.set(k, self._mass_values - self.theta * step * generator)
+        self.operators.factor()
         self.seconds["assembly"] += perf_counter() - start
 
     def forward(self) -> None:
@@ -104,16 +108,25 @@ class Sweeps:
             SolverError: a density is not finite; the layer is named.
         """
         start = perf_counter()
-        owned, theta = self.halo.owned, self.theta
-        for k in range(len(self.steps)):
-            current = self.density[k, :, :owned]
-            slab = self.operators.solve(k, self.mass.apply(current))
-            self.slab_density[k, :, :owned] = slab
-            self.density[k + 1, :, :owned] = slab if theta == 1.0 else (slab - (1 - theta) * current) / theta
+        self.march(self.slab_density[..., : self.halo.owned], self.density[0, :, : self.halo.owned])
+        owned = self.halo.owned
+        for k, layer in enumerate(self.layers_of(self.slab_density[..., :owned], self.density[0, :, :owned])):
+            self.density[k + 1, :, :owned] = layer
         self._check_finite(self.density, "density")
         self.halo.update(self.slab_density)
         self.halo.update(self.density)
         self.seconds["sweeps"] += perf_counter() - start
+
+    def march(self, out: Floats, start: Floats, sources: Floats | None = None) -> None:
+        """r of every slab from R_0 (C, owned) and theta Delta dH/dphi at r = 0 ("sources"), dual (N, C, owned)."""
+        self._march.forward(start, sources, out)
+
+    def layers_of(self, slabs: Floats, start: Floats) -> Iterator[Floats]:
+        """R_1 .. R_N from r of every slab and R_0."""
+        layer = start
+        for slab in slabs:
+            layer = slab if self.theta == 1.0 else (slab - (1 - self.theta) * layer) / self.theta
+            yield layer
 
     def objective(self) -> dict[str, float]:
         """Parts of J after a forward sweep: "running" and one entry a loss, summed over ranks."""
@@ -160,14 +173,8 @@ class Sweeps:
 
     def march_back(self, out: Floats, slope: Floats, pulls: Mapping[int, Floats]) -> None:
         """q of every slab from dH/drho at q = 0 ("slope") and dG at the layers of losses ("pulls"), both dual."""
-        owned, theta = self.halo.owned, self.theta
-        dual = np.zeros_like(self._static)  # M phi of the layer above, then M p
-        for k in reversed(range(len(self.steps))):
-            if k + 1 in pulls:
-                dual = dual - pulls[k + 1]
-            slab = self.operators.solve(k, dual - (theta * self.steps[k]) * slope[k], transpose=True)
-            out[k, :, :owned] = slab
-            dual = (self.mass.apply(slab) - (1 - theta) * dual) / theta
+        scaled = (self.theta * self.steps)[:, None, None] * slope
+        self._march.backward(scaled, pulls, out[..., : self.halo.owned])
 
     def layer_potentials(self) -> tuple[Floats, Floats]:
         """phi_c at layers t_0 .. t_N after a backward sweep, (N + 1, C, owned), and the jumps at losses, (N, C, owned).

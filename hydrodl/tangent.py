@@ -24,15 +24,20 @@ class Tangent:
         self.sweeps = sweeps
         action, halo, classes = sweeps.action, sweeps.halo, sweeps.problem.classes
         slabs, dim = len(sweeps.steps), sweeps.problem.domain.dimension
-        cost, carried = action.nonzeros(action.cost_2), action.nonzeros(action.carried_2)
         u, R, RHO, PHI = range(dim), action.R, action.RHO, action.PHI
-        flux = carried[:, [RHO, PHI], :dim].any(axis=(1, 2)) | cost[:, R, :dim].any(axis=1)
-        self.coupling = BlockOperator(halo.local, slabs, [[action.pattern(flux)] * dim] * (2 * classes))
-        blocks = [[action.pattern(carried[:, i, j] | cost[:, i, j]) for j in u] for i in u]
-        self.control = BlockOperator(halo.local, slabs, blocks)
-        self._energy: BlockOperator | None = None
-        if cost[:, R, R].any():
-            self._energy = BlockOperator(halo.local, slabs, [[action.pattern(cost[:, R, R])]])
+        pairs = [(i, j) for i in u for j in u]
+        self._cost = action.second_cost([[(R, i) for i in u], *([pair] for pair in pairs), [(R, R)]])
+        self._carried = action.second_carried(
+            [[(row, i) for row in (PHI, RHO) for i in u], *([pair] for pair in pairs)]
+        )
+        masks = [a | b for a, b in zip(self._cost.masks, self._carried.masks, strict=False)]
+        flux, *control = [action.pattern(mask) for mask in masks]
+        energy = action.pattern(self._cost.masks[-1])
+        self.coupling = BlockOperator(halo.local, slabs, [[flux] * dim] * (2 * classes))
+        self.control = BlockOperator(halo.local, slabs, [control[i * dim : (i + 1) * dim] for i in u])
+        self._energy = BlockOperator(halo.local, slabs, [[energy]]) if self._cost.masks[-1].any() else None
+        self._cost.bind([flux, *control, energy])
+        self._carried.bind([flux, *control])
         self._slabs, self._classes, self._dim = slabs, classes, dim
         self.changes: dict[int, Floats] = {}  # of the densities at layers that someone watches, by the last product
         # work space: K's rows are ordered phi_0 .. phi_{C-1}, rho_0 .. rho_{C-1}
@@ -53,20 +58,19 @@ class Tangent:
 
     def _fill_slab(self, k: int) -> None:
         sweeps, action, classes, dim = self.sweeps, self.sweeps.action, self._classes, range(self._dim)
-        cost = action.assemble(action.cost_2)
+        momentum, *control, energy = self._cost.assemble()
         if self._energy is not None:
-            self._energy.fill(k, 0, 0, cost[:, action.R, action.R])
-        for i in dim:
-            for j in dim:
-                self.control.fill(k, i, j, cost[:, i, j])
+            self._energy.put(k, 0, 0, energy[:, 0])
         for c in range(classes):
             action.set_class(sweeps.slab_density[k, c], sweeps.slab_potential[k, c])
-            carried = action.assemble(action.carried_2)
+            flux, *carried = self._carried.assemble()
             for i in dim:
-                self.coupling.fill(k, c, i, carried[:, action.PHI, i])
-                self.coupling.fill(k, classes + c, i, carried[:, action.RHO, i] + cost[:, action.R, i])
-                for j in dim:
-                    self.control.add(k, i, j, carried[:, i, j])
+                self.coupling.put(k, c, i, flux[:, i])
+                self.coupling.put(k, classes + c, i, flux[:, self._dim + i] + momentum[:, i])
+            control = [a + b for a, b in zip(control, carried, strict=True)]
+        for i in dim:
+            for j in dim:
+                self.control.put(k, i, j, control[i * self._dim + j][:, 0])
 
     def product(self, direction: Floats, extra: Mapping[int, Floats] | None = None) -> Floats:
         """J'' direction, shape (N, d, owned).
@@ -99,16 +103,15 @@ class Tangent:
 
     def _forward(self) -> dict[int, Floats]:
         """The linearised forward sweep; returns d2G times the layer densities' change where losses act."""
-        sweeps, owned, theta, classes = self.sweeps, self.sweeps.halo.owned, self.sweeps.theta, self._classes
-        layer = np.zeros((classes, owned))
+        sweeps, owned, classes = self.sweeps, self.sweeps.halo.owned, self._classes
+        start = np.zeros((classes, owned))
+        sources = (sweeps.theta * sweeps.steps)[:, None, None] * self.source[:, :classes, :owned]
+        slabs = self._response[:, classes:, :owned]
+        sweeps.march(slabs, start, sources)
         pulls: dict[int, Floats] = {}
-        for k, step in enumerate(sweeps.steps):
-            rhs = sweeps.mass.apply(layer) - (theta * step) * self.source[k, :classes, :owned]
-            slab = sweeps.operators.solve(k, rhs)
-            self._response[k, classes:, :owned] = slab
-            layer = slab.copy() if theta == 1.0 else (slab - (1 - theta) * layer) / theta
+        for k, layer in enumerate(sweeps.layers_of(slabs, start)):
             if k + 1 in self.changes:
-                self.changes[k + 1] = layer
+                self.changes[k + 1] = layer.copy()
             for loss in sweeps.losses:
                 if loss.layer == k + 1 and not loss.linear:
                     pulls[k + 1] = pulls.get(k + 1, 0.0) + loss.hessian_product(layer)

@@ -1,0 +1,100 @@
+"""Strong scaling of training over MPI ranks, with the time of each phase.
+
+    python benchmarks/parallel.py [--ranks 1 2] [--repeat 1] [--plane 32 128] [--space 8 24]
+
+"plane" is two moons on nodes x nodes, "space" is two classes in d = 3 on nodes^3, each with layers and nodes as given.
+Every run is a process group of its own; wall time counts from the problem to the solution, after a small training that
+loads the compiled forms. CPU is the largest over ranks; phases are wall times on the rank where each took longest.
+Ranks that wait spin, so that CPU time is no measure of balance. The optimum must be the same on any number of ranks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+PHASES = ("assembly", "sweeps", "optimiser")
+
+
+def in_space(layers: int, nodes: int) -> Any:
+    """Two classes of two Gaussians each, crosswise, d = 3."""
+    import hydrodl as hd
+
+    domain = hd.Domain.box([-3.0] * 3, [3.0] * 3, nodes)
+    corners = [((-1.0, -1.0, -0.5), "a"), ((1.0, 1.0, -0.5), "a"), ((-1.0, 1.0, 0.5), "b"), ((1.0, -1.0, 0.5), "b")]
+    rho = hd.mixture([hd.Gaussian(mean, 0.5, label=label) for mean, label in corners], domain)
+    physics = hd.Lagrangian(noise=0.05, decay=0.02, smoothness=0.1)
+    return hd.Problem(domain, hd.layers(layers), rho, physics, hd.Classification(10.0))
+
+
+def one(case: str, layers: int, nodes: int) -> None:
+    """Train on the ranks at hand and print the measurements as JSON."""
+    from moons import two_moons
+
+    import hydrodl as hd  # isort: skip
+    from mpi4py import MPI
+
+    make = {"plane": two_moons, "space": in_space}[case]
+    hd.train(make(2, 5))  # imports and compiled forms
+    comm = MPI.COMM_WORLD
+    problem = make(layers, nodes)
+    comm.Barrier()
+    wall, cpu = perf_counter(), process_time()
+    found = hd.train(problem)
+    wall, cpu = perf_counter() - wall, process_time() - cpu
+    measured = {"wall": wall, "cpu": cpu} | {phase: found.timings[phase] for phase in PHASES}
+    measured = {name: comm.allreduce(value, MPI.MAX) for name, value in measured.items()}
+    if comm.rank == 0:
+        about = {"unknowns": problem.unknowns, "objective": found.objective, "converged": found.converged}
+        print(json.dumps(measured | about | {"newton": found.iterations, "products": found.hessian_products}))
+
+
+def run(ranks: int, case: str, layers: int, nodes: int) -> dict[str, Any]:
+    """The measurements of one run in a process group of its own."""
+    beside = Path(sys.executable).with_name("mpiexec")
+    mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if mpiexec is None:
+        raise SystemExit("no mpiexec beside this Python nor on the path")
+    command = [mpiexec, "-n", str(ranks), sys.executable, __file__, "--one", case, str(layers), str(nodes)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
+    return dict(json.loads(found))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--one", nargs=3, metavar=("CASE", "LAYERS", "NODES"), help="one run only, as JSON")
+    parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--repeat", type=int, default=1, help="runs of each; the fastest counts")
+    parser.add_argument("--plane", type=int, nargs=2, default=[32, 128], metavar=("LAYERS", "NODES"))
+    parser.add_argument("--space", type=int, nargs=2, default=[8, 24], metavar=("LAYERS", "NODES"))
+    given = parser.parse_args()
+    if given.one:
+        one(given.one[0], int(given.one[1]), int(given.one[2]))
+        return
+    for case, d in (("plane", 2), ("space", 3)):
+        layers, nodes = getattr(given, case)
+        print(f"\n{layers} layers, {nodes}^{d} nodes\n")
+        print("| ranks | wall s | CPU s | assembly s | sweeps s | optimiser s | Newton | products | J | speed-up |")
+        print("|---|---|---|---|---|---|---|---|---|---|")
+        first: dict[str, Any] = {}
+        for ranks in given.ranks:
+            row = min((run(ranks, case, layers, nodes) for _ in range(given.repeat)), key=lambda found: found["wall"])
+            first = first or row
+            phases = " | ".join(f"{row[phase]:.2f}" for phase in PHASES)
+            print(
+                f"| {ranks} | {row['wall']:.2f} | {row['cpu']:.2f} | {phases} | {row['newton']} | {row['products']} "
+                f"| {row['objective']:.10f} | {first['wall'] / row['wall']:.2f} |",
+                flush=True,
+            )
+            if not row["converged"] or abs(row["objective"] - first["objective"]) > 1e-8 * abs(first["objective"]):
+                raise SystemExit("the optimum depends on the number of ranks, or was not found")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""Operators shared out over ranks by layers: every rank factors and solves the slabs of its own layers, whole.
+
+Factorisations of different slabs are independent, so that a share of the layers is a share of the work; no triangular
+solve crosses ranks. Layers are dealt out in short segments, like cards, and sweeps run through them as through a
+pipeline, one class after another; with as many classes as ranks every rank is busy but for the first few segments:
+
+    rank 0   class a, segment 0 | class b, segment 0 | class a, segment 2 | class b, segment 2 | ...
+    rank 1                      | class a, segment 1 | class b, segment 1 | class a, segment 3 | ...
+
+Stacks of fields are distributed by nodes everywhere else; two exchanges of a whole stack go there and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+from hydrodl.blocks import Pattern
+from hydrodl.domain import Domain
+from hydrodl.solvers import OperatorFamily, by_layers, describe, solver_defaults
+
+Floats = NDArray[np.float64]
+
+SEGMENTS = 8
+"""Segments of layers a rank: more keep ranks busier in a sweep, fewer need fewer messages."""
+
+
+class Shares:
+    """Which nodes and which layers each rank has, and stacks from one distribution to the other.
+
+    Attributes:
+        layers: numbers of this rank's layers, increasing; nodes: number of all nodes, which come in the order of their
+            global numbers; segments: (rank, its consecutive layers), in the order of layers.
+    """
+
+    def __init__(self, domain: Domain, count: int) -> None:
+        self._comm = comm = domain.comm
+        self.nodes, self.owned = domain.nodes, domain.owned
+        length = max(1, count // (SEGMENTS * comm.size))
+        owner = np.arange(count) // length % comm.size
+        self.layers = np.flatnonzero(owner == comm.rank)
+        self._order, self._layers = np.argsort(owner, kind="stable"), np.bincount(owner, minlength=comm.size)
+        starts = np.flatnonzero(np.diff(owner, prepend=-1))
+        self.segments = [(int(owner[part[0]]), part) for part in np.split(np.arange(count), starts[1:])]
+        self._holder = owner
+        self._owned = np.array(comm.allgather(domain.owned))
+        self._offsets = np.append(0, np.cumsum(self._owned))
+
+    @property
+    def mine(self) -> int:
+        """Number of this rank's layers."""
+        return len(self.layers)
+
+    def place(self, k: int) -> int:
+        """Where layer k is among this rank's layers."""
+        return int(np.searchsorted(self.layers, k))
+
+    def holder(self, k: int) -> int:
+        """The rank that has layer k."""
+        return int(self._holder[k])
+
+    @property
+    def here(self) -> slice:
+        """This rank's nodes among all."""
+        return slice(*self._offsets[self._comm.rank : self._comm.rank + 2])
+
+    def to_layers(self, stack: Floats, widths: NDArray[np.int64] | None = None) -> Floats:
+        """(count, m, owned) of every rank to (mine, m, nodes); with ``widths``, of every rank, instead of owned."""
+        widths = self._owned if widths is None else widths
+        m, width = stack.shape[1:]
+        ends = np.append(0, np.cumsum(widths))
+        send = self._layers * m * width
+        got = self.mine * m * widths
+        buffer = np.empty(int(got.sum()))
+        self._comm.Alltoallv([stack[self._order], send], [buffer, got])
+        out = np.empty((self.mine, m, int(ends[-1])))
+        for rank, part in enumerate(np.split(buffer, np.cumsum(got)[:-1])):
+            out[:, :, ends[rank] : ends[rank + 1]] = part.reshape(self.mine, m, -1) if self.mine else 0.0
+        return out
+
+    def to_nodes(self, stack: Floats, out: Floats) -> None:
+        """(mine, m, nodes) of every rank into (count, m, owned)."""
+        m = out.shape[1]
+        parts = [stack[..., a:b].ravel() for a, b in zip(self._offsets, self._offsets[1:], strict=False)]
+        send = self.mine * m * self._owned
+        got = self._layers * m * self.owned
+        buffer = np.empty(int(got.sum()))
+        self._comm.Alltoallv([np.concatenate(parts), send], [buffer, got])
+        out[self._order] = buffer.reshape(out.shape)
+
+    def everywhere(self, fields: Floats) -> Floats:
+        """(m, owned) of every rank to (m, nodes) on every rank."""
+        buffer = np.empty(len(fields) * self.nodes)
+        self._comm.Allgatherv(np.ascontiguousarray(fields), [buffer, len(fields) * self._owned])
+        parts = np.split(buffer, (len(fields) * self._offsets)[1:-1])
+        return np.concatenate([part.reshape(len(fields), -1) for part in parts], axis=1)
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """What an ``OperatorFamily`` asks of a domain, for all nodes on one rank."""
+
+    nodes: int
+    dimension: int
+
+    @property
+    def owned(self) -> int:
+        """Every node."""
+        return self.nodes
+
+    @property
+    def comm(self) -> MPI.Comm:
+        """This rank alone."""
+        return MPI.COMM_SELF
+
+
+class LayeredFamily:
+    """Operators A_0 .. A_{n-1} as in ``OperatorFamily``, each whole on the rank that has its layer.
+
+    Args:
+        domain, pattern, columns, count, options, name: as for ``OperatorFamily``.
+    """
+
+    def __init__(
+        self, domain: Domain, pattern: Pattern, columns: NDArray[np.int64], count: int, *, options: Mapping[str, Any],
+        name: str,
+    ) -> None:  # fmt: skip
+        self.pattern, self.name, self._comm = pattern, name, domain.comm
+        self.shares = shares = Shares(domain, count)
+        self._values = np.zeros((count, pattern.size))
+        self._columns = columns[pattern.columns]
+        self._sizes = np.array(self._comm.allgather(pattern.size))
+        counts = np.concatenate(self._comm.allgather(np.diff(pattern.pointers)))
+        every = np.concatenate(self._comm.allgather(self._columns))
+        rows = np.repeat(np.arange(shares.nodes), counts)
+        self._order = np.lexsort((every, rows))
+        pointers = np.append(0, np.cumsum(counts)).astype(np.int32)
+        whole = Pattern(pointers, every[self._order].astype(np.int32), self._order, np.empty(0, dtype=np.int64))
+        numbers = np.arange(shares.nodes, dtype=np.int64)
+        self.own = OperatorFamily(
+            _Whole(shares.nodes, domain.dimension), whole, numbers, shares.mine, 1, options=options, name=name
+        )
+        self.scope = self.own.scope
+
+    def set(self, k: int, values: Floats) -> None:
+        """Give operator k this rank's entries, in the order of the pattern; ``factor`` puts them to use."""
+        self._values[k] = values
+
+    def factor(self) -> None:
+        """Bring the operators to their ranks and factor them there; collective."""
+        whole = self.shares.to_layers(self._values[:, None], self._sizes)
+        for j in range(self.shares.mine):
+            self.own.set(j, whole[j, 0, self._order])
+
+    def solve_all(self, stack: Floats) -> Floats:
+        """X_k with A_k X_k = rhs_k for every k, stack (n, m, owned)."""
+        found = self.shares.to_layers(stack)
+        for j, fields in enumerate(found):
+            for field in fields:
+                field[...] = self.own.solve(j, field[None])[0]
+        out = np.empty_like(stack)
+        self.shares.to_nodes(found, out)
+        return out
+
+    def solve(self, k: int, rhs: Floats, *, transpose: bool = False) -> Floats:
+        """X with A_k X = rhs, or A_k^T X = rhs, shape (m, owned); the other ranks wait: sweeps go through ``march``."""
+        found = self.shares.everywhere(rhs)
+        root = self.shares.holder(k)
+        if self._comm.rank == root:
+            for field in found:
+                field[...] = self.own.solve(self.shares.place(k), field[None], transpose=transpose)[0]
+        self._comm.Bcast(found, root)
+        return np.ascontiguousarray(found[:, self.shares.here])
+
+    def product(self, k: int, fields: Floats) -> Floats:
+        """A_k times each of the fields (m, owned)."""
+        shape = (len(self.pattern.pointers) - 1, self.shares.nodes)
+        rows = sp.csr_array((self._values[k], self._columns, self.pattern.pointers), shape=shape)
+        return np.ascontiguousarray((rows @ self.shares.everywhere(fields).T).T)
+
+    def destroy(self) -> None:
+        """Free the PETSc objects."""
+        self.own.destroy()
+
+
+def operator_family(
+    domain: Domain, pattern: Pattern, columns: NDArray[np.int64], count: int, width: int, *,
+    options: Mapping[str, Any], name: str, symmetric: bool = False, independent: bool = False,
+) -> tuple[OperatorFamily | LayeredFamily, str]:  # fmt: skip
+    """A family with the solver that suits its size, or the caller's, and that solver in a few words.
+
+    Args:
+        domain, pattern, columns, count, width, name: as for ``OperatorFamily``.
+        options: the caller's PETSc options.
+        symmetric: the operators are symmetric and positive definite.
+        independent: no right-hand side depends on another operator's solution.
+    """
+    if by_layers(domain, options, independent=independent):
+        settings = solver_defaults(_Whole(domain.nodes, domain.dimension), symmetric=symmetric) | dict(options)
+        layered = LayeredFamily(domain, pattern, columns, count, options=settings, name=name)
+        return layered, describe(settings, layered=True)
+    settings = solver_defaults(domain, symmetric=symmetric) | dict(options)
+    return OperatorFamily(domain, pattern, columns, count, width, options=settings, name=name), describe(settings)
