@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl._estimate import estimate
+from hydrodl._estimate import seconds, sizes_of
 from hydrodl.analysis.bounds import Bound
 from hydrodl.analysis.spectrum import Spectrum, spectrum
 from hydrodl.analysis.stability import second_variation
@@ -83,10 +83,9 @@ def smallest_curvature(
         InputError: the estimate is beyond the limit.
         SolverError: SLEPc did not converge.
     """
-    sizes = estimate(solution.problem)
-    seconds = PRODUCTS * sizes["seconds"] * solution.problem.domain.comm.size / sizes["products"]
-    if seconds > limit:
-        raise InputError(f"it would take about {seconds / 60:.0f} min on one core, more than {limit / 60:.0f} min")
+    span = seconds(sizes_of(solution.problem), steps=1, products=PRODUCTS)
+    if span > limit:
+        raise InputError(f"it would take about {span / 60:.0f} min on one core, more than {limit / 60:.0f} min")
     linear = {key: value for key, value in options.items() if key.startswith(("slab_", "metric_"))}
     functional = ReducedFunctional(solution.problem, linear)
     try:

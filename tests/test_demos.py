@@ -20,6 +20,17 @@ SCRIPTS = {
     "two_spirals": (r"^test accuracy ([\d.]+), smallest density", lambda value: value >= 0.95, PLANE),
     "circles_lifted": (r"^test accuracy ([\d.]+) lifted", lambda value: value >= 0.985, PLANE),
     "iris": (r"^held-out accuracy, median of \d+ splits: ([\d.]+)", lambda value: value >= 0.93, PLANE),
+    "width": (r"^width \d+ closes ([\d.]+) of the gap", lambda value: value >= 0.8, PLANE | {"width.png"}),
+    "generate": (
+        r"^generate: largest ratio ([\d.]+), allowed",
+        lambda value: value <= 1.8,
+        {"eight_gaussians.png", "checkerboard.png"},
+    ),
+    "trajectory": (
+        r"^trajectory: held-out W2 ([\d.]+) of the nearest",
+        lambda value: value <= 0.7,
+        {"trajectory.png", "fields.pvd"},
+    ),
     "bridge_1d": (r"^bridge: largest error (\S+), allowed", lambda value: value <= 0.02, CURVES),
 }
 FILES = {"report.json", "problem.toml", "solution.h5", *PLANE}
@@ -39,7 +50,7 @@ def check(name: str, output: str, folder: Path) -> None:
     found = re.findall(headline, output, re.MULTILINE)
     assert len(found) == 1, output  # once, whatever the number of ranks
     assert holds(float(found[0])), found
-    assert len(re.findall(r"^ *step +\d+ +J = ", output, re.MULTILINE)) > 3
+    assert len(re.findall(r"^ *(step +\d+ +J = |\w+ +\d+ +0\.\d+ )", output, re.MULTILINE)) > 3
     written = {Path(path) for path in re.findall(r"^wrote (.*)", output, re.MULTILINE)}
     assert written == {Path("runs") / name / file for file in files}
     for path in written:
