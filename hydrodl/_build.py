@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from mpi4py import MPI
 
+from hydrodl import _data_sections as data_sections
 from hydrodl import _sections as sections
 from hydrodl import _snapshot_build as snapshot_build
 from hydrodl import lagrangian, losses
+from hydrodl._estimate import Sizes, check_memory
 from hydrodl._expression import Expression
 from hydrodl._snapshot_build import gaussians
 from hydrodl.box import around, lifted_nodes
@@ -49,12 +52,13 @@ def setup(config: sections.Config) -> Setup:
     """Everything a problem file describes; collective.
 
     Raises:
-        InputError: anything wrong with the data or the mesh, or parts of the file that do not fit together.
+        InputError: anything wrong with the data or the mesh, parts of the file that do not fit together, or a problem
+            that cannot fit in memory.
     """
     if config.data.snapshots is not None:
         return _through_snapshots(config)
     train, test = samples(config.data)
-    domain = make_domain(config, train.points.shape[1], box(config, train), train.preprocessing.lift)
+    domain = _fitting_domain(config, train, train.classes)
     if config.data.mixture is not None:
         rho = mixture(gaussians(config.data.mixture), domain)
     else:
@@ -64,9 +68,42 @@ def setup(config: sections.Config) -> Setup:
 
 def _through_snapshots(config: sections.Config) -> Setup:
     sets = snapshot_build.read(config.data)
-    domain = make_domain(config, sets.points[0].shape[1], box(config, sets.pooled))
+    domain = _fitting_domain(config, sets.pooled, 1)
     rho = snapshot_build.densities_of(config.data, sets, domain)[0]
     return Setup(make_problem(config, rho), sets.samples(0), None, sets)
+
+
+def sizes(config: sections.Config) -> Sizes:
+    """The sizes of what a problem file describes, from the file and its data alone; only a mesh file is built.
+
+    Collective; raises InputError as :func:`setup` does.
+    """
+    if config.data.snapshots is not None:
+        return _sizes(config, snapshot_build.read(config.data).pooled, 1)[0]
+    train, _ = samples(config.data)
+    return _sizes(config, train, train.classes)[0]
+
+
+def _sizes(config: sections.Config, train: Samples, classes: int) -> tuple[Sizes, Domain | None]:
+    """The sizes, and the mesh where it comes from a file."""
+    wanted, dimension, corners = config.domain, train.points.shape[1], box(config, train)
+    meshed = make_domain(config, dimension, corners) if wanted.mesh is not None else None
+    nodes = _box_nodes(config, dimension, corners, train.preprocessing.lift) if meshed is None else meshed.nodes
+    lumped = wanted.lumped if wanted.lumped is not None else wanted.cells == "box" and wanted.degree == 1
+    found = Sizes(
+        config.network.count, nodes, dimension, classes, config.network.width or 0, wanted.degree,
+        lumped if meshed is None else meshed.lumped,
+    )  # fmt: skip
+    return found, meshed
+
+
+def _fitting_domain(config: sections.Config, train: Samples, classes: int) -> Domain:
+    """The mesh, unless the problem on it cannot fit in memory."""
+    found, meshed = _sizes(config, train, classes)
+    check_memory(found, MPI.COMM_WORLD)
+    if meshed is not None:
+        return meshed
+    return make_domain(config, train.points.shape[1], box(config, train), train.preprocessing.lift)
 
 
 def samples(data: sections.Data) -> tuple[Samples, Samples | None]:
@@ -128,14 +165,21 @@ def make_domain(
     if wanted.mesh is not None:
         lumped = bool(wanted.lumped)
         return Domain.from_file(wanted.mesh, degree=wanted.degree, lumped=lumped, dimension=dimension)
-    if dimension is not None and len(corners[0]) != dimension:
-        raise InputError(f"domain.lower has {len(corners[0])} numbers, the data have {dimension} features")
-    if isinstance(wanted.nodes, list) and len(wanted.nodes) != len(corners[0]):
-        raise InputError(
-            f"domain.nodes is {wanted.nodes}, must be one number or {len(corners[0])} (the number of features)"
-        )
-    nodes = lifted_nodes(wanted.nodes, *corners, lift)
+    nodes = _box_nodes(config, dimension, corners, lift)
     return Domain.box(*corners, nodes, cells=wanted.cells, degree=wanted.degree, lumped=wanted.lumped)
+
+
+def _box_nodes(
+    config: sections.Config, dimension: int | None, corners: tuple[Floats, Floats], lift: int
+) -> tuple[int, ...]:
+    """Nodes of the box in each direction."""
+    nodes, d = config.domain.nodes, len(corners[0])
+    if dimension is not None and d != dimension:
+        raise InputError(f"domain.lower has {d} numbers, the data have {dimension} features")
+    if isinstance(nodes, list) and len(nodes) != d:
+        raise InputError(f"domain.nodes is {nodes}, must be one number or {d} (the number of features)")
+    counts = lifted_nodes(nodes, *corners, lift)
+    return (counts,) * d if isinstance(counts, int) else tuple(counts)
 
 
 def make_layers(config: sections.Config) -> Layers:
@@ -153,7 +197,8 @@ def make_problem(config: sections.Config, rho: Densities, readout: Readout | Non
         InputError: potentials, targets or losses that do not fit the features, classes or layers.
     """
     physics = make_lagrangian(config.physics, rho)
-    asked = _snapshot_losses(config, rho) or [make_loss(loss, rho, readout) for loss in config.loss]
+    asked: list[losses.Loss] = [*_snapshot_losses(config, rho)]
+    asked = asked or [make_loss(loss, rho, readout) for loss in config.loss]
     problem = Problem(
         rho.domain, make_layers(config), rho, physics, asked, config.network.scheme, make_control(config.network)
     )
@@ -235,7 +280,7 @@ def make_loss(loss: sections.Loss, rho: Densities, readout: Readout | None) -> l
     )
 
 
-def _target(components: Sequence[sections.Component], rho: Densities) -> Densities:
+def _target(components: Sequence[data_sections.Component], rho: Densities) -> Densities:
     """Target densities in the order of the data's classes and with the masses of the data's classes."""
     labels = {component.label for component in components}
     if labels != set(rho.class_names):

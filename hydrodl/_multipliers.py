@@ -63,11 +63,17 @@ class Multipliers:
         if method == "penalty":
             self.weight *= GROWTH[method]
             return
-        for layer, goal in self.goals.items():
-            self.values[layer] = self.values[layer] + self.weight * self._miss(solution.density[layer], goal)
+        self.values = self.after(solution)
         if self.last is not None and now > GAIN * self.last:
             self.weight *= GROWTH[method]
         self.last = now
+
+    def after(self, solution: Solution) -> dict[int, Floats]:
+        """The multipliers that a solution of this round's problem implies, by layer."""
+        return {
+            layer: self.values[layer] + self.weight * self._miss(solution.density[layer], goal)
+            for layer, goal in self.goals.items()
+        }
 
     def _miss(self, density: Floats, goal: Densities) -> Floats:
         if self.divergence == "l2":

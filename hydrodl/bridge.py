@@ -57,7 +57,7 @@ class Bridge:
             principal components |A u|^2 with f = mean + A x. It is the work of the flow that was found, which is the
             least in mesh units; it is the least in raw units too if these are one factor apart (one_unit, no
             components). Added coordinates (lift) do not count. Equal to ``cost`` without preprocessing.
-        multipliers: layer index -> mu, shape (C, owned).
+        multipliers: layer index -> mu after the last round, shape (C, owned): minus the jump of phi there.
         divergence: which of the two they belong to.
     """
 
@@ -154,8 +154,8 @@ def bridge(
         SolverError: see :func:`~hydrodl.train`.
     """
     lagrangian = physics if isinstance(physics, Lagrangian) else Lagrangian(physics, decay=DECAY)
-    goals = _goals(start, targets, layers, tolerance)
     _check(tolerance, method, divergence, max_rounds)
+    goals = _goals(start, targets, layers, tolerance)
     loop = Multipliers(
         start, goals, divergence, floor, first_weight(goals, divergence, weight), _kept(initial, goals, divergence)
     )
@@ -173,7 +173,7 @@ def bridge(
     metric = raw_metric(start.preprocessing, start.domain.dimension)
     return Bridge(
         solution, goals, loop.distances(solution), tolerance, reason == REACHED, reason, tuple(history),
-        kinetic_cost(solution, np.eye(start.domain.dimension)), kinetic_cost(solution, metric), loop.values,
+        kinetic_cost(solution, np.eye(start.domain.dimension)), kinetic_cost(solution, metric), loop.after(solution),
         divergence,
     )  # fmt: skip
 

@@ -85,12 +85,18 @@ def _with_paths(config: Config, change: Any) -> Config:
     data, domain = config.data, config.domain
     if data.is_table:
         data = data.model_copy(update={"source": change(data.source)})
+    if data.snapshots is not None:
+        entries = [e.model_copy(update={"source": e.source and change(e.source)}) for e in data.snapshots]
+        data = data.model_copy(update={"snapshots": entries})
     if domain.mesh is not None:
         domain = domain.model_copy(update={"mesh": change(domain.mesh)})
     return config.model_copy(update={"data": data, "domain": domain})
 
 
 def _check_source(config: Config) -> None:
+    for entry in config.data.snapshots or []:
+        if entry.source is not None and not Path(entry.source).exists():
+            raise InputError(f"data.snapshots.source: no such file {entry.source}")
     source = config.data.source
     if config.data.is_table and source is not None and not Path(source).exists():
         near = get_close_matches(Path(source).name, DATASETS, n=1)

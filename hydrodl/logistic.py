@@ -27,8 +27,10 @@ def logistic_readout(samples: Samples, *, comm: MPI.Comm = MPI.COMM_WORLD) -> Re
     in them it is ``Readout.aligned`` that is right.
 
     Raises:
-        DataError: samples of a single class.
+        DataError: samples of a single class, or of a class without any.
     """
+    if samples.classes < 2 or (samples.counts == 0).any():
+        raise DataError("a readout needs samples of at least 2 classes, and some of every class")
     lift = samples.preprocessing.lift
     means = np.array([samples.points[samples.labels == c].mean(axis=0) for c in range(samples.classes)])
     if lift and samples.classes <= lift + 1:
@@ -39,8 +41,6 @@ def logistic_readout(samples: Samples, *, comm: MPI.Comm = MPI.COMM_WORLD) -> Re
 def _regression(samples: Samples, means: np.ndarray) -> Readout:
     from sklearn.linear_model import LogisticRegression
 
-    if (samples.counts > 0).sum() < samples.classes or samples.classes < 2:
-        raise DataError("a readout needs samples of at least 2 classes, and some of every class")
     found = LogisticRegression(C=1 / PENALTY, max_iter=1000).fit(samples.points, samples.labels)
     weights, offsets = found.coef_, found.intercept_
     if samples.classes == 2:  # one logit, shared out between the classes

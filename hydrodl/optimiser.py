@@ -219,6 +219,7 @@ class Optimiser:
             iterations=int(self._tao.getIterationNumber()),
             hessian_products=functional.reduced.products,
             operators_rebuilt=functional.reduced.restored,
+            linear_solver=sweeps.linear_solver,
             timings=timings,
             history=tuple(self.history),
             **found,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import tempfile
 import time
@@ -20,11 +19,12 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 from hydrodl import _build, config
-from hydrodl._progress import Watch, progress
+from hydrodl._progress import SAVE_EVERY, Watch, progress
+from hydrodl._resume import model, point, resumed
 from hydrodl._sections import Config
 from hydrodl._snapshot_build import report as snapshot_report
 from hydrodl.box import lifted_nodes
-from hydrodl.collective import attempt
+from hydrodl.collective import attempt, partial, replacing
 from hydrodl.controls import Controls
 from hydrodl.data import read_points
 from hydrodl.densities import Densities
@@ -33,10 +33,9 @@ from hydrodl.errors import InputError
 from hydrodl.network import Network
 from hydrodl.plot import plot_all
 from hydrodl.problem import Problem
-from hydrodl.readout import Readout
 from hydrodl.samples import Preprocessing
 from hydrodl.solution import Solution
-from hydrodl.storage import Checkpoint, load_checkpoint, save_checkpoint, write_vtk
+from hydrodl.storage import load_checkpoint, save_checkpoint, write_vtk
 from hydrodl.train import DEFAULTS, train
 
 REPORT, PROBLEM, CHECKPOINT = "report.json", "problem.toml", "solution.h5"
@@ -82,16 +81,19 @@ def check_writable(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
 
 
 def train_into(
-    folder: Path, wanted: Config, *, resume: bool = False, minutes: float | None = None,
+    folder: Path, wanted: Config, *, resume: bool = False, minutes: float | None = None, every: float = SAVE_EVERY,
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> dict[str, Any]:  # fmt: skip
     """Train and write report.json, problem.toml, solution.h5, fields.pvd and the figures; collective.
 
+    solution.h5 is there from the first step on, as a checkpoint; report.json only when the run has ended.
+
     Args:
         folder: the output directory, made if it is not there.
         wanted: the problem file.
-        resume: start from the velocity in the folder's checkpoint.
+        resume: go on from the folder's checkpoint.
         minutes: stop at the first step after this time and keep the best iterate.
+        every: minutes between checkpoints; 0 writes one at every step.
         comm: all ranks.
 
     Returns:
@@ -105,35 +107,48 @@ def train_into(
     check_writable(folder, comm)
     made = _build.setup(wanted)
     problem, checkpoint = made.problem, folder / CHECKPOINT
-    initial = _resumed(checkpoint, problem) if resume else None
+    initial = resumed(checkpoint, problem) if resume else None
     solved = _as_solved(wanted, problem.domain, made.train.preprocessing.lift)
-    write_text(folder / PROBLEM, config.dumps(solved, folder), comm)
+    text = config.dumps(solved, folder)
+    _clear(folder, comm)
 
-    def save(point: Controls) -> None:
-        model = _model(problem, made.train.preprocessing, point)
-        save_checkpoint(checkpoint, problem.domain, problem.layers, point.velocity, attributes={"model": model})
+    def save(controls: Controls) -> None:
+        held = {"model": model(problem, made.train.preprocessing, controls)}
+        save_checkpoint(checkpoint, problem.domain, problem.layers, controls.velocity, attributes=held)
+        write_text(folder / PROBLEM, text, comm)  # after what it describes: load looks into the checkpoint first
 
-    left = None if minutes is None else max(60 * minutes - (time.monotonic() - began), 0.0)
     with progress(_title(problem), comm) as show:
-        watch = Watch(comm, show, save, left)
+        watch = Watch(comm, show, save, minutes, began=began, every=every, first=not resume)
         with watch.catching_sigterm():
             solution = train(problem, options=solved.solver, initial=initial, monitor=watch)
-    if watch.stopped and not solution.converged:
-        solution = replace(solution, reason=watch.stopped)
-    return _write(folder, solution, made, began)
+            if watch.stopped and not solution.converged:
+                solution = replace(solution, reason=watch.stopped)
+            return _write(folder, solution, made, text, began)
 
 
-def _write(folder: Path, solution: Solution, made: _build.Setup, began: float) -> dict[str, Any]:
-    """All files of a run but problem.toml; the report."""
+def _clear(folder: Path, comm: MPI.Comm) -> None:
+    """Remove what a run that was killed left half written, and the report of an earlier one; collective."""
+
+    def clear() -> None:
+        for name in (REPORT, PROBLEM, CHECKPOINT):
+            partial(folder / name).unlink(missing_ok=True)
+        (folder / REPORT).unlink(missing_ok=True)
+
+    attempt(comm, lambda: clear() if comm.rank == 0 else None)
+
+
+def _write(folder: Path, solution: Solution, made: _build.Setup, text: str, began: float) -> dict[str, Any]:
+    """All files of a run, ``text`` being its problem.toml; the report."""
     problem, start = solution.problem, time.monotonic()
     comm = problem.domain.comm
     facts = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name not in _FIELDS}
-    point = Controls(solution.velocity, solution.coefficients, solution.readout)
-    model = _model(problem, made.train.preprocessing, point)
+    controls = Controls(solution.velocity, solution.coefficients, solution.readout)
+    held = {"model": model(problem, made.train.preprocessing, controls)}
     save_checkpoint(
         folder / CHECKPOINT, problem.domain, problem.layers, solution.velocity, density=solution.density,
-        potential=solution.potential, jumps=solution.jumps, attributes=facts | {"model": model},
+        potential=solution.potential, jumps=solution.jumps, attributes=facts | held,
     )  # fmt: skip
+    write_text(folder / PROBLEM, text, comm)
     write_vtk(folder, solution)
     network = Network(solution, made.train.preprocessing)
     plot_all(solution, network, made.train, folder)
@@ -156,7 +171,7 @@ def report(solution: Solution) -> dict[str, Any]:
     problem = solution.problem
     names = (
         "converged", "reason", "objective", "gradient_norm", "iterations", "hessian_products", "warnings", "mass_error",
-        "min_density", "peclet",
+        "min_density", "peclet", "linear_solver",
     )  # fmt: skip
     sizes = {"layers": len(problem.layers), "nodes": problem.domain.nodes, "unknowns": problem.unknowns}
     numbers = {name: getattr(solution, name) for name in names}
@@ -188,16 +203,16 @@ def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
     found = load_checkpoint(folder / CHECKPOINT, domain, _build.make_layers(solved))
     if found.density is None or found.potential is None:
         raise InputError(f"the run in {folder} has not finished; continue it with hydrodl train --resume")
-    model = found.attributes["model"]
-    preprocessing = Preprocessing.from_dict(model["preprocessing"])
-    rho = Densities(domain, found.density[0], tuple(model["class_names"]), preprocessing)
-    point = _point(found)
+    held = found.attributes["model"]
+    preprocessing = Preprocessing.from_dict(held["preprocessing"])
+    rho = Densities(domain, found.density[0], tuple(held["class_names"]), preprocessing)
+    controls = point(found)
     names = [f.name for f in fields(Solution) if f.name not in _FIELDS and f.name in found.attributes]
     facts = {name: found.attributes[name] for name in names}
-    problem = _build.make_problem(solved, rho, point.readout)
+    problem = _build.make_problem(solved, rho, controls.readout)
     jumps = np.zeros_like(found.potential[1:]) if found.jumps is None else found.jumps
     solution = Solution(
-        problem, found.velocity, found.density, found.potential, jumps, coefficients=point.coefficients, **facts
+        problem, found.velocity, found.density, found.potential, jumps, coefficients=controls.coefficients, **facts
     )
     return Run(solved, solution, preprocessing)
 
@@ -231,24 +246,6 @@ def redraw(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
     plot_all(run.solution, run.network, samples.with_preprocessing(run.preprocessing), folder)
 
 
-def _resumed(checkpoint: Path, problem: Problem) -> Controls:
-    comm = problem.domain.comm
-    if not comm.bcast(checkpoint.is_file() if comm.rank == 0 else None):
-        raise InputError(f"nothing to resume: there is no {checkpoint}")
-    return _point(load_checkpoint(checkpoint, problem.domain, problem.layers))
-
-
-def _point(found: Checkpoint) -> Controls:
-    """The controls in a checkpoint; the readout whether trained or not."""
-    model = found.attributes["model"]
-    readout, coefficients = model["readout"], model.get("coefficients")
-    return Controls(
-        found.velocity,
-        None if coefficients is None else np.array(coefficients),
-        None if readout is None else Readout(**{key: np.array(value) for key, value in readout.items()}),
-    )
-
-
 def _as_solved(wanted: Config, domain: Domain, lift: int) -> Config:
     """The problem file with what was found out on the way: corners and nodes of the box, the solver's defaults."""
     box = wanted.domain
@@ -257,17 +254,6 @@ def _as_solved(wanted: Config, domain: Domain, lift: int) -> Config:
         nodes = lifted_nodes(box.nodes, *domain.bounds, lift)
         box = box.model_copy(update={"lower": lower, "upper": upper, "nodes": nodes})
     return wanted.model_copy(update={"domain": box, "solver": DEFAULTS | wanted.solver})
-
-
-def _model(problem: Problem, preprocessing: Preprocessing, point: Controls) -> dict[str, Any]:
-    """What a checkpoint must hold beside the fields so that it can predict, and resume, without the data."""
-    readout = point.readout or problem.readout
-    return {
-        "class_names": list(problem.densities.class_names),
-        "preprocessing": preprocessing.to_dict(),
-        "readout": readout and {"weights": readout.weights.tolist(), "offsets": readout.offsets.tolist()},
-        "coefficients": None if point.coefficients is None else point.coefficients.tolist(),
-    }
 
 
 def _title(problem: Problem) -> str:
@@ -293,8 +279,7 @@ def write_text(path: Path, text: str, comm: MPI.Comm) -> None:
     """Rank 0 writes the file, which takes its name when it is complete; collective."""
 
     def write() -> None:
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
+        with replacing(path) as file:
+            file.write_text(text, encoding="utf-8")
 
     attempt(comm, lambda: write() if comm.rank == 0 else None)

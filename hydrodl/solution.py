@@ -38,6 +38,7 @@ class Solution:
         warnings: what a user must know before trusting the fields, such as negative densities.
         coefficients: A of neurons, shape (N, d, J), the same on every rank; None for the field control.
         operators_rebuilt: how often a Hessian product had to rebuild operators after a rejected trial step.
+        linear_solver: what solved with the slab operators, such as "lu" or "gmres/ilu".
     """
 
     problem: Problem
@@ -61,6 +62,7 @@ class Solution:
     peclet: float
     coefficients: Floats | None = None
     operators_rebuilt: int = 0
+    linear_solver: str = ""
     warnings: tuple[str, ...] = field(default=())
 
     @property

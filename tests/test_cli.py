@@ -14,15 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mpi4py import MPI
 
-from hydrodl import _estimate, _progress, cli, run
+from hydrodl import _progress, cli, run
 from tests.cli_runs import MOONS
 
 REPORT_KEYS = {
     "converged", "reason", "objective", "gradient_norm", "iterations", "hessian_products", "train_accuracy",
     "test_accuracy", "warnings", "mass_error", "min_density", "peclet", "layers", "nodes", "unknowns", "ranks",
-    "wall_time_s", "time_s", "versions",
+    "wall_time_s", "time_s", "versions", "linear_solver",
 }  # fmt: skip
 
 
@@ -128,25 +127,14 @@ def test_sigterm_ends_the_run_at_its_next_step(tmp_path: Path, monkeypatch: pyte
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_watch_saves_now_and_then() -> None:
-    saved: list[int] = []
-    step = {"iteration": 0, "objective": 1.0, "gradient_norm": 1.0, "cg_iterations": 0}
-    for every, expected in ((0.0, [0, 1, 2]), (1e9, [])):
-        saved.clear()
-        watch = _progress.Watch(MPI.COMM_SELF, lambda step: None, lambda u: saved.append(int(u[0])), None, every)
-        assert not any(watch(step | {"velocity": np.array([k])}) for k in range(3))
-        assert saved == expected
-
-
 def test_a_run_that_was_killed_can_be_resumed_but_not_predicted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]
 ) -> None:
     (tmp_path / "p.toml").write_text(MOONS)
     with monkeypatch.context() as patch:
-        patch.setattr(_progress.Watch.__init__, "__defaults__", (0.0,))  # a checkpoint at every step
         patch.setattr(run, "_write", lambda *_: pytest.fail("killed"))
         with pytest.raises(pytest.fail.Exception):
-            cli.invoke(["train", "p.toml", "--out", "o"])
+            cli.invoke(["train", "p.toml", "--out", "o", "--checkpoint-every", "0"])
     (tmp_path / "q.csv").write_text("x,y\n0,0\n")
     assert "has not finished" in refused("predict", "o", "q.csv")
     assert cli.invoke(["train", "p.toml", "--out", "o", "--resume"]) == 0
@@ -165,11 +153,6 @@ def test_dry_run_prints_sizes_and_writes_nothing(
     assert words[words.index("unknowns") + 1] == str(3 * 121 * (2 + 2 * 2))
     assert "memory" in words and "time" in words
     assert [path.name for path in tmp_path.iterdir()] == ["p.toml"]
-
-
-def test_memory_estimate_is_proportional_to_layers_times_nodes() -> None:
-    one = _estimate.memory_bytes(1000, 2, 2)
-    assert _estimate.memory_bytes(3000, 2, 2) == pytest.approx(3 * one) and _estimate.memory_bytes(1000, 2, 5) > one > 0
 
 
 def read_table(text: str) -> tuple[list[str], list[list[str]]]:

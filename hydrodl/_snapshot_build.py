@@ -1,0 +1,90 @@
+"""Problem files with [[data.snapshots]]: from the section to sample sets, the start and the targets, and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hydrodl import _data_sections as data_sections
+from hydrodl import _sections as sections
+from hydrodl.densities import Densities, mixture, sample_mixture
+from hydrodl.domain import Domain, Floats
+from hydrodl.draws import sample_density
+from hydrodl.gaussian import Gaussian
+from hydrodl.kernel import integrals, moment
+from hydrodl.samples import Preprocessing
+from hydrodl.snapshots import Snapshots, read_snapshots, snapshot_layers
+from hydrodl.solution import Solution
+from hydrodl.wasserstein import has_pot, wasserstein
+
+DRAWS = 1000  # points drawn from a density to measure its distance to a snapshot
+
+
+def gaussians(components: Sequence[data_sections.Component]) -> list[Gaussian]:
+    """The mixture of a problem file."""
+    return [Gaussian(c.mean, std=c.std, covariance=c.covariance, weight=c.weight, label=c.label) for c in components]
+
+
+def entries(data: sections.Data) -> list[data_sections.Snapshot]:
+    """The snapshots of a problem file that has some."""
+    assert data.snapshots is not None
+    return data.snapshots
+
+
+def read(data: sections.Data) -> Snapshots:
+    """The sample sets of a problem file with snapshots, drawn where they are mixtures; collective."""
+    given = entries(data)
+    times = np.array([entry.time for entry in given])
+    if given[0].mixture is None:
+        return read_snapshots(
+            {entry.time: str(entry.source) for entry in given}, features=data.features, dimensions=data.dimensions,
+            one_unit=True if data.one_unit is None else data.one_unit,
+        )  # fmt: skip
+    drawn = [
+        sample_mixture(gaussians(entry.mixture or []), data.samples, data.seed + k).features
+        for k, entry in enumerate(given)
+    ]
+    return Snapshots(times, tuple(drawn), Preprocessing.identity(drawn[0].shape[1]))
+
+
+def components(data: sections.Data) -> list[data_sections.Component]:
+    """All components of all mixtures among the snapshots."""
+    return [part for entry in entries(data) for part in entry.mixture or []]
+
+
+def densities_of(data: sections.Data, sets: Snapshots, domain: Domain) -> list[Densities]:
+    """The density at every snapshot: of the mixture, or the kernel density of the samples; collective."""
+    given = entries(data)
+    if given[0].mixture is None:
+        return sets.densities(domain, data.bandwidth)
+    return [mixture(gaussians(entry.mixture or []), domain) for entry in given]
+
+
+def targets(config: sections.Config, domain: Domain) -> dict[int, Densities]:
+    """The densities asked for, by layer; collective."""
+    data = config.data
+    _, at = snapshot_layers([entry.time for entry in entries(data)], config.network.layers, config.network.depth)
+    return dict(zip(at[1:], densities_of(data, read(data), domain)[1:], strict=True))
+
+
+def report(solution: Solution, sets: Snapshots) -> list[dict[str, Any]]:
+    """Distances of the flow to every snapshot after the first; collective.
+
+    "l1": between the densities, 0 to 2. "w2": in raw units, between points drawn from the flow's density and the
+    samples; None without the POT library.
+    """
+    domain, found = solution.problem.domain, []
+    goals = {loss.layer: loss.target for loss in solution.problem.terms}  # type: ignore[attr-defined]
+    back = sets.raw_map(domain.dimension).T
+    for k, (layer, goal) in enumerate(sorted(goals.items()), start=1):
+        rho = solution.density[layer]
+        miss = float(integrals(domain, moment(domain), np.abs(rho - goal.values)).sum())
+        apart = _apart(domain, rho[0], sets.points[k], back, k) if has_pot() else None
+        found.append({"time": float(sets.times[k]), "layer": layer, "l1": miss, "w2": apart})
+    return found
+
+
+def _apart(domain: Domain, rho: Floats, points: Floats, back: Floats, seed: int) -> float:
+    return wasserstein(sample_density(domain, rho, DRAWS, seed) @ back, points @ back, comm=domain.comm)
