@@ -45,7 +45,7 @@ demo: setup
 	$(PYTHON_IN) demos/two_moons.py
 
 test: setup
-	$(PYTHON_IN) -m pytest -q $(ARGS)
+	$(PYTHON_IN) -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 lint: setup
 	$(PYTHON_IN) -m ruff check

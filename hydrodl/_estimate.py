@@ -1,28 +1,176 @@
-"""What a problem will need, before it is solved."""
+"""What a problem will need, known from its sizes alone; one that cannot fit in memory is refused before it is built."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mpi4py import MPI
+
+from hydrodl._machine import available_bytes, seconds_per_solve
+from hydrodl.errors import InputError
 from hydrodl.problem import Problem
 
-# By feature dimension, from the growth of small two-class runs (2e4 to 1e5 layers x nodes), rounded up. Fill of the
-# factors makes large runs in d = 3 cost more than this.
-_BYTES = {1: 700, 2: 2500, 3: 8000}  # per layer and node
-_SECONDS = {1: 1e-6, 2: 2e-6, 3: 2e-5}  # per layer, node and Hessian product, assembly included, on one core
-_PRODUCTS = 100  # Hessian products of a usual run
+# Measured by benchmarks/memory.py, by dimension, for two classes of Q1 elements with the vertex rule. Bytes per node
+# whatever the layers (mesh, patterns, sums over corners); per layer and node; what every class beyond the second and
+# every doubling of the nodes beyond FEW (the fill of the factors) adds to that.
+_MESH_BYTES = {1: 2000.0, 2: 7500.0, 3: 24000.0}
+_BYTES = {1: 800.0, 2: 1750.0, 3: 2100.0}
+_CLASS_BYTES = {1: 155.0, 2: 275.0, 3: 460.0}
+_FILL_BYTES = {1: 0.0, 2: 90.0, 3: 50.0}
+_FEW = 2000
+_OTHER_ELEMENTS = 1.2  # elements without the vertex rule keep a mass matrix and element matrices; times degree^(d/2)
+_NEURON_BYTES = 16.0  # per layer, node and neuron: their values, and work of the same size
+_PROCESS = 350e6  # bytes of a rank before it has a problem
+
+# Of the same runs, on a core where _machine.seconds_per_solve is _SOLVE: microseconds per layer and node of a Newton
+# step, and per layer, node and class of a Hessian product.
+_STEP, _PRODUCT = {1: 2.5, 2: 6.0, 3: 15.0}, {1: 0.08, 2: 0.12, 3: 0.3}
+_SOLVE = 3e-8
+_STEPS, _PRODUCTS = 12, 100  # of a usual run
 
 
-def estimate(problem: Problem) -> dict[str, float]:
-    """Sizes of a problem and a rough guess of its needs: layers, nodes, unknowns, bytes, seconds."""
-    points = len(problem.layers) * problem.domain.nodes
-    d, ranks = problem.domain.dimension, problem.domain.comm.size
-    return {
-        "layers": len(problem.layers), "nodes": problem.domain.nodes, "unknowns": problem.unknowns,
-        "bytes": memory_bytes(points, d, problem.classes), "products": _PRODUCTS,
-        "seconds": _SECONDS[d] * points * _PRODUCTS / ranks,
-    }  # fmt: skip
+@dataclass(frozen=True)
+class Sizes:
+    """The sizes of a problem.
+
+    Attributes:
+        layers: N.
+        nodes: vertices per direction of a box, or the number of nodes of a mesh file.
+        dimension: d; classes: C.
+        width: neurons of a layer, 0 for a value at every node.
+        degree: of the elements; lumped: whether they carry the vertex rule.
+    """
+
+    layers: int
+    nodes: tuple[int, ...] | int
+    dimension: int
+    classes: int
+    width: int = 0
+    degree: int = 1
+    lumped: bool = True
+
+    @property
+    def count(self) -> int:
+        """Nodes of the whole mesh (degrees of freedom of one scalar field)."""
+        return self.nodes if isinstance(self.nodes, int) else math.prod(self.degree * (n - 1) + 1 for n in self.nodes)
+
+    @property
+    def unknowns(self) -> int:
+        """N (d + 2 C) nodes, or N (2 C nodes + d J) with J neurons, as ``Problem.unknowns``."""
+        return self.layers * (2 * self.classes * self.count + self.dimension * (self.width or self.count))
+
+    @property
+    def grid(self) -> str:
+        """The nodes for a person: 41 x 41."""
+        return str(self.nodes) if isinstance(self.nodes, int) else " x ".join(map(str, self.nodes))
 
 
-def memory_bytes(points: int, dimension: int, classes: int) -> float:
-    """Memory of all ranks for ``points`` = layers x nodes, beyond the few hundred MB a rank that any process takes."""
-    vectors = 8 * 12 * (classes - 2)  # densities, potentials, their tangents and work vectors of further classes
-    return float(points) * (_BYTES[dimension] + max(vectors, 0))
+def memory_bytes(sizes: Sizes) -> float:
+    """Memory of all ranks together beyond what their processes take before they have a problem."""
+    d = sizes.dimension
+    fill = _FILL_BYTES[d] * max(math.log2(sizes.count / _FEW), 0.0)
+    each = _BYTES[d] + _CLASS_BYTES[d] * (sizes.classes - 2) + fill
+    per_node = _MESH_BYTES[d] + sizes.layers * each
+    if not sizes.lumped:
+        per_node *= _OTHER_ELEMENTS * sizes.degree ** (d / 2)
+    return sizes.count * (per_node + sizes.layers * _NEURON_BYTES * sizes.width)
+
+
+def seconds(sizes: Sizes, steps: int = _STEPS, products: int = _PRODUCTS, solve: float = _SOLVE) -> float:
+    """Time of so many Newton steps and Hessian products on one core.
+
+    Args:
+        solve: what ``_machine.seconds_per_solve`` says of the core; by default the same everywhere.
+    """
+    d = sizes.dimension
+    each = 1e-6 * (steps * _STEP[d] + products * _PRODUCT[d] * sizes.classes) * (solve / _SOLVE)
+    if not sizes.lumped:
+        each *= _OTHER_ELEMENTS * sizes.degree ** (d / 2)
+    return each * sizes.layers * sizes.count
+
+
+def sizes_of(problem: Problem) -> Sizes:
+    """The sizes of a problem that has been built."""
+    domain, width = problem.domain, 0 if problem.control is None else problem.control.width
+    return Sizes(
+        len(problem.layers), domain.nodes, domain.dimension, problem.classes, width, domain.degree, domain.lumped
+    )  # fmt: skip
+
+
+def check_memory(sizes: Sizes, comm: MPI.Comm, available: float | None = None) -> None:
+    """Refuse a problem that cannot fit; collective.
+
+    Args:
+        sizes: of the problem.
+        comm: the ranks that share the work.
+        available: bytes there are; None: what the machines say.
+
+    Raises:
+        InputError: the estimate exceeds the memory; the sizes that would fit are named.
+    """
+    room = available_bytes(comm) if available is None else available
+    needed = memory_bytes(sizes)
+    if needed <= room:
+        return
+    elsewhere = f"; or memory of {gigabytes(needed)}, with more machines under mpiexec"
+    raise InputError(
+        f"{sizes.layers} layers x {sizes.grid} nodes need about {gigabytes(needed)} of memory, there are "
+        f"{gigabytes(room)} free; what would fit: {', or '.join(fitting(sizes, room)) or 'nothing'}{elsewhere}"
+    )
+
+
+def fitting(sizes: Sizes, room: float) -> list[str]:
+    """The largest sizes that fit into ``room`` bytes: fewer nodes, where they can be chosen, or fewer layers."""
+
+    def thinner(share: float) -> Sizes:
+        assert not isinstance(sizes.nodes, int)
+        return replace(sizes, nodes=tuple(max(2, 1 + int((n - 1) * share)) for n in sizes.nodes))
+
+    def shallower(share: float) -> Sizes:
+        return replace(sizes, layers=max(1, int(sizes.layers * share)))
+
+    changes = [shallower] if isinstance(sizes.nodes, int) else [thinner, shallower]
+    found = [_largest(change, room) for change in changes]
+    return [f"{best.layers} layers x {best.grid} nodes" for best in found if best is not None]
+
+
+def _largest(change: Callable[[float], Sizes], room: float) -> Sizes | None:
+    """The sizes with the largest share that fit, by bisection; None if not even the smallest do."""
+    low, high = 0.0, 1.0
+    if memory_bytes(change(low)) > room:
+        return None
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if memory_bytes(change(middle)) <= room else (low, middle)
+    return change(low)
+
+
+def lines(sizes: Sizes, comm: MPI.Comm) -> list[str]:
+    """What a dry run prints; collective."""
+    room, per_solve = available_bytes(comm), seconds_per_solve(comm)
+    mesh = f" ({sizes.grid})" if not isinstance(sizes.nodes, int) and len(sizes.nodes) > 1 else ""
+    ranks = f"{comm.size} rank{'s' * (comm.size > 1)}"
+    span, program = duration(seconds(sizes, solve=per_solve) / comm.size), gigabytes(_PROCESS * comm.size)
+    return [
+        f"layers    {sizes.layers}",
+        f"nodes     {sizes.count}{mesh}",
+        f"unknowns  {sizes.unknowns}",
+        f"memory    about {gigabytes(memory_bytes(sizes))}, beside {program} of the program on {ranks}; "
+        f"{gigabytes(room)} free",
+        f"time      about {span} on {ranks}, if it takes {_STEPS} Newton steps and {_PRODUCTS} Hessian products",
+    ]
+
+
+def gigabytes(size: float) -> str:
+    """A number of bytes for a person."""
+    return "an unknown amount" if math.isinf(size) else f"{size / 2**30:.2g} GiB"
+
+
+def duration(span: float) -> str:
+    """Seconds for a person."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if span >= 2 * length:
+            return f"{span / length:.2g} {unit}"
+    return f"{span:.2g} s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from hydrodl.controls import Controls
 
-SAVE_EVERY = 60.0  # seconds between checkpoints of a run that is under way
+SAVE_EVERY = 1.0  # minutes between checkpoints of a run that is under way
 _ROWS = 12  # Newton steps shown on a terminal
 
 
@@ -75,17 +76,21 @@ class Watch:
         comm: the ranks of the run; whether to save or stop is agreed between them at every step.
         show: called on every rank.
         save: collective, called with the controls of the step.
-        seconds: time from now after which to stop, None for never.
-        every: least time between two saves.
+        minutes: time after ``began`` at which to stop, None for never.
+        began: when the run began, by ``time.monotonic``; default now.
+        every: least minutes between two saves; 0 saves at every step.
+        first: save the starting point too, whatever the time: then there is something to resume from the beginning,
+            and a disk without room is known of before the work is done.
     """
 
     def __init__(
-        self, comm: MPI.Comm, show: Show, save: Callable[[Controls], None], seconds: float | None,
-        every: float = SAVE_EVERY,
+        self, comm: MPI.Comm, show: Show, save: Callable[[Controls], None], minutes: float | None = None, *,
+        began: float | None = None, every: float = SAVE_EVERY, first: bool = True,
     ) -> None:  # fmt: skip
-        self.comm, self.show, self.save, self.every = comm, show, save, every
-        self.limit = seconds
-        self.began = self.saved = time.monotonic()
+        self.comm, self.show, self.save = comm, show, save
+        self.minutes, self.every, self.first = minutes, every, first
+        self.saved = time.monotonic()
+        self.began = self.saved if began is None else began
         self.signalled = False
         self.stopped = ""  # why the run was asked to stop
 
@@ -93,8 +98,9 @@ class Watch:
         """One step of the optimiser; True asks it to stop."""
         self.show(step)
         now = time.monotonic()
-        late = self.limit is not None and now - self.began >= self.limit
-        agreed = np.array([now - self.saved >= self.every, late, self.signalled], dtype=np.int32)
+        due = self.first if step["iteration"] == 0 else now - self.saved >= 60 * self.every
+        late = self.minutes is not None and now - self.began >= 60 * self.minutes
+        agreed = np.array([due, late, self.signalled], dtype=np.int32)
         self.comm.Allreduce(MPI.IN_PLACE, agreed, MPI.MAX)
         due, late, signalled = agreed.astype(bool)
         if due:
@@ -102,8 +108,8 @@ class Watch:
             self.saved = time.monotonic()
         if signalled:
             self.stopped = "stopped by SIGTERM"
-        elif late and self.limit is not None:
-            self.stopped = f"time limit of {self.limit / 60:g} min"
+        elif late:
+            self.stopped = f"time limit of {self.minutes:g} min"
         return bool(self.stopped)
 
     @contextmanager
@@ -113,6 +119,9 @@ class Watch:
         def note(*_: Any) -> None:
             self.signalled = True
 
+        if threading.current_thread() is not threading.main_thread():  # where Python cannot catch signals
+            yield
+            return
         previous = signal.signal(signal.SIGTERM, note)
         try:
             yield

@@ -22,11 +22,11 @@ from mpi4py import MPI
 from rich.console import Console
 from rich.table import Table
 
-from hydrodl import config, exports, run
+from hydrodl import _estimate, config, exports, run
 from hydrodl._analysis_limits import TOLERANCE
 from hydrodl._analysis_page import ANALYSIS, PAGE, summary
-from hydrodl._build import setup
-from hydrodl._estimate import estimate
+from hydrodl._build import sizes
+from hydrodl._progress import SAVE_EVERY
 from hydrodl.collective import attempt
 from hydrodl.data import DATASETS
 from hydrodl.errors import InputError, SolverError
@@ -67,15 +67,20 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Continue from the checkpoint in the directory.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print sizes and estimates only.")] = False,
     time_limit: Annotated[float | None, typer.Option(metavar="MIN", help="Stop after this many minutes.")] = None,
+    checkpoint_every: Annotated[
+        float, typer.Option(metavar="MIN", help="Minutes between checkpoints; 0: at every Newton step.")
+    ] = SAVE_EVERY,
 ) -> None:
     """Train on what PROBLEM.toml describes; runs unchanged under mpiexec."""
     if time_limit is not None and not 0 < time_limit < float("inf"):
         raise InputError(f"--time-limit is {time_limit:g}, must be a positive number of minutes")
+    if not 0 <= checkpoint_every < float("inf"):
+        raise InputError(f"--checkpoint-every is {checkpoint_every:g}, must be minutes, 0 for every step")
     wanted = config.load(problem, assignments or [])
     if dry_run:
-        return _print_estimate(estimate(setup(wanted).problem))
+        return _dry_run(wanted)
     folder = out or Path(f"{problem.stem}-run")
-    report = run.train_into(folder, wanted, resume=resume, minutes=time_limit)
+    report = run.train_into(folder, wanted, resume=resume, minutes=time_limit, every=checkpoint_every)
     _print_report(folder, report)
     if not report["converged"]:
         _complain(f"not converged: {report['reason']}; the best iterate is in {folder}")
@@ -103,9 +108,12 @@ def predict(
     folder: Directory,
     points: Annotated[Path, typer.Argument(metavar="POINTS.csv", help="Rows with the columns of the training data.")],
     out: Annotated[Path | None, typer.Option(help="CSV file to write (default: standard output).")] = None,
+    posterior: Annotated[
+        bool, typer.Option("--posterior", help="Average the probabilities over the noise of the flow.")
+    ] = False,
 ) -> None:
     """Label and class probabilities of each row of a table."""
-    rows = run.predict(folder, points)
+    rows = run.predict(folder, points, averaged=posterior)
 
     def write() -> None:
         if out is None:
@@ -155,10 +163,11 @@ def datasets() -> None:
     Console().print(table)
 
 
-def _print_estimate(sizes: dict[str, float]) -> None:
-    print(f"layers    {sizes['layers']}\nnodes     {sizes['nodes']}\nunknowns  {sizes['unknowns']}")
-    print(f"memory    about {sizes['bytes'] / 1e9:.2g} GB in all, beside the program itself on every rank")
-    print(f"time      about {sizes['seconds']:.1g} s, for {sizes['products']} Hessian products")
+def _dry_run(wanted: config.Config) -> None:
+    """Print what the problem needs, also if that is more than there is; collective."""
+    found = sizes(wanted)
+    print("\n".join(_estimate.lines(found, MPI.COMM_WORLD)), flush=True)
+    _estimate.check_memory(found, MPI.COMM_WORLD)
 
 
 def _print_report(folder: Path, report: dict[str, Any]) -> None:

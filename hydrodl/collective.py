@@ -104,7 +104,7 @@ def write_on_root(
     def act() -> None:
         try:
             if nodes is not None:
-                with _replacing(Path(path)) as file:
+                with replacing(Path(path)) as file:
                     write(file, nodes, slabs)
         except OSError as error:
             raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
@@ -115,10 +115,15 @@ def write_on_root(
     attempt(domain.comm, act)
 
 
+def partial(path: Path) -> Path:
+    """The name of a file while it is being written; a process that was killed may leave it behind."""
+    return path.with_name(f".{path.name}.partial")
+
+
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """A temporary file in the same folder that becomes ``path`` at the end, or goes away if anything fails."""
-    temporary = path.with_name(f".{path.name}.partial")
+    temporary = partial(path)
     try:
         temporary.touch()  # a folder that cannot be written to is best refused by the system itself
         yield temporary

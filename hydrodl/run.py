@@ -31,7 +31,8 @@ from hydrodl.densities import Densities
 from hydrodl.domain import Domain
 from hydrodl.errors import InputError
 from hydrodl.network import Network
-from hydrodl.plot import plot_all
+from hydrodl.plot import plot_all, plot_calibration
+from hydrodl.posterior import posterior_proba
 from hydrodl.problem import Problem
 from hydrodl.samples import Preprocessing
 from hydrodl.solution import Solution
@@ -39,6 +40,7 @@ from hydrodl.storage import load_checkpoint, save_checkpoint, write_vtk
 from hydrodl.train import DEFAULTS, train
 
 REPORT, PROBLEM, CHECKPOINT = "report.json", "problem.toml", "solution.h5"
+CALIBRATION = "calibration.png"
 _FIELDS = ("problem", "velocity", "density", "potential", "jumps", "coefficients")
 
 
@@ -153,6 +155,8 @@ def _write(folder: Path, solution: Solution, made: _build.Setup, text: str, bega
     network = Network(solution, made.train.preprocessing)
     plot_all(solution, network, made.train, folder)
     known = problem.readout is not None
+    if known and made.test is not None:
+        plot_calibration(network, made.test, folder / CALIBRATION)
     accuracies: dict[str, Any] = {
         "train_accuracy": network.accuracy(made.train) if known else None,
         "test_accuracy": network.accuracy(made.test) if known and made.test is not None else None,
@@ -217,8 +221,16 @@ def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
     return Run(solved, solution, preprocessing)
 
 
-def predict(folder: Path, points: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> list[list[str]]:
+def predict(
+    folder: Path, points: Path, comm: MPI.Comm = MPI.COMM_WORLD, *, averaged: bool = False
+) -> list[list[str]]:  # fmt: skip
     """The rows of a prediction table, its header first: label, then the probability of every class; collective.
+
+    Args:
+        folder: of the run.
+        points: a table with the columns of the training data.
+        comm: all ranks.
+        averaged: probabilities averaged over the noise of the flow, instead of those of the network without noise.
 
     Raises:
         InputError: a run without a readout, or a table without the training features or with unusable cells.
@@ -229,7 +241,7 @@ def predict(folder: Path, points: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> list
         raise InputError(f"the run in {folder} has no readout (its loss is {kinds}); predict needs classification")
     names = run.solution.problem.densities.class_names
     features = read_points(points, run.preprocessing.feature_names, comm=comm)
-    probabilities = run.network.predict_proba(features)
+    probabilities = posterior_proba(run.network, features) if averaged else run.network.predict_proba(features)
     rows = [[names[int(np.argmax(row))], *(repr(float(p)) for p in row)] for row in probabilities]
     return [["label", *(f"p_{name}" for name in names)], *rows]
 
@@ -242,8 +254,11 @@ def redraw(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
     """
     check_writable(folder, comm)
     run = load(folder, comm)
-    samples, _ = _build.samples(run.config.data)
-    plot_all(run.solution, run.network, samples.with_preprocessing(run.preprocessing), folder)
+    samples, test = _build.samples(run.config.data)
+    network = run.network
+    plot_all(run.solution, network, samples.with_preprocessing(run.preprocessing), folder)
+    if run.solution.readout is not None and test is not None:
+        plot_calibration(network, test.with_preprocessing(run.preprocessing), folder / CALIBRATION)
 
 
 def _as_solved(wanted: Config, domain: Domain, lift: int) -> Config:

@@ -84,12 +84,26 @@ def _start(initial: Floats | Controls | None) -> Controls | None:
 
 @contextmanager
 def _petsc_errors(options: Mapping[str, Any]) -> Iterator[None]:
-    """PETSc's own errors in one line; with options of the caller's, those are the likely cause and are named."""
+    """PETSc's own errors in one line; with options of the caller's, those are the likely cause and are named.
+
+    An error of ours that PETSc has only carried through its calls comes out as it was.
+    """
+    carried: BaseException | None = None
     try:
         yield
     except PETSc.Error as error:
-        reason = [line.split("] ", 1)[-1] for line in str(error).splitlines()][-1]
-        if not options:
-            raise SolverError(f"PETSc failed: {reason}") from error
-        given = ", ".join(f"{key} = {value}" for key, value in options.items())
-        raise InputError(f"PETSc refused the solver options {given}: {reason}") from error
+        carried = error.__cause__
+        while isinstance(carried, PETSc.Error):
+            carried = carried.__cause__
+        if carried is None:
+            raise _explained(error, options) from error
+    if carried is not None:
+        raise carried
+
+
+def _explained(error: Any, options: Mapping[str, Any]) -> Exception:
+    reason = [line.split("] ", 1)[-1] for line in str(error).splitlines()][-1]
+    if not options:
+        return SolverError(f"PETSc failed: {reason}")
+    given = ", ".join(f"{key} = {value}" for key, value in options.items())
+    return InputError(f"PETSc refused the solver options {given}: {reason}")

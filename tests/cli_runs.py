@@ -22,3 +22,26 @@ TABLE = "length,width,kind\n" + "".join(
     for i in range(12)
     for a, b, name in ((3, 30, "reed"), (5, 10, '"oak, old"'))
 )
+# small and fast, yet more than ten Newton steps
+GAUSSIANS = """
+[[data.mixture]]
+label = "a"
+mean = [-0.5]
+std = 0.4
+[[data.mixture]]
+label = "b"
+mean = [0.5]
+std = 0.4
+[domain]
+nodes = 61
+[network]
+layers = 6
+[physics]
+noise = 0.02
+[loss]
+weight = 50.0
+[solver]
+tao_gatol = 1e-9
+"""
+# the command in a process of its own; its figures take longer than everything else
+WITHOUT_FIGURES = "import hydrodl.run as r; r.plot_all = lambda *_: None; from hydrodl.cli import main; main()"

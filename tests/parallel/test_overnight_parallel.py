@@ -1,0 +1,105 @@
+"""A job of several ranks that is cut off: every rank ends, the last checkpoint is whole, any number goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli_runs import GAUSSIANS, WITHOUT_FIGURES
+from tests.parallel.launch import launch
+
+pytestmark = pytest.mark.parallel
+
+# On one rank, at one step, before that step's checkpoint is written.
+AT_STEP = """
+import os, signal, resource
+import hydrodl._progress as progress
+from mpi4py import MPI
+watch = progress.Watch.__call__
+def call(self, step):
+    if MPI.COMM_WORLD.rank == {rank} and step["iteration"] == {step}:
+        {act}
+    return watch(self, step)
+progress.Watch.__call__ = call
+"""
+KILL = "os.kill(os.getpid(), signal.SIGKILL)"
+FILL = "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))"
+
+
+def train(ranks: int, folder: Path, out: str, *options: str, before: str = "") -> subprocess.CompletedProcess[str]:
+    arguments = ["train", "p.toml", "--out", out, "--checkpoint-every", "0", *options]
+    return launch(before + WITHOUT_FIGURES, ranks, *arguments, cwd=folder, timeout=90)
+
+
+def objective_of(folder: Path) -> float:
+    report = json.loads((folder / "report.json").read_text())
+    assert report["converged"] is True
+    return float(report["objective"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("overnight")
+    (where / "p.toml").write_text(GAUSSIANS)
+    done = train(1, where, "whole")
+    assert done.returncode == 0, done.stderr
+    return where
+
+
+@pytest.fixture(scope="module")
+def lost(folder: Path) -> Path:
+    """What a job of 2 ranks leaves of which one was killed."""
+    done = train(2, folder, "lost", before=AT_STEP.format(rank=1, step=4, act=KILL))
+    assert done.returncode != 0 and "newton   3" in done.stdout and "newton   5" not in done.stdout
+    assert not (folder / "lost" / "report.json").exists()
+    return folder / "lost"
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_job_that_lost_a_rank_resumes_on_another_number_of_ranks(ranks: int, lost: Path, folder: Path) -> None:
+    shutil.copytree(lost, folder / f"on{ranks}")
+    done = train(ranks, folder, f"on{ranks}", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert objective_of(folder / f"on{ranks}") == pytest.approx(objective_of(folder / "whole"), rel=1e-10)
+    whole = json.loads((folder / "whole" / "report.json").read_text())
+    resumed = json.loads((folder / f"on{ranks}" / "report.json").read_text())
+    assert resumed["iterations"] < whole["iterations"]  # so it did not start from nothing
+    assert not list((folder / f"on{ranks}").glob(".*.partial"))
+
+
+def test_disk_that_fills_up_is_told_once_and_ends_every_rank(folder: Path) -> None:
+    done = train(2, folder, "full", before=AT_STEP.format(rank=0, step=4, act=FILL))
+    assert done.returncode == 2, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("hydrodl:")]
+    assert len(lines) == 1 and "full/solution.h5 cannot be written" in lines[0], done.stderr
+    assert "Traceback" not in done.stderr
+    again = train(2, folder, "full", "--resume")
+    assert again.returncode == 0, again.stderr
+    assert objective_of(folder / "full") == pytest.approx(objective_of(folder / "whole"), rel=1e-10)
+
+
+def test_time_limit_ends_every_rank_with_a_checkpoint(folder: Path) -> None:
+    late = "import time; now = time.monotonic; progress.time.monotonic = lambda: now() + 1e6"
+    done = train(2, folder, "late", "--time-limit", "1000", before=AT_STEP.format(rank=1, step=2, act=late))
+    assert done.returncode == 3, done.stderr
+    report = json.loads((folder / "late" / "report.json").read_text())
+    assert report["reason"] == "time limit of 1000 min" and report["iterations"] == 2
+    assert done.stderr.count("time limit") == 1
+    resumed = train(1, folder, "late", "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert objective_of(folder / "late") == pytest.approx(objective_of(folder / "whole"), rel=1e-10)
+
+
+def test_sigterm_to_mpiexec_ends_every_rank_with_a_checkpoint(folder: Path) -> None:
+    """What a batch system sends to the job reaches the ranks."""
+    mpiexec = "int(open(f'/proc/{os.getppid()}/stat').read().rsplit(')')[1].split()[1])"  # the parent of our proxy
+    term = f"import time; os.kill({mpiexec}, signal.SIGTERM); time.sleep(1)"
+    done = train(2, folder, "ended", before=AT_STEP.format(rank=1, step=3, act=term))
+    assert done.returncode == 3, done.stderr
+    report = json.loads((folder / "ended" / "report.json").read_text())
+    assert report["reason"] == "stopped by SIGTERM" and report["iterations"] == 3
+    assert done.stderr.count("SIGTERM") == 1 and (folder / "ended" / "solution.h5").is_file()
