@@ -8,6 +8,7 @@ from hydrodl import _platform  # noqa: F401, I001  (first: it orders the compile
 
 from typing import TYPE_CHECKING, Any
 
+from hydrodl.adapt import adapt, transfer
 from hydrodl.bridge import Bridge, bridge
 from hydrodl.calibration import Calibration, calibration
 from hydrodl.controls import Controls
@@ -25,6 +26,7 @@ from hydrodl.inverse import inverse_push
 from hydrodl.network import Network
 from hydrodl.neurons import Neurons
 from hydrodl.onnxfile import exact_form, write_onnx
+from hydrodl.placement import adapted_layers
 from hydrodl.posterior import Posterior, posterior
 from hydrodl.sampling import sample_chain, sample_paths
 from hydrodl.snapshots import Snapshots, read_snapshots, snapshots
@@ -78,6 +80,8 @@ __all__ = [
     "Snapshots",
     "Solution",
     "SolverError",
+    "adapt",
+    "adapted_layers",
     "bridge",
     "calibration",
     "densities",
@@ -101,6 +105,7 @@ __all__ = [
     "snapshots",
     "taylor_orders",
     "train",
+    "transfer",
     "wasserstein",
     "write_onnx",
 ]

@@ -1,0 +1,143 @@
+"""Training on layers and meshes that follow the flow: train, look where the error is, cut there, train again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from hydrodl.analysis.gradients import with_ghosts
+from hydrodl.controls import Controls
+from hydrodl.domain import Domain, Floats, Layers
+from hydrodl.errors import InputError, check_number
+from hydrodl.flow import Flow
+from hydrodl.locate import locate
+from hydrodl.network import into
+from hydrodl.placement import adapted_layers, sections
+from hydrodl.problem import Problem
+from hydrodl.refine import check_refinable, refined
+from hydrodl.solution import Solution
+from hydrodl.train import train
+
+
+def transfer(solution: Solution, problem: Problem) -> Floats:
+    """The velocity of a solution on the layers and nodes of another problem, to start training from; collective.
+
+    In depth u is linear between the middles of old layers and constant beyond the first and the last of them, also
+    on either side of a loss inside, where it may jump. In features it is its own finite-element function; outside the
+    old mesh it has the value of the nearest point inside. On the same layers and the same mesh nothing changes. Layers
+    of another total depth are stretched, so that the network stays the same.
+
+    Returns:
+        Starting velocity for ``train(problem, initial=...)``, shape (N, d, owned), N and owned of the problem.
+
+    Raises:
+        InputError: another dimension, another communicator size, or a problem with neurons.
+    """
+    old, new = solution.problem.domain, problem.domain
+    if problem.control is not None:
+        raise InputError("neurons have coefficients of their own: transfer carries the velocity of the field control")
+    if old.dimension != new.dimension:
+        raise InputError(f"the solution has dimension {old.dimension}, the problem has dimension {new.dimension}")
+    if old.comm.size != new.comm.size:
+        raise InputError(f"the solution lives on {old.comm.size} ranks, the problem on {new.comm.size}")
+    velocity = _in_depth(solution, problem.layers)
+    return velocity if old is new else _in_features(old, new, velocity)
+
+
+def _in_depth(solution: Solution, layers: Layers) -> Floats:
+    """The velocity in the middles of other layers, on the old nodes."""
+    times, velocity = solution.problem.layers.times, solution.velocity
+    middle = (times[1:] + times[:-1]) / 2
+    wanted = (layers.times[1:] + layers.times[:-1]) / 2 * (times[-1] / layers.depth)
+    out = np.empty((len(layers), *velocity.shape[1:]))
+    for part in sections(Flow.of(solution)):
+        rows = np.flatnonzero((wanted >= times[part.start]) & (wanted < times[part.stop]))
+        at = np.interp(wanted[rows], middle[part], np.arange(part.start, part.stop))
+        below = np.minimum(at.astype(int), part.stop - 1)
+        above, weight = np.minimum(below + 1, part.stop - 1), (at - below)[:, None, None]
+        out[rows] = (1 - weight) * velocity[below] + weight * velocity[above]
+    return out * (times[-1] / layers.depth)
+
+
+def _in_features(old: Domain, new: Domain, velocity: Floats) -> Floats:
+    """Velocities (N, d, owned) at the owned nodes of another domain: each rank's nodes go round, and answers come back.
+
+    Nobody holds more than the nodes of one rank.
+    """
+    fields = with_ghosts(old, velocity).reshape(-1, old.coordinates.shape[0])
+    out = np.zeros((len(fields), new.owned))
+    for rank in range(old.comm.size):
+        nodes = new.coordinates[: new.owned] if old.comm.rank == rank else None
+        points = into(old, old.comm.bcast(nodes, rank))
+        found = locate(old, points)
+        values = np.zeros((len(fields), len(points)))
+        if len(found.rows):
+            table = old.V.element.basix_element.tabulate(0, found.reference)[0, :, :, 0]
+            values[:, found.rows] = np.einsum("ki,mki->mk", table, fields[:, old.V.dofmap.list[found.cells]])
+        old.comm.Reduce(values, out if old.comm.rank == rank else None, MPI.SUM, rank)
+    return out.reshape(*velocity.shape[:2], new.owned)
+
+
+def adapt(
+    problem_on: Callable[[Domain, Layers], Problem], domain: Domain, layers: Layers, rounds: int = 3, *,
+    bulk: float | None = 0.5, growth: float | None = 1.0, margin: float | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> tuple[Solution, ...]:  # fmt: skip
+    """Train, refine, train again, each time from the velocity found before; collective.
+
+    Args:
+        problem_on: the problem on a domain and layers; it makes the densities anew. A loss inside finds its layer by
+            ``layer_at(layers, depth)``: its depth stays a layer.
+        domain, layers: to begin with, coarse.
+        rounds: how many problems are solved, at least 1.
+        bulk: the share of the estimated error whose cells are refined, see :func:`~hydrodl.refine.refined`; None
+            leaves the mesh as it is.
+        growth: the number of layers is multiplied by it and they are placed anew; 1 moves them; None leaves them.
+        margin: as in :func:`~hydrodl.placement.adapted_layers`, here None by default.
+        options: as in ``train``.
+
+    Returns:
+        The solutions of all rounds, the last one best. A round that does not converge is the last one.
+
+    Raises:
+        InputError: numbers out of range, a mesh of boxes that is to be refined, a problem on another domain or other
+            layers than given, neurons, or what ``train`` raises.
+    """
+    _check(domain, rounds, bulk, growth)
+    found: list[Solution] = []
+    for number in range(rounds):
+        if number:
+            domain, layers = _next(found[-1], bulk, growth, margin)
+        problem = problem_on(domain, layers)
+        if problem.domain is not domain or problem.layers is not layers:
+            raise InputError("problem_on returned a problem on another domain or other layers than it was given")
+        if problem.control is not None:
+            raise InputError("neurons cannot be adapted: adapt needs problems with the field control")
+        start = Controls(transfer(found[-1], problem), readout=found[-1].readout) if found else None
+        found.append(train(problem, options=options, initial=start))
+        if not found[-1].converged:
+            break
+    return tuple(found)
+
+
+def _next(solution: Solution, bulk: float | None, growth: float | None, margin: float | None) -> tuple[Domain, Layers]:
+    domain, layers = solution.problem.domain, solution.problem.layers
+    if bulk is not None:
+        domain = refined(solution, bulk)
+    if growth is not None:
+        layers = adapted_layers(solution, int(np.ceil(growth * len(layers) - 1e-9)), margin=margin)
+    return domain, layers
+
+
+def _check(domain: Domain, rounds: int, bulk: float | None, growth: float | None) -> None:
+    if isinstance(rounds, bool) or not isinstance(rounds, int | np.integer) or rounds < 1:
+        raise InputError(f"rounds is {rounds}, must be a whole number of at least 1")
+    if bulk is not None:
+        check_refinable(domain, bulk)
+    if growth is not None:
+        check_number("growth", growth, positive=True)
+        if growth < 1:
+            raise InputError(f"growth is {growth}, must be at least 1")

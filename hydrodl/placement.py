@@ -1,0 +1,263 @@
+"""Where to cut depth into layers: thin ones where the flow bends, thick ones where it coasts.
+
+The first-order error of a network is a sum over its layers, sum_k g(t_k) Delta_k^p, with p = 2 for the Euler box and
+p = 3 for the midpoint box. Of all partitions with N layers the best one has Delta proportional to g^(-1/p), so that
+every layer has the same share (equidistribution; de Boor, Good approximation by splines with variable knots, 1974).
+Uniform layers lose the factor mean(g) / mean(g^(1/p))^p.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from dolfinx import fem
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+from hydrodl.analysis.stability import accelerations, layer_lipschitz, lipschitz
+from hydrodl.domain import Layers
+from hydrodl.errors import InputError, check_number
+from hydrodl.flow import Flow
+from hydrodl.solution import Solution
+
+Floats = NDArray[np.float64]
+
+GOALS = ("objective", "network")
+"""What the layers are placed for: the error of J, or the distance to the infinitely deep network."""
+
+MOST_LAYERS = 100_000
+_FLOOR = 0.05  # of the mean of g^(1/p): a coarse flow may have missed what happens where it sees nothing
+_SAMPLES = 64  # points a given layer at which the density of layers is sampled
+
+
+def objective_errors(given: Solution | Flow) -> Floats:
+    """What each layer contributes to J_h - J, to leading order, with sign, shape (N,); collective.
+
+    The optimum is stationary, so the error of J is that of the action along the exact solution. For theta = 1 that is
+    half of the modified Hamiltonian's correction: layer k has
+
+        1/2 sum_c (rho_{c,k+1} - rho_{c,k}, phi_{c,k+1} - phi_{c,k})_h,
+
+    and for theta = 1/2 it has Delta_k^3/24 sum_c [(d_t phi_c, d_tt rho_c)_h - (d_t rho_c, d_tt phi_c)_h], derivatives
+    by differences of neighbouring slabs. The sum is an estimate of J_h - J that costs nothing.
+    """
+    flow = Flow.of(given) if isinstance(given, Solution) else given
+    steps = flow.layers.steps
+    rho = np.diff(flow.density, axis=0) / steps[:, None, None]
+    phi = (flow.upper_potential - flow.potential[:-1]) / steps[:, None, None]
+    if flow.theta == 1.0:
+        return 0.5 * steps**2 * _products(flow, rho, phi)
+    rates = [_rates(flow, field) for field in (rho, phi)]
+    return steps**3 / 24 * (_products(flow, rates[0], phi) - _products(flow, rho, rates[1]))
+
+
+def adapted_layers(
+    given: Solution | Flow, count: int | None = None, tolerance: float | None = None, *, goal: str = "objective",
+    margin: float | None = 0.9,
+) -> Layers:  # fmt: skip
+    """Layers of the same depth, each with the same share of the error of the flow given; collective.
+
+    Their density 1/Delta is proportional to g^(1/p), see the module, and nowhere below Lip(u)/margin: residual blocks
+    stay homeomorphisms (Delta_k times the mean of Lip(u) over layer k is at most ``margin``). Depths at which a loss
+    acts inside stay layers. The velocity, as a function of depth and features, is taken to stay what it is: train
+    again, and place again, where it does not.
+
+    Args:
+        given: a solution or flow in few layers, or in any number.
+        count: how many layers.
+        tolerance: or else the error allowed, in units of J or of feature space, which then says how many.
+        goal: "objective": g from :func:`objective_errors`; "network": g = |x''|/2 times what later layers make of it,
+            the sum that ``depth_convergence`` by layer bounds the distance to the infinitely deep network with.
+        margin: between 0 and 1; None: residual blocks may fold.
+
+    Raises:
+        InputError: not exactly one of count and tolerance, one that is out of range, too few layers for the margin or
+            for the depths of losses, or an unknown goal.
+    """
+    flow = Flow.of(given) if isinstance(given, Solution) else given
+    if (count is None) == (tolerance is None):
+        raise InputError("adapted layers need either a count or a tolerance")
+    if count is not None and (isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1):
+        raise InputError(f"count is {count}, must be a whole number of at least 1")
+    if tolerance is not None:
+        check_number("tolerance", tolerance, positive=True)
+    if goal not in GOALS:
+        raise InputError(f"goal is {goal!r}, must be {' or '.join(map(repr, GOALS))}")
+    if margin is not None and not 0 < margin < 1:
+        raise InputError(f"margin is {margin}, must lie between 0 and 1, or be None")
+    profile = _profile(flow, goal, margin)
+    density = _with_count(profile, int(count)) if count is not None else _within(profile, float(tolerance or 0))
+    return _cut(flow, density, round(float(density.sum())))
+
+
+def layer_at(layers: Layers, time: float) -> int:
+    """The number 1..N of the layer at a depth, for a loss that acts there.
+
+    Raises:
+        InputError: no layer is there.
+    """
+    found = int(np.abs(layers.times - time).argmin())
+    if found == 0 or abs(layers.times[found] - time) > 1e-9 * layers.depth:
+        raise InputError(f"no layer is at depth {time:g}; the nearest one is at {layers.times[max(found, 1)]:g}")
+    return found
+
+
+def interior_losses(flow: Flow) -> tuple[int, ...]:
+    """The layers 1..N-1 at which a loss acts; collective."""
+    size = np.abs(flow.jumps).max(axis=(1, 2), initial=0.0)
+    flow.domain.comm.Allreduce(MPI.IN_PLACE, size, MPI.MAX)
+    return tuple(int(k) + 1 for k in np.flatnonzero(size[:-1] > 0))
+
+
+def sections(flow: Flow) -> list[slice]:
+    """The slabs between one interior loss and the next: inside of each, fields are smooth in depth; collective."""
+    cuts = [0, *interior_losses(flow), len(flow.layers)]
+    return [slice(a, b) for a, b in pairwise(cuts)]
+
+
+class _Profile(NamedTuple):
+    """What the density of layers is made of, at the samples of depth.
+
+    Attributes:
+        width: of each sample, (s,); error: g; shape: g^(1/p) with a floor; least: Lip(u)/margin.
+        parts: the section of each sample; power: p.
+    """
+
+    width: Floats
+    error: Floats
+    shape: Floats
+    least: Floats
+    parts: NDArray[np.int64]
+    power: int
+
+
+def _profile(flow: Flow, goal: str, margin: float | None) -> _Profile:
+    power = 3 if goal == "objective" and flow.theta != 1.0 else 2
+    error = _objective(flow, power) if goal == "objective" else _network(flow)
+    times, steps, every = flow.layers.times, flow.layers.steps, sections(flow)
+    inside = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
+    t = (times[:-1, None] + steps[:, None] * inside).ravel()
+    middle = (times[1:] + times[:-1]) / 2
+    least = np.repeat(np.zeros(len(steps)) if margin is None else lipschitz(flow) / margin, _SAMPLES)
+    small = 1e-12 * error.max(initial=0.0) + 1e-300
+    logs = np.concatenate([  # geometric between mid-depths: boundary layers decay like exponentials
+        np.interp(t[part.start * _SAMPLES : part.stop * _SAMPLES], middle[part], np.log(error[part] + small))
+        for part in every
+    ])  # fmt: skip
+    parts = np.concatenate([np.full((p.stop - p.start) * _SAMPLES, i) for i, p in enumerate(every)])
+    width, error = np.repeat(steps / _SAMPLES, _SAMPLES), np.exp(logs)
+    shape = error ** (1 / power)
+    shape = np.maximum(shape, _FLOOR * float(shape @ width) / flow.layers.depth)
+    return _Profile(width, error, shape, least, parts, power)
+
+
+def _objective(flow: Flow, power: int) -> Floats:
+    return np.abs(objective_errors(flow)) / flow.layers.steps**power
+
+
+def _network(flow: Flow) -> Floats:
+    bends = np.concatenate([accelerations(_part(flow, part)) for part in sections(flow)])
+    grows = layer_lipschitz(flow) - 1
+    later = np.append(np.cumsum(grows[::-1])[::-1][1:], 0.0)
+    # of an overflow nobody learns where layers should be: the sum is cut where it says nothing
+    return bends / 2 * np.exp(np.clip(later - later.max(), -200.0, None)) * np.exp(min(float(later.max()), 500.0))
+
+
+def _part(flow: Flow, part: slice) -> Flow:
+    """The flow of some slabs alone."""
+    times = flow.layers.times[part.start : part.stop + 1]
+    ends = slice(part.start, part.stop + 1)
+    return Flow(
+        flow.domain, Layers(times - times[0]), flow.lagrangian, flow.theta, flow.velocity[part], flow.density[ends],
+        flow.potential[ends], flow.jumps[part],
+    )  # fmt: skip
+
+
+def _within(profile: _Profile, tolerance: float) -> Floats:
+    """Layers per sample, of the least scale with sum g Delta^p <= tolerance, rounded up to a whole number of them."""
+
+    def error(scale: float) -> float:
+        density = np.maximum(scale * profile.shape, profile.least)
+        return float((profile.error * profile.width) @ density ** (1.0 - profile.power))
+
+    scale = (_error_at_one(profile) / tolerance) ** (1 / (profile.power - 1))
+    low, high = 0.0, scale
+    for _ in range(60):  # where Lip asks for more layers anyway a smaller scale may do
+        middle = (low + high) / 2
+        low, high = (low, middle) if error(middle) <= tolerance else (middle, high)
+    count = float(np.maximum(high * profile.shape, profile.least) @ profile.width)
+    if not count <= MOST_LAYERS:
+        raise InputError(f"tolerance is {tolerance:g}: that takes {count:.3g} layers, allowed are {MOST_LAYERS}")
+    return _with_count(profile, max(int(np.ceil(count * (1 - 1e-9))), int(profile.parts[-1]) + 1))
+
+
+def _error_at_one(profile: _Profile) -> float:
+    """sum g Delta^p for the density g^(1/p) itself."""
+    return float((profile.error * profile.width) @ profile.shape ** (1.0 - profile.power))
+
+
+def _with_count(profile: _Profile, count: int) -> Floats:
+    """Layers per sample, of the scale with which they are so many."""
+    least = float(profile.least @ profile.width)
+    if least > count * (1 + 1e-9):
+        raise InputError(f"count is {count}: Delta_k Lip(u_k) < 1 takes {int(np.ceil(least))} layers with this margin")
+    if count <= profile.parts[-1]:
+        raise InputError(f"count is {count}: losses inside make {int(profile.parts[-1]) + 1} layers the fewest")
+    low, high = 0.0, count / float(profile.shape @ profile.width)
+    for _ in range(100):
+        middle = (low + high) / 2
+        total = float(np.maximum(middle * profile.shape, profile.least) @ profile.width)
+        low, high = (low, middle) if total >= count else (middle, high)
+    return np.maximum(high * profile.shape, profile.least) * profile.width
+
+
+def _cut(flow: Flow, density: Floats, count: int) -> Layers:
+    """The times at which the running sum of layers is whole, section by section."""
+    every = sections(flow)
+    sums = [float(density[p.start * _SAMPLES : p.stop * _SAMPLES].sum()) for p in every]
+    times = [np.zeros(1)]
+    for part, share in zip(every, _whole(np.array(sums), count), strict=True):
+        inside = density[part.start * _SAMPLES : part.stop * _SAMPLES]
+        ends = flow.layers.times[part.start : part.stop + 1]
+        t = np.append((ends[:-1, None] + np.diff(ends)[:, None] * np.arange(_SAMPLES) / _SAMPLES).ravel(), ends[-1])
+        running = np.append(0.0, np.cumsum(inside))
+        cuts = np.interp(running[-1] * np.arange(1, share) / share, running, t)
+        times.append(np.append(cuts, ends[-1]))
+    return Layers(np.concatenate(times))
+
+
+def _whole(shares: Floats, count: int) -> list[int]:
+    """Whole numbers of at least 1 with the given sum, nearest to the shares."""
+    numbers = np.maximum(np.floor(shares * (1 + 1e-12)), 1).astype(int)
+    while numbers.sum() < count:
+        numbers[int(np.argmax(shares / numbers))] += 1
+    while numbers.sum() > count:
+        numbers[int(np.argmin(np.where(numbers > 1, shares / numbers, np.inf)))] -= 1
+    return [int(n) for n in numbers]
+
+
+def _products(flow: Flow, left: Floats, right: Floats) -> Floats:
+    """sum_c (left_c, right_c)_h of each slab, (N,), from fields (N, C, owned)."""
+    domain = flow.domain
+    a, b = fem.Function(domain.V), fem.Function(domain.V)
+    form, out = fem.form(a * b * domain.dx), np.zeros(len(left))
+    for k, fields in enumerate(zip(left, right, strict=True)):
+        for pair in zip(*fields, strict=True):
+            for function, values in zip((a, b), pair, strict=True):
+                function.x.array[: domain.owned] = values
+                function.x.scatter_forward()
+            out[k] += fem.assemble_scalar(form)
+    domain.comm.Allreduce(MPI.IN_PLACE, out)
+    return out
+
+
+def _rates(flow: Flow, field: Floats) -> Floats:
+    """The derivative in depth of a field on slabs (N, C, owned), section by section; 0 where one slab is alone."""
+    middle = (flow.layers.times[1:] + flow.layers.times[:-1]) / 2
+    out = np.zeros_like(field)
+    for part in sections(flow):
+        if part.stop - part.start > 1:
+            out[part] = np.gradient(field[part], middle[part], axis=0)
+    return out
