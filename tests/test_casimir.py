@@ -71,7 +71,9 @@ def test_noise_acts_against_pressure() -> None:
         assert named(energy_casimir(given))["convexity"].holds is (expected > 0) is (noise == 0.15)
 
 
-@pytest.mark.parametrize("profile, ratio", [(np.cosh, 1.0), (np.cos, -1.0), (lambda y: np.cosh(2 * y), 0.25)], ids=str)
+@pytest.mark.parametrize(
+    "profile, ratio", [(np.cosh, 1.0), (np.cos, -1.0), (lambda y: np.cosh(2 * y), 0.25)], ids=["cosh", "cos", "cosh 2y"]
+)
 def test_vorticity_of_a_shear_flow(profile: Any, ratio: float) -> None:
     """B'(Omega)/Omega = rho^2 V/V'': Arnold's first theorem; cosh is stable, cos is not shown to be."""
     found = named(energy_casimir(shear(lambda y: 0.3 * profile(y))))

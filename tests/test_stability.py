@@ -237,7 +237,7 @@ def test_cell_peclet() -> None:
 @pytest.mark.parametrize("energy, second", [
     (hd.Focusing(0.7), lambda r: -0.7 + 0 * r), (hd.Power(0.5, 3.0), lambda r: r), (hd.Entropy(0.3), lambda r: 0.3 / r),
     (None, lambda r: 0 * r),
-], ids=str)  # fmt: skip
+], ids=["focusing", "power", "entropy", "none"])  # fmt: skip
 def test_second_derivative_of_the_energy(energy: Any, second: Callable[[np.ndarray], np.ndarray]) -> None:
     r = np.array([[0.4, 1.0, 2.5]])
     found = energy_derivative(hd.Lagrangian(0.1, energy=energy), r, 2)

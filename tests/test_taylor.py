@@ -114,7 +114,7 @@ def test_every_element_and_dimension(scheme: str, d: int, element: str) -> None:
         {"noise": 1e-3},  # fitted diffusion far from nu
         {"potential": lambda x: np.sin(x[:, 0])},
     ],
-    ids=str,
+    ids=["not smooth", "no kinetic cost", "no decay", "unfitted", "little noise", "potential"],
 )
 def test_every_number_of_the_lagrangian(scheme: str, physics: dict[str, Any]) -> None:
     check(problem(scheme, loss="several", **physics))
