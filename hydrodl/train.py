@@ -102,7 +102,8 @@ def _petsc_errors(options: Mapping[str, Any]) -> Iterator[None]:
 
 
 def _explained(error: Any, options: Mapping[str, Any]) -> Exception:
-    reason = [line.split("] ", 1)[-1] for line in str(error).splitlines()][-1]
+    last = [line.split("] ", 1)[-1] for line in str(error).splitlines()][-1]
+    reason = last.partition(" at /")[0]  # without the place in PETSc's sources on the machine that built it
     if not options:
         return SolverError(f"PETSc failed: {reason}")
     given = ", ".join(f"{key} = {value}" for key, value in options.items())

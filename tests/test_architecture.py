@@ -28,7 +28,8 @@ STOREYS: list[set[str]] = [
     {
         "_expression",
         "_toml",
-        "_data_sections", "_sections",
+        "_data_sections",
+        "_sections",
         "_config_errors",
         "config",
         "_machine",
