@@ -25,7 +25,7 @@ from hydrodl.domain import Domain, layers
 from hydrodl.storage import load_checkpoint, save_checkpoint
 from tests.cli_runs import GAUSSIANS, WITHOUT_FIGURES
 
-KILLS = 20
+KILLS = int(os.environ.get("HYDRODL_KILLS", "5"))  # HYDRODL_KILLS=20 for the long test
 RESULTS = {"solution.h5", "problem.toml", "report.json", "fields.pvd"}
 
 
