@@ -1,7 +1,7 @@
 """Circles, lifted: what no flow of the plane can separate, a flow of space separates at once.
 
-Run it with ``python demos/circles_lifted.py``, or under the environment's own mpiexec; ``--small`` takes fewer layers
-and nodes. It writes figures and fields of the lifted flow into runs/circles_lifted.
+Run it with ``python demos/circles_lifted.py``, or under the environment's own mpiexec; ``--small`` takes fewer
+nodes. It writes figures and fields of the lifted flow into runs/circles_lifted.
 """
 
 # One class is a ring, the other lies inside it. A residual network with small layers, x <- x + Delta u(t, x), is a
@@ -27,7 +27,8 @@ from hydrodl.export import write_vtk
 from hydrodl.plot import plot_all
 
 small = "--small" in sys.argv[1:]
-layers, plane, space = (4, 31, 13) if small else (6, 41, 21)
+layers = 6
+plane, space = (31, 13) if small else (41, 21)  # nodes per direction of the data
 
 # The data, noise 0.1 and 0.5 between the radii, without and with the added coordinate; ``dimensions=3`` would say the
 # same as ``lift=1``. In the file of a problem it is ``lift = 1`` below [data].

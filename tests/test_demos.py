@@ -54,7 +54,7 @@ def check(name: str, output: str, folder: Path) -> None:
     written = {Path(path) for path in re.findall(r"^wrote (.*)", output, re.MULTILINE)}
     assert written == {Path("runs") / name / file for file in files}
     for path in written:
-        assert (folder / path).stat().st_size > 500, path
+        assert (folder / path).stat().st_size > 300, path
 
 
 def test_every_demo_is_tested_and_listed() -> None:
