@@ -20,6 +20,7 @@ SCRIPTS = {
     "two_spirals": (r"^test accuracy ([\d.]+), smallest density", lambda value: value >= 0.95, PLANE),
     "circles_lifted": (r"^test accuracy ([\d.]+) lifted", lambda value: value >= 0.985, PLANE),
     "iris": (r"^held-out accuracy, median of \d+ splits: ([\d.]+)", lambda value: value >= 0.93, PLANE),
+    "digits3d": (r"^test accuracy ([\d.]+) with three components", lambda value: value >= 0.68, PLANE),
     "width": (r"^width \d+ closes ([\d.]+) of the gap", lambda value: value >= 0.8, PLANE | {"width.png"}),
     "generate": (
         r"^generate: largest ratio ([\d.]+), allowed",
