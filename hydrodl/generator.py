@@ -1,4 +1,4 @@
-"""The transport operators L(u_k) of a trained flow as matrices, one slab at a time, outside of training."""
+"""The transport operators L(u_k) as matrices, one slab at a time: what the sweeps factor and what chains walk on."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ class Generator:
 
     Attributes:
         pattern: of the owned rows, columns numbered locally; columns: global number of each local column.
-        mass: products and solves with M; mass_values: its entries in the pattern; halo: for stacks of fields.
+        mass: products and solves with M; mass_values: its entries in the pattern; halo: for stacks of fields;
+        action: the forms of a slab.
     """
 
     def __init__(self, problem: Problem) -> None:
         self.problem, self.halo = problem, Halo(problem.domain)
-        action = self._action = SlabAction(problem.domain, problem.lagrangian)
+        action = self.action = SlabAction(problem.domain, problem.lagrangian)
         massive = action.nonzeros(action.mass, reduce=True)
         self.pattern = action.pattern(action.nonzeros(action.generator, reduce=True) | massive, reduce=True)
         self.columns = action.column_owners()
@@ -37,8 +38,12 @@ class Generator:
         local = self.halo.stack(len(velocity))
         local[:, : self.halo.owned] = velocity
         self.halo.update(local)
-        self._action.set_slab(local)
-        return self.pattern.values(self._action.assemble(self._action.generator, reduce=True)).copy()
+        self.action.set_slab(local)
+        return self.entries().copy()
+
+    def entries(self) -> Floats:
+        """Entries of L at the velocity loaded in the action, valid until the next call; collective."""
+        return self.action.entries(self.action.generator, self.pattern)
 
     def family(self, width: int) -> OperatorFamily:
         """Room for one operator of this pattern, to be solved with ``width`` right-hand sides at once."""

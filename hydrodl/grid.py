@@ -132,6 +132,21 @@ class Grid:
         return cells @ strides[:, None] + self._corners @ strides, np.clip(steps - cells, 0.0, 1.0)
 
 
+class OnGrid:
+    """What maps on the box of a grid share: its corners, and its nearest point to one outside."""
+
+    grid: Grid
+
+    @property
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Corners of the box."""
+        return self.grid.lower, self.grid.upper
+
+    def into(self, points: Floats) -> Floats:
+        """Points (n, d), those outside the box moved to its nearest point."""
+        return self.grid.into(points)
+
+
 def spread(domain: Domain, order: Ints, size: int, values: Floats) -> Floats:
     """Nodal values (..., owned) of all ranks as one array (..., size) on each of them; collective.
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from hydrodl.controls import Controls
 from hydrodl.densities import Densities
 from hydrodl.domain import Domain
-from hydrodl.grid import Grid, spread
+from hydrodl.grid import Grid, OnGrid, spread
 from hydrodl.inverse import invert, neuron_gradients
 from hydrodl.losses import Density
 from hydrodl.network import Network, checked_points
@@ -35,7 +35,7 @@ _FIELDS = ("problem", "velocity", "density", "potential", "jumps", "coefficients
 
 
 @dataclass(frozen=True, eq=False)
-class PortableNetwork:
+class PortableNetwork(OnGrid):
     """The layers x -> x + Delta_k u_k(x) of a network, in mesh coordinates.
 
     Attributes:
@@ -62,15 +62,6 @@ class PortableNetwork:
         grid, order = Grid.of(domain)
         table = spread(domain, order, grid.size, solution.velocity)
         return cls(grid, solution.problem.layers.steps, table, network._hidden, solution.coefficients)
-
-    @property
-    def bounds(self) -> tuple[Floats, Floats]:
-        """Corners of feature space."""
-        return self.grid.lower, self.grid.upper
-
-    def into(self, points: Floats) -> Floats:
-        """Points (n, d), those outside feature space moved to its nearest point."""
-        return self.grid.into(points)
 
     def velocity(self, k: int, points: Floats) -> Floats:
         """u_k at points (n, d) of feature space, shape (n, d)."""

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.errors import InputError
 from hydrodl.flow import Flow
-from hydrodl.grid import Grid, spread
+from hydrodl.grid import Grid, OnGrid, spread
 from hydrodl.inverse import report, solve_layer
 from hydrodl.network import checked_points
 from hydrodl.solution import Solution
@@ -31,7 +31,7 @@ _SMALLEST = 1e-300  # density whose logarithm is taken
 
 
 @dataclass(frozen=True, eq=False)
-class ProbabilityFlow:
+class ProbabilityFlow(OnGrid):
     """The maps between the ends of a flow, as plain arrays: no mesh, no MPI.
 
     Attributes:
@@ -72,15 +72,6 @@ class ProbabilityFlow:
         spreading = nu[:, None] * grid.differences(np.log(middle)) + grid.differences(nu)
         steps = np.repeat(flow.layers.steps / substeps, substeps)
         return cls(grid, steps, carried / middle[:, None], spreading, nu)
-
-    @property
-    def bounds(self) -> tuple[Floats, Floats]:
-        """Corners of the box."""
-        return self.grid.lower, self.grid.upper
-
-    def into(self, points: Floats) -> Floats:
-        """Points (n, d), those outside the box moved to its nearest point."""
-        return self.grid.into(points)
 
     def velocity(self, k: int, points: Floats) -> Floats:
         """w of step k at points (n, d) of the box, shape (n, d)."""

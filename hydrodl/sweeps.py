@@ -19,14 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.action import SlabAction
 from hydrodl.errors import SolverError
-from hydrodl.halo import Halo
+from hydrodl.generator import Generator
 from hydrodl.layered import operator_family
 from hydrodl.lossforms import CompiledLoss
 from hydrodl.march import march
 from hydrodl.problem import Problem
-from hydrodl.solvers import Mass, subset
+from hydrodl.solvers import subset
 
 Floats = NDArray[np.float64]
 
@@ -48,18 +47,13 @@ class Sweeps:
         self.seconds = {"assembly": 0.0, "sweeps": 0.0}
         self.theta, self.steps = problem.theta, problem.layers.steps
         start = perf_counter()
-        self.halo = halo = Halo(domain)
-        self.action = action = SlabAction(domain, problem.lagrangian)
-        massive = action.nonzeros(action.mass, reduce=True)
-        generator = action.pattern(action.nonzeros(action.generator, reduce=True) | massive, reduce=True)
-        columns = action.column_owners()
-        self._mass_values = generator.values(action.assemble(action.mass, reduce=True)).copy()
-        mass_pattern = action.pattern(massive, reduce=True)
-        mass_values = mass_pattern.values(action.assemble(action.mass, reduce=True)).copy()
-        self.mass = Mass(domain, mass_pattern, columns, mass_values)
+        self._generator = generator = Generator(problem)
+        self.halo, self.action, self.mass = generator.halo, generator.action, generator.mass
+        halo, action = self.halo, self.action
         self.operators, self.linear_solver = operator_family(
-            domain, generator, columns, slabs, classes, options=subset(options, "slab_"), name="slab operator"
-        )
+            domain, generator.pattern, generator.columns, slabs, classes,
+            options=subset(options, "slab_"), name="slab operator",
+        )  # fmt: skip
         self._march = march(self.operators, self.mass, self.theta)
         self.losses = [CompiledLoss(loss, action, halo, classes, slabs) for loss in problem.terms]
         self.velocity = halo.stack(slabs, domain.dimension)
@@ -93,11 +87,9 @@ class Sweeps:
         start = perf_counter()
         self.velocity[..., : self.halo.owned] = velocity
         self.halo.update(self.velocity)
-        pattern = self.operators.pattern
         for k, step in enumerate(self.steps):
             self.action.set_slab(self.velocity[k])
-            generator = self.action.entries(self.action.generator, pattern)
-            self.operators.set(k, self._mass_values - self.theta * step * generator)
+            self.operators.set(k, self._generator.mass_values - self.theta * step * self._generator.entries())
         self.operators.factor()
         self.seconds["assembly"] += perf_counter() - start
 

@@ -6,7 +6,7 @@ The functions named ``ranks_*`` run on every rank: this file is also the script 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import hydrodl as hd
@@ -24,6 +24,7 @@ from hydrodl.neurons import Neurons
 from hydrodl.onnxfile import exact_form, write_onnx
 from tests.form_cases import everywhere, random_neurons, wild
 from tests.parallel.launch import run_on_ranks
+from tests.parallel.said import refused, report
 
 pytestmark = pytest.mark.parallel
 MESHES = Path(__file__).parents[2] / "meshes"
@@ -58,22 +59,6 @@ def ranks_refuse(folder: Path) -> None:
     if MPI.COMM_WORLD.rank == 0:
         sys.modules["onnx"] = None  # type: ignore[assignment]
     refused(lambda: write_onnx(folder / "line.onnx", fine))
-
-
-def refused(action: Callable[[], object]) -> None:
-    try:
-        action()
-    except hd.InputError as error:
-        report(str(error))
-    else:
-        report("nothing was refused")
-
-
-def report(text: str) -> None:
-    """One line of output for what all ranks say."""
-    said = MPI.COMM_WORLD.gather(text)
-    if said is not None:
-        print(f"{len(said)} ranks: {said[0]}" if len(set(said)) == 1 else f"ranks disagree: {said}", flush=True)
 
 
 def on_ranks(name: str, ranks: int, folder: Path) -> list[str]:

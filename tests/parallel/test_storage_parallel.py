@@ -22,10 +22,10 @@ if __name__ == "__main__":
 
 from hydrodl.collective import attempt
 from hydrodl.domain import Domain, layers
-from hydrodl.errors import InputError
 from hydrodl.plot import plot_all, plot_convergence
 from hydrodl.storage import gather, load_checkpoint, save_solution, write_npz, write_vtk
 from tests.parallel.launch import run_on_ranks
+from tests.parallel.said import refused, report
 from tests.test_plot import centres_of, fake
 from tests.test_storage import TIMES, fake_solution, smooth
 
@@ -101,22 +101,6 @@ def ranks_draw(folder: Path) -> None:
         (folder / str(dimension)).mkdir(exist_ok=True)
         plot_all(*made, folder / str(dimension))
     refused(lambda: plot_convergence(made[0], folder / "none" / "convergence.png"))
-
-
-def refused(action: object) -> None:
-    try:
-        action()  # type: ignore[operator]
-    except InputError as error:
-        report(str(error))
-    else:
-        report("nothing was refused")
-
-
-def report(text: str) -> None:
-    """One line of output for what all ranks say."""
-    said = MPI.COMM_WORLD.gather(text)
-    if said is not None:
-        print(f"{len(said)} ranks: {said[0]}" if len(set(said)) == 1 else f"ranks disagree: {said}", flush=True)
 
 
 def on_ranks(name: str, ranks: int, folder: Path) -> list[str]:
