@@ -49,6 +49,7 @@ class Shares:
         starts = np.flatnonzero(np.diff(owner, prepend=-1))
         self.segments = [(int(owner[part[0]]), part) for part in np.split(np.arange(count), starts[1:])]
         self._holder = owner
+        self._rooms: dict[tuple[str, tuple[int, ...]], Floats] = {}
         self._owned = np.array(comm.allgather(domain.owned))
         self._offsets = np.append(0, np.cumsum(self._owned))
 
@@ -70,29 +71,45 @@ class Shares:
         """This rank's nodes among all."""
         return slice(*self._offsets[self._comm.rank : self._comm.rank + 2])
 
+    def room(self, name: str, *shape: int) -> Floats:
+        """Work space, kept from call to call: memory fresh from the system costs more than what is done in it."""
+        key = (name, shape)
+        if key not in self._rooms:
+            self._rooms[key] = np.zeros(shape)
+        return self._rooms[key]
+
     def to_layers(self, stack: Floats, widths: NDArray[np.int64] | None = None) -> Floats:
-        """(count, m, owned) of every rank to (mine, m, nodes); with ``widths``, of every rank, instead of owned."""
+        """(count, m, owned) of every rank to (mine, m, nodes); with ``widths``, of every rank, instead of owned.
+
+        The result is valid until the next call with its shape.
+        """
         widths = self._owned if widths is None else widths
-        m, width = stack.shape[1:]
+        count, m, width = stack.shape
         ends = np.append(0, np.cumsum(widths))
-        send = self._layers * m * width
+        sorted_stack = self.room("send", count, m, width)
+        for place, k in enumerate(self._order):
+            sorted_stack[place] = stack[k]
         got = self.mine * m * widths
-        buffer = np.empty(int(got.sum()))
-        self._comm.Alltoallv([stack[self._order], send], [buffer, got])
-        out = np.empty((self.mine, m, int(ends[-1])))
-        for rank, part in enumerate(np.split(buffer, np.cumsum(got)[:-1])):
-            out[:, :, ends[rank] : ends[rank + 1]] = part.reshape(self.mine, m, -1) if self.mine else 0.0
+        buffer, starts = self.room("receive", int(got.sum())), np.append(0, np.cumsum(got))
+        self._comm.Alltoallv([sorted_stack, self._layers * m * width], [buffer, got])
+        out = self.room("layers", self.mine, m, int(ends[-1]))
+        for rank, size in enumerate(widths):
+            part = buffer[starts[rank] : starts[rank + 1]].reshape(self.mine, m, size)
+            out[:, :, ends[rank] : ends[rank + 1]] = part
         return out
 
     def to_nodes(self, stack: Floats, out: Floats) -> None:
         """(mine, m, nodes) of every rank into (count, m, owned)."""
-        m = out.shape[1]
-        parts = [stack[..., a:b].ravel() for a, b in zip(self._offsets, self._offsets[1:], strict=False)]
-        send = self.mine * m * self._owned
-        got = self._layers * m * self.owned
-        buffer = np.empty(int(got.sum()))
-        self._comm.Alltoallv([np.concatenate(parts), send], [buffer, got])
-        out[self._order] = buffer.reshape(out.shape)
+        count, m = out.shape[:2]
+        sent = self.mine * m * self._owned
+        buffer, starts = self.room("receive", int(sent.sum())), np.append(0, np.cumsum(sent))
+        for rank, size in enumerate(self._owned):
+            part = buffer[starts[rank] : starts[rank + 1]].reshape(self.mine, m, size)
+            part[...] = stack[..., self._offsets[rank] : self._offsets[rank + 1]]
+        sorted_stack = self.room("send", count, m, self.owned)
+        self._comm.Alltoallv([buffer, sent], [sorted_stack, self._layers * m * self.owned])
+        for place, k in enumerate(self._order):
+            out[k] = sorted_stack[place]
 
     def everywhere(self, fields: Floats) -> Floats:
         """(m, owned) of every rank to (m, nodes) on every rank."""
@@ -124,12 +141,12 @@ class LayeredFamily:
     """Operators A_0 .. A_{n-1} as in ``OperatorFamily``, each whole on the rank that has its layer.
 
     Args:
-        domain, pattern, columns, count, options, name: as for ``OperatorFamily``.
+        domain, pattern, columns, count, options, name, adjustable: as for ``OperatorFamily``.
     """
 
     def __init__(
         self, domain: Domain, pattern: Pattern, columns: NDArray[np.int64], count: int, *, options: Mapping[str, Any],
-        name: str,
+        name: str, adjustable: bool = False,
     ) -> None:  # fmt: skip
         self.pattern, self.name, self._comm = pattern, name, domain.comm
         self.shares = shares = Shares(domain, count)
@@ -144,8 +161,9 @@ class LayeredFamily:
         whole = Pattern(pointers, every[self._order].astype(np.int32), self._order, np.empty(0, dtype=np.int64))
         numbers = np.arange(shares.nodes, dtype=np.int64)
         self.own = OperatorFamily(
-            _Whole(shares.nodes, domain.dimension), whole, numbers, shares.mine, 1, options=options, name=name
-        )
+            _Whole(shares.nodes, domain.dimension), whole, numbers, shares.mine, 1, options=options, name=name,
+            adjustable=adjustable,
+        )  # fmt: skip
         self.scope = self.own.scope
 
     def set(self, k: int, values: Floats) -> None:
@@ -157,6 +175,10 @@ class LayeredFamily:
         whole = self.shares.to_layers(self._values[:, None], self._sizes)
         for j in range(self.shares.mine):
             self.own.set(j, whole[j, 0, self._order])
+
+    def solve_to(self, accuracy: float) -> None:
+        """See ``OperatorFamily.solve_to``."""
+        self.own.solve_to(accuracy)
 
     def solve_all(self, stack: Floats) -> Floats:
         """X_k with A_k X_k = rhs_k for every k, stack (n, m, owned)."""
@@ -201,9 +223,13 @@ def operator_family(
         symmetric: the operators are symmetric and positive definite.
         independent: no right-hand side depends on another operator's solution.
     """
-    if by_layers(domain, options, independent=independent):
+    free = "ksp_rtol" not in options
+    if by_layers(domain, options, width, independent=independent):
         settings = solver_defaults(_Whole(domain.nodes, domain.dimension), symmetric=symmetric) | dict(options)
-        layered = LayeredFamily(domain, pattern, columns, count, options=settings, name=name)
-        return layered, describe(settings, layered=True)
+        own = LayeredFamily(domain, pattern, columns, count, options=settings, name=name, adjustable=free)
+        return own, describe(settings, layered=True)
     settings = solver_defaults(domain, symmetric=symmetric) | dict(options)
-    return OperatorFamily(domain, pattern, columns, count, width, options=settings, name=name), describe(settings)
+    shared = OperatorFamily(
+        domain, pattern, columns, count, width, options=settings, name=name, adjustable=free
+    )  # fmt: skip
+    return shared, describe(settings)

@@ -115,7 +115,7 @@ class LayerMarch:
     def _pipeline(self, segments: Segments, start: Floats, slab: Step, out: Floats) -> None:
         """Every class through all segments, handed on from rank to rank; errors reach all ranks."""
         shares, rank = self._shares, self._comm.rank
-        found, none = np.zeros((shares.mine, *start.shape)), len(out)
+        found, none = shares.room("found", shares.mine, *start.shape), len(out)
         failed, sent = none, []
         for number, (owner, layers) in enumerate(segments):
             for c in range(len(start)) if owner == rank else ():

@@ -14,7 +14,7 @@ from hydrodl.controls import ControlledFunctional
 from hydrodl.errors import SolverError
 from hydrodl.measures import measures
 from hydrodl.solution import Solution
-from hydrodl.solvers import OptionScope
+from hydrodl.solvers import EXACT, OptionScope
 
 Floats = NDArray[np.float64]
 Monitor = Callable[[dict[str, Any]], bool | None]
@@ -24,6 +24,9 @@ INADMISSIBLE = 1e300
 
 RUNAWAY = 1e5
 """A fall of J by this many times (1 + |J|) at the start means that it has no lower bound: training stops."""
+
+WITHIN = 1e-3
+"""Relative residual of Krylov solves in a Hessian product or preconditioner over the one asked of the CG around it."""
 
 _Reason = PETSc.TAO.ConvergedReason
 _WORDS = {
@@ -64,6 +67,7 @@ class Optimiser:
         self._began = perf_counter()
         self._asked = asked
         self._own_forcing = "tao_ksp_rtol" not in settings
+        self.inner_accuracy = EXACT
         size = int(np.prod(functional.shape))
         total = self.comm.allreduce(size)
         self._x = PETSc.Vec().createMPI((size, total), comm=self.comm)
@@ -150,6 +154,7 @@ class Optimiser:
             # inexact Newton: loose far away, tight near the optimum, so that convergence stays superlinear
             norm = self.history[-1]["gradient_norm"] / max(self.history[0]["gradient_norm"], 1e-300)
             tao.getKSP().setTolerances(rtol=float(np.clip(np.sqrt(norm), 1e-4, 0.1)))
+        self.inner_accuracy = WITHIN * float(tao.getKSP().getTolerances()[0])
         hessian.assemble()
 
     def _test(self, tao: Any) -> Any:
@@ -248,7 +253,9 @@ class _Hessian:
         self.shift_by = 0.0
 
     def mult(self, mat: Any, x: Any, y: Any) -> None:
-        y.array[:] = self._optimiser.functional.hessian_product(self._optimiser.array(x))
+        optimiser = self._optimiser
+        with optimiser.functional.reduced.inexact(optimiser.inner_accuracy):
+            y.array[:] = optimiser.functional.hessian_product(optimiser.array(x))
         if self.shift_by:
             y.axpy(self.shift_by, x)
 
@@ -273,4 +280,6 @@ class _Preconditioner:
         self._optimiser = optimiser
 
     def apply(self, pc: Any, x: Any, y: Any) -> None:
-        y.array[:] = self._optimiser.functional.precondition(self._optimiser.array(x))
+        optimiser = self._optimiser
+        with optimiser.functional.reduced.inexact(optimiser.inner_accuracy):
+            y.array[:] = optimiser.functional.precondition(optimiser.array(x))

@@ -7,7 +7,8 @@ inner product P_k = Delta_k ((w R_k + eps) M + alpha^2 K), block-diagonal over s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
@@ -18,7 +19,7 @@ from hydrodl.errors import SolverError
 from hydrodl.layered import LayeredFamily, operator_family
 from hydrodl.losses import Loss
 from hydrodl.problem import Problem
-from hydrodl.solvers import OperatorFamily, subset
+from hydrodl.solvers import EXACT, OperatorFamily, subset
 from hydrodl.sweeps import Sweeps
 from hydrodl.tangent import Tangent
 
@@ -63,6 +64,22 @@ class ReducedFunctional:
                 domain, pattern, action.column_owners(), len(problem.layers), domain.dimension,
                 options=subset(options, "metric_"), name="control inner product", symmetric=True, independent=True,
             )  # fmt: skip
+
+    @contextmanager
+    def inexact(self, accuracy: float) -> Iterator[None]:
+        """Within, Krylov solves with slab operators and control inner product stop at this relative residual.
+
+        For the inner iterations of Newton's method, which ask for little: densities, potentials, gradients and norms
+        are exact. Nothing changes where solves are direct or the caller's options name an accuracy.
+        """
+        families = [self.sweeps.operators] + ([self._metric] if self._metric else [])
+        for family in families:
+            family.solve_to(max(accuracy, EXACT))
+        try:
+            yield
+        finally:
+            for family in families:
+                family.solve_to(EXACT)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -96,6 +96,11 @@ LAYERED_NODES = 100000
 REDUNDANT_NODES = 20000
 """Up to this number of nodes one message and a solve of one's own beat the many messages of a distributed solve."""
 
+EXACT = 1e-12
+"""Relative residual of Krylov solves for densities, potentials and gradients, which count as exact."""
+
+TIGHT: dict[str, Any] = {"ksp_rtol": EXACT, "ksp_max_it": 1000}
+
 
 def solver_defaults(domain: Extent, *, symmetric: bool = False) -> dict[str, Any]:
     """How to solve with an operator on the domain, before the caller's own options.
@@ -106,7 +111,7 @@ def solver_defaults(domain: Extent, *, symmetric: bool = False) -> dict[str, Any
     comm, direct = domain.comm, factor_defaults(domain.comm, symmetric=symmetric)
     if domain.dimension == 3 and domain.nodes > MANY_NODES:
         local = "icc" if symmetric else "ilu"
-        tight = {"ksp_type": "cg" if symmetric else "gmres", "ksp_rtol": 1e-12, "ksp_max_it": 1000}
+        tight = TIGHT | {"ksp_type": "cg" if symmetric else "gmres"}
         return tight | ({"pc_type": local} if comm.size == 1 else {"pc_type": "bjacobi", "sub_pc_type": local})
     if comm.size > 1 and domain.nodes <= REDUNDANT_NODES:
         own = {"redundant_pc_type": direct["pc_type"], "redundant_pc_factor_mat_ordering_type": "nd"}
@@ -114,15 +119,15 @@ def solver_defaults(domain: Extent, *, symmetric: bool = False) -> dict[str, Any
     return direct
 
 
-def by_layers(domain: Domain, options: Options, *, independent: bool = False) -> bool:
+def by_layers(domain: Domain, options: Options, width: int, *, independent: bool = False) -> bool:
     """Is it better to share out operators by layers, each whole on one rank, than to share out their nodes?
 
-    Yes for direct solves up to ``LAYERED_NODES`` nodes, and for any whose right-hand sides are known at once, unless
-    the caller chose a solver.
+    Up to ``LAYERED_NODES`` nodes, unless the caller chose a solver: yes for direct solves, and for Krylov methods where
+    the ``width`` right-hand sides, one after another, keep all ranks busy, or where all are known at once.
     """
     direct = domain.dimension < 3 or domain.nodes <= MANY_NODES
-    small = domain.nodes <= LAYERED_NODES and (direct or independent)
-    return domain.comm.size > 1 and small and not {"ksp_type", "pc_type"} & set(options)
+    fit = domain.nodes <= LAYERED_NODES and (direct or independent or domain.comm.size <= width)
+    return domain.comm.size > 1 and fit and not {"ksp_type", "pc_type"} & set(options)
 
 
 def describe(settings: Options, *, layered: bool = False) -> str:
@@ -139,7 +144,7 @@ def describe(settings: Options, *, layered: bool = False) -> str:
 def factor_defaults(comm: Any, *, symmetric: bool = False) -> dict[str, Any]:
     """A direct factorisation: PETSc's own on one rank (the fastest triangular solves), MUMPS across ranks."""
     kind = "cholesky" if symmetric else "lu"
-    defaults: dict[str, Any] = {"ksp_type": "preonly", "pc_type": kind}
+    defaults: dict[str, Any] = TIGHT | {"ksp_type": "preonly", "pc_type": kind}
     if comm.size > 1:
         defaults["pc_factor_mat_solver_type"] = "mumps"
     else:
@@ -163,11 +168,12 @@ class OperatorFamily:
         width: number of right-hand sides solved at once.
         options: PETSc's options for the KSP and PC of each.
         name: what to call an operator in an error message and in the options' prefix.
+        adjustable: may ``solve_to`` change the accuracy of Krylov solves?
     """
 
     def __init__(
         self, domain: Extent, pattern: Pattern, columns: NDArray[np.int64], count: int, width: int, *,
-        options: Options, name: str,
+        options: Options, name: str, adjustable: bool = False,
     ) -> None:  # fmt: skip
         self.pattern = pattern
         self.name = name
@@ -183,6 +189,7 @@ class OperatorFamily:
         self.matrices = [self._matrix(k) for k in range(count)]
         self.scope = OptionScope(name.replace(" ", "_"), options)
         self.solvers = [self._solver(k) for k in range(count)]
+        self._accuracy = EXACT if adjustable and options.get("ksp_type") != "preonly" else None
         self._input, self._output = np.zeros((width, domain.owned)), np.zeros((width, domain.owned))
         self.right = self._dense(self._input)
         self.left = self._dense(self._output)
@@ -222,6 +229,13 @@ class OperatorFamily:
 
     def factor(self) -> None:
         """Nothing to do here: operators are factored as they are set."""
+
+    def solve_to(self, accuracy: float) -> None:
+        """Relative residual of Krylov solves from now on; nothing where solves are direct or the accuracy is fixed."""
+        if self._accuracy is not None and accuracy != self._accuracy:
+            for solver in self.solvers:
+                solver.setTolerances(rtol=accuracy)
+            self._accuracy = accuracy
 
     def solve_all(self, stack: Floats) -> Floats:
         """X_k with A_k X_k = rhs_k for every k, stack (n, width, owned)."""

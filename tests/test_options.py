@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
+from hydrodl.reduced import ReducedFunctional
 
 TIMES = [0.0, 0.3, 0.5, 1.0]
 
@@ -70,6 +71,36 @@ def test_a_slab_solver_that_fails_is_named() -> None:
     options = {"slab_ksp_type": "gmres", "slab_pc_type": "none", "slab_ksp_max_it": 1, "slab_ksp_rtol": 1e-13}
     with pytest.raises(hd.SolverError, match="slab operator 0: linear solve failed"):
         hd.train(PROBLEM, options=options)
+
+
+ITERATING = {"slab_ksp_type": "gmres", "slab_pc_type": "jacobi", "metric_ksp_type": "cg", "metric_pc_type": "jacobi"}
+
+
+@pytest.mark.parametrize("fixed", [{}, {"slab_ksp_rtol": 1e-12, "metric_ksp_rtol": 1e-12}], ids=["ours", "given"])
+def test_inner_iterations_are_loose_and_nothing_else_is(fixed: dict[str, float]) -> None:
+    functional = ReducedFunctional(PROBLEM, ITERATING | fixed)
+    direct = ReducedFunctional(PROBLEM)
+    velocity = 0.5 * np.sin(np.arange(np.prod(direct.shape))).reshape(direct.shape)
+    gradients = [one.gradient(velocity) for one in (functional, direct)]
+    np.testing.assert_allclose(*gradients, atol=1e-9)
+    for one in (functional, direct):
+        one.linearise(velocity)
+    for name in ("hessian_product", "precondition"):
+        exact = getattr(direct, name)(gradients[1])
+        with functional.inexact(1e-3):
+            loose = getattr(functional, name)(gradients[1])
+        miss = np.abs(loose - exact).max() / np.abs(exact).max()
+        assert miss < 1e-2
+        assert (miss < 1e-9) == bool(fixed), name
+        np.testing.assert_allclose(getattr(functional, name)(gradients[1]), exact, atol=1e-9 * np.abs(exact).max())
+    for one in (functional, direct):
+        one.close()
+
+
+def test_loose_inner_iterations_end_at_the_same_optimum() -> None:
+    found = hd.train(PROBLEM, options=ITERATING)
+    assert found.converged and found.objective == pytest.approx(BEST.objective, rel=1e-12)
+    assert found.iterations <= BEST.iterations + 1
 
 
 def test_forcing_is_ours_unless_given() -> None:

@@ -113,6 +113,16 @@ def failing(domain: hd.Domain) -> list[str]:
     return COMM.allgather(said)
 
 
+def in_space(classes: int) -> dict[str, Any]:
+    """The optimum on a mesh of d = 3 where slabs are solved by iteration."""
+    domain = hd.Domain.box([-2.0] * 3, [2.0] * 3, 17)
+    corners = [hd.Gaussian([c - 1.0, 0.5 * (-1) ** c, 0.0], 0.5, label=str(c)) for c in range(classes)]
+    physics = hd.Lagrangian(noise=0.05, decay=0.02, smoothness=0.1)
+    problem = hd.Problem(domain, hd.layers(3), hd.mixture(corners, domain), physics, hd.Classification(5.0))
+    found = hd.train(problem, options={"tao_gatol": 1e-6})
+    return {"solver": found.linear_solver, "J": found.objective, "converged": found.converged}
+
+
 if __name__ == "__main__":
     box, triangles = hd.Domain.box([0, 0], [1, 2], [7, 6]), hd.Domain.box([0, 0], [1, 2], 5, cells="simplex", degree=2)
     report = {
@@ -120,6 +130,7 @@ if __name__ == "__main__":
         "box": {str(count): compare(box, count) for count in (1, 2, 5)},
         "triangles": {"4": compare(triangles, 4)},
         "failing": failing(box),
+        "in_space": {str(classes): in_space(classes) for classes in (2, 3)},
     }
     right = COMM.allreduce(int(all(entry["right"] for entry in report["shares"].values())), MPI.MIN)
     if COMM.rank == 0:

@@ -55,6 +55,15 @@ def test_a_failure_on_one_rank_is_told_to_all(ranks: int) -> None:
     assert report(ranks)["failing"] == ["operator 3: linear solve failed"] * ranks
 
 
+@RANKS
+@pytest.mark.parametrize("classes", [2, 3])
+def test_iterations_in_space_share_layers_where_classes_keep_all_ranks_busy(ranks: int, classes: int) -> None:
+    found, alone = (report(number)["in_space"][str(classes)] for number in (ranks, 1))
+    words = "gmres/ilu by layers" if ranks <= classes else "gmres/bjacobi-ilu"
+    assert found["solver"] == ("gmres/ilu" if ranks == 1 else words)
+    assert found["converged"] and found["J"] == pytest.approx(alone["J"], rel=1e-10)  # solves are to 1e-12
+
+
 @pytest.mark.parametrize(
     ("settings", "layered", "words"),
     [
