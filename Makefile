@@ -15,7 +15,7 @@ help:
 	@echo 'make demo    set-up, then two moons pulled apart by a flow: demos/two_moons.py'
 	@echo 'make test    set-up, then every test, with style and types; ARGS="-k domain" narrows it'
 	@echo 'make lint    set-up, then ruff and mypy'
-	@echo 'make bench   set-up, then every script in benchmarks/'
+	@echo 'make bench   set-up, then every figure of docs/results.md; ARGS="--only scaling" narrows it'
 	@echo 'make clean   removes .venv and caches'
 	@echo 'MPI: .venv/bin/mpiexec -n 2 .venv/bin/hydrodl train PROBLEM.toml (never another mpiexec)'
 
@@ -53,9 +53,7 @@ lint: setup
 	$(PYTHON_IN) -m mypy
 
 bench: setup
-	@for script in $$(ls benchmarks/*.py | grep -v /against_); do \
-	  if [ -e "$$script" ]; then echo "== $$script"; $(PYTHON_IN) "$$script" || exit 1; fi; \
-	done
+	$(PYTHON_IN) benchmarks/results.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

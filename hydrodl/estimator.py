@@ -31,7 +31,7 @@ from hydrodl.domain import Domain, layers
 from hydrodl.errors import check_number
 from hydrodl.grid import Grid, spread
 from hydrodl.lagrangian import Lagrangian
-from hydrodl.logistic import logistic_readout
+from hydrodl.logistic import PENALTY, logistic_readout
 from hydrodl.losses import Classification
 from hydrodl.neurons import Neurons
 from hydrodl.posterior import posterior
@@ -54,8 +54,11 @@ ADDED = 1.0
 OPTIONS = {"tao_gatol": 1e-3, "tao_max_it": 100}
 """Options of PETSc unless others are given: below this gradient no prediction changes."""
 
-CHOICES = {"readout": ("fixed", "trained"), "probabilities": ("flow", "posterior"), "comm": ("world", "self")}
+CHOICES = {"readout": ("fixed", "trained"), "probabilities": ("flow", "posterior", "bayes"), "comm": ("world", "self")}
 """Parameters that are one of a few words."""
+
+FLOOR = 1e-12
+"""Where all class densities together are below this part of their mean, the readout decides more and more."""
 
 
 class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
@@ -88,8 +91,10 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         activation: "tanh" or "relu", of the neurons.
         readout: "fixed" (logistic regression on the samples where they start, or anchors in added coordinates), or
             "trained" with the flow from there.
-        probabilities: "flow": of the residual network; "posterior": averaged over the noise. ``predict`` and
-            ``decision_function`` follow.
+        probabilities: "flow": of the residual network; "posterior": averaged over the noise; "bayes": Bayes' rule with
+            the class densities of the last layer, where the network ends, rho_c(T, x(T)) / sum_j rho_j(T, x(T)), in
+            the place of the linear readout, which gives the exported network its probabilities all the same.
+            ``predict`` and ``decision_function`` follow.
         options: PETSc's options, as for :func:`~hydrodl.train`; those not given are ``OPTIONS``, then train's.
         random_state: of the neurons; nothing else is random.
         verbose: one line a Newton step, on the first rank.
@@ -171,7 +176,8 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         width = NARROWER * width_of(samples) if self.bandwidth is None else self.bandwidth
         physics = Lagrangian(self.noise, self.decay, self.smoothness)
         start = logistic_readout(samples, comm=comm)
-        loss = Classification(self.weight, start, trained=self.readout == "trained")
+        ridge = PENALTY / len(samples.labels)  # as in the logistic regression that it starts from
+        loss = Classification(self.weight, start, trained=self.readout == "trained", decay=ridge)
         control = None
         if self.width is not None:
             control = Neurons(self.width, self.activation, seed=seed_of(self.random_state, comm))
@@ -185,6 +191,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         domain = solution.problem.domain
         grid, order = Grid.of(domain)
         self._posterior = spread(domain, order, grid.size, posterior(self.network_).values[0])
+        self._last = spread(domain, order, grid.size, solution.density[-1])
         self.n_iter_, self.converged_ = solution.iterations, solution.converged
 
     def decision_function(self, X: ArrayLike) -> Floats:
@@ -207,7 +214,15 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         check_choices(self, CHOICES)
         features = validate_data(self, X, dtype=np.float64, reset=False)
         points, network = self.preprocessing_.apply(features), self._state.network
-        if self.probabilities == "flow":
-            return self._readout.logits(network.push(points)[-1])
-        averages = network.grid.interpolate(self._posterior, network.into(points))
-        return np.log(np.clip(averages, np.finfo(float).tiny, 1.0))
+        if self.probabilities == "posterior":
+            averages = network.grid.interpolate(self._posterior, network.into(points))
+            return np.log(np.clip(averages, np.finfo(float).tiny, 1.0))
+        ends = network.push(points)[-1]
+        logits = self._readout.logits(ends)
+        return logits if self.probabilities == "flow" else self._bayes(ends, logits)
+
+    def _bayes(self, ends: Floats, logits: Floats) -> Floats:
+        """Logarithms of the class densities of the last layer at points of it; the readout's words where none is."""
+        densities = np.maximum(self._state.network.grid.interpolate(self._last, ends), 0.0)
+        weights = densities + FLOOR * self._last.mean() * softmax(logits, axis=1)
+        return np.log(np.maximum(weights, np.finfo(float).tiny))

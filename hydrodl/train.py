@@ -25,7 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "tao_gatol": 1e-7,
     "tao_grtol": 0.0,
     "tao_gttol": 0.0,
-    "tao_max_it": 200,
+    "tao_max_it": 1000,
     "tao_max_funcs": 100000,
     "tao_bnk_init_type": "direction",  # the first Newton step sets the trust radius
 }

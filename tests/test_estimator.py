@@ -24,6 +24,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from hydrodl._fitting import agreed, width_of
 from hydrodl.estimator import HydroClassifier
+from hydrodl.network import interpolate
 from hydrodl.posterior import posterior_proba
 
 SMALL: dict[str, Any] = {"layers": 2, "nodes": 9, "margin": 1.0, "noise": 0.02, "weight": 10.0}
@@ -82,6 +83,26 @@ def test_posterior(moons: HydroClassifier) -> None:
     np.testing.assert_array_equal(averaged.predict(FRESH), averaged.decision_function(FRESH) > 0)
     # noise makes no one surer
     assert averaged.predict_proba(FRESH).max(axis=1).mean() < moons.predict_proba(FRESH).max(axis=1).mean()
+
+
+def test_bayes_rule_with_the_last_densities(moons: HydroClassifier) -> None:
+    found = copy.deepcopy(moons).set_params(probabilities="bayes")
+    network, solution = moons.network_, moons.solution_
+    ends, domain = network.push(moons.preprocessing_.apply(FRESH))[-1], solution.problem.domain
+    densities = interpolate(domain, solution.density[-1], ends)
+    expected = densities / densities.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.predict_proba(FRESH), expected, atol=1e-9)
+    assert found.score(FRESH, TRUE) >= 0.93
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.predict_proba(FRESH), found.predict_proba(FRESH))
+
+
+def test_where_no_density_is_the_readout_speaks(moons: HydroClassifier) -> None:
+    found = copy.deepcopy(moons).set_params(probabilities="bayes")
+    found._last = np.zeros_like(found._last)
+    found._last[:, 0] = 1.0  # all mass at a corner
+    np.testing.assert_array_equal(found.predict(FRESH), moons.predict(FRESH))
+    assert np.isfinite(found.decision_function(FRESH)).all()
 
 
 def test_several_classes_with_names() -> None:
@@ -230,7 +251,7 @@ def test_verbose_prints_steps(capsys: pytest.CaptureFixture[str]) -> None:
         ({"width": 0}, "width is 0"),
         ({"width": 3, "activation": "sine"}, "activation is 'sine'"),
         ({"readout": "best"}, "readout is 'best', must be 'fixed' or 'trained'"),
-        ({"probabilities": "prior"}, "probabilities is 'prior', must be 'flow' or 'posterior'"),
+        ({"probabilities": "prior"}, "probabilities is 'prior', must be 'flow' or 'posterior' or 'bayes'"),
         ({"comm": MPI.COMM_SELF}, "comm is .*, must be 'world' or 'self'"),
         ({"options": {"ksp_type": "cg"}}, "solver option 'ksp_type' is unknown"),
     ],
