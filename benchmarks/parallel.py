@@ -5,7 +5,8 @@
 "plane" is two moons on nodes x nodes, "space" is two classes in d = 3 on nodes^3, each with layers and nodes as given.
 Every run is a process group of its own; wall time counts from the problem to the solution, after a small training that
 loads the compiled forms. CPU is the largest over ranks; phases are wall times on the rank where each took longest.
-Ranks that wait spin, so that CPU time is no measure of balance. The optimum must be the same on any number of ranks.
+Ranks that wait spin, so that CPU time is no measure of balance. GB is the peak resident size of all ranks, libraries
+included. The optimum must be the same on any number of ranks.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def in_space(layers: int, nodes: int) -> Any:
 
 def one(case: str, layers: int, nodes: int) -> None:
     """Train on the ranks at hand and print the measurements as JSON."""
+    from memory import peak_bytes
     from moons import two_moons
 
     import hydrodl as hd  # isort: skip
@@ -50,6 +52,7 @@ def one(case: str, layers: int, nodes: int) -> None:
     wall, cpu = perf_counter() - wall, process_time() - cpu
     measured = {"wall": wall, "cpu": cpu} | {phase: found.timings[phase] for phase in PHASES}
     measured = {name: comm.allreduce(value, MPI.MAX) for name, value in measured.items()}
+    measured["memory"] = comm.allreduce(peak_bytes()) / 1e9
     if comm.rank == 0:
         about = {"unknowns": problem.unknowns, "objective": found.objective, "converged": found.converged}
         print(json.dumps(measured | about | {"newton": found.iterations, "products": found.hessian_products}))
@@ -80,8 +83,10 @@ def main() -> None:
     for case, d in (("plane", 2), ("space", 3)):
         layers, nodes = getattr(given, case)
         print(f"\n{layers} layers, {nodes}^{d} nodes\n")
-        print("| ranks | wall s | CPU s | assembly s | sweeps s | optimiser s | Newton | products | J | speed-up |")
-        print("|---|---|---|---|---|---|---|---|---|---|")
+        print(
+            "| ranks | wall s | CPU s | assembly s | sweeps s | optimiser s | Newton | products | J | GB | speed-up |"
+        )
+        print("|---|---|---|---|---|---|---|---|---|---|---|")
         first: dict[str, Any] = {}
         for ranks in given.ranks:
             row = min((run(ranks, case, layers, nodes) for _ in range(given.repeat)), key=lambda found: found["wall"])
@@ -89,7 +94,7 @@ def main() -> None:
             phases = " | ".join(f"{row[phase]:.2f}" for phase in PHASES)
             print(
                 f"| {ranks} | {row['wall']:.2f} | {row['cpu']:.2f} | {phases} | {row['newton']} | {row['products']} "
-                f"| {row['objective']:.10f} | {first['wall'] / row['wall']:.2f} |",
+                f"| {row['objective']:.10f} | {row['memory']:.1f} | {first['wall'] / row['wall']:.2f} |",
                 flush=True,
             )
             if not row["converged"] or abs(row["objective"] - first["objective"]) > 1e-8 * abs(first["objective"]):

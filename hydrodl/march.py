@@ -9,7 +9,7 @@ Classes share the operators and do not meet. D is M times a potential, P a pull:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -36,6 +36,13 @@ class March(Protocol):
 
     def backward(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
         """q of every slab into ``out`` from s and P by layer, each (C, owned)."""
+
+    def both(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
+        """Two sweeps that do not need each other, stacks (N, 2 C, owned).
+
+        r of every slab into the last C fields of ``out`` from R_0 = 0 and s = the first C sources; q into the first C
+        from s = the last C sources and P.
+        """
 
 
 def march(family: OperatorFamily | LayeredFamily, mass: Mass, theta: float) -> March:
@@ -68,6 +75,21 @@ class NodeMarch:
             out[k] = slab
             dual = (self._mass.apply(slab) - (1 - theta) * dual) / theta
 
+    def both(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
+        """See :class:`March`."""
+        classes = out.shape[1] // 2
+        self.forward(np.zeros_like(out[0, :classes]), sources[:, :classes], out[:, classes:])
+        self.backward(sources[:, classes:], pulls, out[:, :classes])
+
+
+class _Sweep(NamedTuple):
+    """One recursion: segments in its order, states (C, nodes) before the first, its step, where slabs go."""
+
+    segments: Segments
+    start: Floats
+    slab: Step
+    found: Floats
+
 
 class LayerMarch:
     """Every rank solves its own layers and hands one class after another on to the next rank."""
@@ -87,52 +109,77 @@ class LayerMarch:
 
     def forward(self, start: Floats, sources: Floats | None, out: Floats) -> None:
         """See :class:`March`."""
-        theta, start = self._theta, self._shares.everywhere(start)
-        own = None if sources is None else self._shares.to_layers(sources)
-
-        def slab(j: int, c: int, layer: Floats) -> tuple[Floats, Floats]:
-            rhs = self._mass(layer)
-            found = self._family.own.solve(j, (rhs if own is None else rhs - own[j, c])[None])[0]
-            return found, found.copy() if theta == 1.0 else (found - (1 - theta) * layer) / theta
-
-        self._pipeline(self._shares.segments, start, slab, out)
+        own, found = None if sources is None else self._shares.to_layers(sources), self._room(out)
+        self._run([self._upwards(self._shares.everywhere(start), own, found)], len(out))
+        self._shares.to_nodes(found, out)
 
     def backward(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
         """See :class:`March`."""
-        theta, own = self._theta, self._shares.to_layers(sources)
+        own, found = self._shares.to_layers(sources), self._room(out)
+        self._run([self._downwards(own, pulls, found)], len(out))
+        self._shares.to_nodes(found, out)
+
+    def both(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
+        """See :class:`March`; from both ends at once: a rank that would wait for one sweep works for the other."""
+        own, found, classes = self._shares.to_layers(sources), self._room(out), out.shape[1] // 2
+        start = np.zeros((classes, self._shares.nodes))
+        up = self._upwards(start, own[:, :classes], found[:, classes:])
+        down = self._downwards(own[:, classes:], pulls, found[:, :classes])
+        self._run([up, down], len(out))
+        self._shares.to_nodes(found, out)
+
+    def _room(self, out: Floats) -> Floats:
+        return self._shares.room("found", self._shares.mine, out.shape[1], self._shares.nodes)
+
+    def _upwards(self, start: Floats, own: Floats | None, found: Floats) -> _Sweep:
+        theta = self._theta
+
+        def slab(j: int, c: int, layer: Floats) -> tuple[Floats, Floats]:
+            rhs = self._mass(layer)
+            density = self._family.own.solve(j, (rhs if own is None else rhs - own[j, c])[None])[0]
+            return density, density.copy() if theta == 1.0 else (density - (1 - theta) * layer) / theta
+
+        return _Sweep(self._shares.segments, start, slab, found)
+
+    def _downwards(self, own: Floats, pulls: Pulls, found: Floats) -> _Sweep:
+        theta = self._theta
         everywhere = {layer: self._shares.everywhere(pulls[layer]) for layer in sorted(pulls)}
 
         def slab(j: int, c: int, dual: Floats) -> tuple[Floats, Floats]:
             above = int(self._shares.layers[j]) + 1
             if above in everywhere:
                 dual = dual - everywhere[above][c]
-            found = self._family.own.solve(j, (dual - own[j, c])[None], transpose=True)[0]
-            return found, (self._mass(found) - (1 - theta) * dual) / theta
+            potential = self._family.own.solve(j, (dual - own[j, c])[None], transpose=True)[0]
+            return potential, (self._mass(potential) - (1 - theta) * dual) / theta
 
-        start = np.zeros((out.shape[1], self._shares.nodes))
-        self._pipeline([(rank, part[::-1]) for rank, part in reversed(self._shares.segments)], start, slab, out)
+        start = np.zeros((own.shape[1], self._shares.nodes))
+        return _Sweep([(rank, part[::-1]) for rank, part in reversed(self._shares.segments)], start, slab, found)
 
-    def _pipeline(self, segments: Segments, start: Floats, slab: Step, out: Floats) -> None:
-        """Every class through all segments, handed on from rank to rank; errors reach all ranks."""
+    def _run(self, sweeps: Sequence[_Sweep], none: int) -> None:
+        """Every class through all segments, handed on from rank to rank; errors reach all ranks.
+
+        All ranks take the tasks in one order, by how far along its sweep a segment is: what a task waits for comes
+        before it everywhere, and so it ends.
+        """
         shares, rank = self._shares, self._comm.rank
-        found, none = shares.room("found", shares.mine, *start.shape), len(out)
         failed, sent = none, []
-        for number, (owner, layers) in enumerate(segments):
-            for c in range(len(start)) if owner == rank else ():
-                state = start[c].copy()
-                if number > 0:
-                    self._comm.Recv(state, segments[number - 1][0])
-                for k in layers:
-                    j = shares.place(k)
-                    try:
-                        found[j, c], state = slab(j, c, state)
-                    except (SolverError, PETSc.Error):  # the other ranks are waiting: go on, and tell them at the end
-                        failed = min(failed, int(k))
-                if number + 1 < len(segments):
-                    sent.append((state, self._comm.Isend(state, segments[number + 1][0])))
+        for number in range(len(shares.segments)):
+            for which, sweep in enumerate(sweeps):
+                owner, layers = sweep.segments[number]
+                for c in range(len(sweep.start)) if owner == rank else ():
+                    state, tag = sweep.start[c].copy(), which * len(sweep.start) + c
+                    if number > 0:
+                        self._comm.Recv(state, sweep.segments[number - 1][0], tag)
+                    for k in layers:
+                        j = shares.place(k)
+                        try:
+                            sweep.found[j, c], state = sweep.slab(j, c, state)
+                        except (SolverError, PETSc.Error):  # others are waiting: go on, and tell them at the end
+                            failed = min(failed, int(k))
+                    if number + 1 < len(sweep.segments):
+                        sent.append((state, self._comm.Isend(state, sweep.segments[number + 1][0], tag)))
         for _, request in sent:
             request.Wait()
         first = self._comm.allreduce(failed, MPI.MIN)
         if first < none:
             raise SolverError(f"{self._family.name} {first}: linear solve failed")
-        shares.to_nodes(found, out)

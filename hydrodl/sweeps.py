@@ -168,6 +168,13 @@ class Sweeps:
         scaled = (self.theta * self.steps)[:, None, None] * slope
         self._march.backward(scaled, pulls, out[..., : self.halo.owned])
 
+    def march_both(self, out: Floats, sources: Floats, pulls: Mapping[int, Floats]) -> None:
+        """``march`` from R_0 = 0 and ``march_back`` where neither needs the other, stacks (N, 2 C, owned).
+
+        sources: dH/dphi at r = 0, then dH/drho at q = 0; out: q, then r.
+        """
+        self._march.both((self.theta * self.steps)[:, None, None] * sources, pulls, out)
+
     def layer_potentials(self) -> tuple[Floats, Floats]:
         """phi_c at layers t_0 .. t_N after a backward sweep, (N + 1, C, owned), and the jumps at losses, (N, C, owned).
 

@@ -85,12 +85,11 @@ class Tangent:
         halo.update(self.direction)
         self.coupling.apply(self.direction, self.source)
         halo.accumulate(self.source)
-        pulls = self._forward()
-        for layer, pull in (extra or {}).items():
-            pulls[layer] = pulls.get(layer, 0.0) + pull
-        self._add_energy()
-        density_source = self.source[:, self._classes :, :owned]
-        sweeps.march_back(self._response[:, : self._classes], density_source, pulls)
+        if self._energy is None and all(loss.linear for loss in sweeps.losses):
+            sweeps.march_both(self._response[..., :owned], self.source[..., :owned], extra or {})
+            self._pulls()
+        else:
+            self._one_after_the_other(extra or {})
         halo.update(self._response)
         self.coupling.apply(self._response, self.result, transpose=True)
         out = self.result.copy()
@@ -101,15 +100,23 @@ class Tangent:
         sweeps.seconds["sweeps"] += perf_counter() - start
         return out[..., :owned]
 
-    def _forward(self) -> dict[int, Floats]:
-        """The linearised forward sweep; returns d2G times the layer densities' change where losses act."""
+    def _one_after_the_other(self, extra: Mapping[int, Floats]) -> None:
+        """The linearised sweeps where the change of the densities is a source of the change of the potentials."""
         sweeps, owned, classes = self.sweeps, self.sweeps.halo.owned, self._classes
-        start = np.zeros((classes, owned))
         sources = (sweeps.theta * sweeps.steps)[:, None, None] * self.source[:, :classes, :owned]
-        slabs = self._response[:, classes:, :owned]
-        sweeps.march(slabs, start, sources)
+        sweeps.march(self._response[:, classes:, :owned], np.zeros((classes, owned)), sources)
+        pulls = self._pulls()
+        for layer, pull in extra.items():
+            pulls[layer] = pulls.get(layer, 0.0) + pull
+        self._add_energy()
+        sweeps.march_back(self._response[:, :classes], self.source[:, classes:, :owned], pulls)
+
+    def _pulls(self) -> dict[int, Floats]:
+        """d2G times the layer densities' change where losses act; keeps the changes that someone watches."""
+        sweeps, owned, classes = self.sweeps, self.sweeps.halo.owned, self._classes
         pulls: dict[int, Floats] = {}
-        for k, layer in enumerate(sweeps.layers_of(slabs, start)):
+        slabs = self._response[:, classes:, :owned]
+        for k, layer in enumerate(sweeps.layers_of(slabs, np.zeros((classes, owned)))):
             if k + 1 in self.changes:
                 self.changes[k + 1] = layer.copy()
             for loss in sweeps.losses:

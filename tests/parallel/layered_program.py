@@ -89,10 +89,19 @@ def compare(domain: hd.Domain, count: int) -> dict[str, float]:
     for theta in (1.0, 0.5):
         marches = NodeMarch(pair.nodes, pair.mass, theta), LayerMarch(pair.layers, pair.mass, theta)
         outs = [np.zeros_like(rhs) for _ in range(6)]
+        two, one_each = [np.zeros((count, 2 * CLASSES, domain.owned)) for _ in marches], np.zeros_like(rhs)
         for march, (first, second, third) in zip(marches, (outs[:3], outs[3:]), strict=True):
             march.forward(pair.stack(CLASSES), rhs, first)
             march.forward(pair.stack(CLASSES), None, second)
             march.backward(rhs, pulls, third)
+        sources = pair.stack(count, 2 * CLASSES)
+        for march, out in zip(marches, two, strict=True):
+            march.both(sources, pulls, out)
+        found[f"both {theta}"] = pair.difference(*two)
+        marches[1].forward(np.zeros_like(rhs[0]), sources[:, :CLASSES], one_each)
+        found[f"both, up {theta}"] = pair.difference(one_each, two[1][:, CLASSES:])
+        marches[1].backward(sources[:, CLASSES:], pulls, one_each)
+        found[f"both, down {theta}"] = pair.difference(one_each, two[1][:, :CLASSES])
         for name, one, two in zip(("forward", "start", "backward"), outs[:3], outs[3:], strict=True):
             found[f"{name} {theta}"] = pair.difference(one, two)
     pair.nodes.destroy()
