@@ -27,7 +27,7 @@ from hydrodl.solvers import OperatorFamily, by_layers, describe, solver_defaults
 
 Floats = NDArray[np.float64]
 
-SEGMENTS = 8
+SEGMENTS = 16
 """Segments of layers a rank: more keep ranks busier in a sweep, fewer need fewer messages."""
 
 
@@ -142,11 +142,12 @@ class LayeredFamily:
 
     Args:
         domain, pattern, columns, count, options, name, adjustable: as for ``OperatorFamily``.
+        width: number of fields that ``solve_all`` solves at once, a divisor of those of a slab.
     """
 
     def __init__(
         self, domain: Domain, pattern: Pattern, columns: NDArray[np.int64], count: int, *, options: Mapping[str, Any],
-        name: str, adjustable: bool = False,
+        name: str, adjustable: bool = False, width: int = 1,
     ) -> None:  # fmt: skip
         self.pattern, self.name, self._comm = pattern, name, domain.comm
         self.shares = shares = Shares(domain, count)
@@ -161,10 +162,10 @@ class LayeredFamily:
         whole = Pattern(pointers, every[self._order].astype(np.int32), self._order, np.empty(0, dtype=np.int64))
         numbers = np.arange(shares.nodes, dtype=np.int64)
         self.own = OperatorFamily(
-            _Whole(shares.nodes, domain.dimension), whole, numbers, shares.mine, 1, options=options, name=name,
-            adjustable=adjustable,
+            _Whole(shares.nodes, domain.dimension), whole, numbers, shares.mine, width,
+            options=options, name=name, adjustable=adjustable,
         )  # fmt: skip
-        self.scope = self.own.scope
+        self.scope, self._width = self.own.scope, width
 
     def set(self, k: int, values: Floats) -> None:
         """Give operator k this rank's entries, in the order of the pattern; ``factor`` puts them to use."""
@@ -184,8 +185,8 @@ class LayeredFamily:
         """X_k with A_k X_k = rhs_k for every k, stack (n, m, owned)."""
         found = self.shares.to_layers(stack)
         for j, fields in enumerate(found):
-            for field in fields:
-                field[...] = self.own.solve(j, field[None])[0]
+            for group in fields.reshape(-1, self._width, self.shares.nodes):
+                group[...] = self.own.solve(j, group)
         out = np.empty_like(stack)
         self.shares.to_nodes(found, out)
         return out
@@ -226,7 +227,10 @@ def operator_family(
     free = "ksp_rtol" not in options
     if by_layers(domain, options, width, independent=independent):
         settings = solver_defaults(_Whole(domain.nodes, domain.dimension), symmetric=symmetric) | dict(options)
-        own = LayeredFamily(domain, pattern, columns, count, options=settings, name=name, adjustable=free)
+        own = LayeredFamily(
+            domain, pattern, columns, count, options=settings, name=name, adjustable=free,
+            width=width if independent else 1,
+        )  # fmt: skip
         return own, describe(settings, layered=True)
     settings = solver_defaults(domain, symmetric=symmetric) | dict(options)
     shared = OperatorFamily(
