@@ -189,7 +189,9 @@ def plot_convergence(solution: Solution, path: str | Path) -> Path:
         bars.bar(steps, products, color="0.85", width=0.6, label="CG iterations (right)")
         ax.set_zorder(bars.get_zorder() + 1)
         ax.patch.set_visible(False)
-        above = objective - (objective.min() if len(objective) else 0.0)
+        stage = np.array([entry.get("stage", 0) for entry in history])
+        last = stage == stage.max(initial=0)  # before it J was another one's
+        above = np.where(last, objective - objective[last].min(initial=np.inf), 0.0)
         for values, c, marker, label in ((above, 0, "o", "objective $-$ best"), (gradient, 1, "s", "gradient norm")):
             kept = values > 0  # the best step itself has no place on a logarithmic axis
             ax.plot(steps[kept], values[kept], color=colour(c), marker=marker, markersize=4, label=label)

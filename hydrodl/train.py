@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from hydrodl.continuation import easier, joined
 from hydrodl.controls import ControlledFunctional, Controls
 from hydrodl.errors import InputError, SolverError
 from hydrodl.optimiser import Monitor, Optimiser
@@ -32,6 +33,8 @@ DEFAULTS: dict[str, Any] = {
 """What hydrodl asks of PETSc unless the caller says otherwise. Norms are in the control inner product: an error of
 gradient norm g in u changes J by about g^2 / 2."""
 
+_OWN = {"tao_type", "tao_max_it"}  # a caller who chooses these means one solve
+
 PREFIXES = ("tao_", "slab_", "metric_")
 """The options' prefixes: the optimiser, the slab operators, the control inner product."""
 
@@ -47,7 +50,9 @@ def train(
         options: PETSc options as a flat mapping: "tao_..." for the optimiser and its inner KSP ("tao_ksp_rtol"),
             "slab_..." for the slab operators' KSP and PC, "metric_..." for those of the control inner product.
         initial: starting velocity at this rank's owned nodes, shape (N, d, owned), or Controls with the coefficients
-            of neurons and the readout where those are trained; default 0, the identity network.
+            of neurons and the readout where those are trained. Default 0, the identity network; from there a
+            classification loss with weight >= 1e4 nu is reached by way of three easier problems, unless options name
+            "tao_type" or "tao_max_it".
         monitor: called on every rank after every step with a mapping (iteration, objective, gradient_norm,
             cg_iterations, seconds, velocity, controls); returning True stops the optimiser.
 
@@ -61,21 +66,45 @@ def train(
         InputError: an option outside PETSc's three prefixes here, or an initial velocity of wrong shape or not finite.
         SolverError: densities or the objective are not finite at the starting point.
     """
-    settings = DEFAULTS | dict(options or {})
-    unknown = [key for key in settings if not key.startswith(PREFIXES)]
+    asked = dict(options or {})
+    unknown = [key for key in asked if not key.startswith(PREFIXES)]
     if unknown:
         raise InputError(f"solver option {unknown[0]!r} is unknown; options start with {', '.join(PREFIXES)}")
-    with _petsc_errors(options or {}), ExitStack() as stack:
+    start = _start(initial)
+    done: list[Solution] = []
+    for stage, tolerance in easier(problem) if initial is None and not _OWN & asked.keys() else ():
+        goal = asked.get("tao_gatol", tolerance)  # what is no number is PETSc's to refuse
+        near = {"tao_gatol": max(goal, tolerance) if isinstance(goal, int | float) else goal}
+        done.append(_solve(stage, asked | near, start, _later(monitor, done)))
+        start = Controls(done[-1].velocity)
+    solution = _solve(problem, asked, start, _later(monitor, done))
+    for note in solution.warnings if problem.domain.comm.rank == 0 else ():
+        warnings.warn(note, RuntimeWarning, stacklevel=2)
+    return joined(done, solution) if done else solution
+
+
+def _solve(
+    problem: Problem, asked: Mapping[str, Any], initial: Controls | None, monitor: Monitor | None
+) -> Solution:  # fmt: skip
+    """One TAO solve with the caller's options over ours."""
+    settings = DEFAULTS | dict(asked)
+    with _petsc_errors(asked), ExitStack() as stack:
         functional = ReducedFunctional(problem, settings)
         stack.callback(functional.close)
         controlled = ControlledFunctional(functional)
-        start = controlled.flat(_start(initial))
-        optimiser = Optimiser(controlled, settings, set(options or {}), monitor)
+        optimiser = Optimiser(controlled, settings, set(asked), monitor)
         stack.callback(optimiser.destroy)
-        solution = optimiser.run(start)
-    for note in solution.warnings if problem.domain.comm.rank == 0 else ():
-        warnings.warn(note, RuntimeWarning, stacklevel=2)
-    return solution
+        return optimiser.run(controlled.flat(initial))
+
+
+def _later(monitor: Monitor | None, done: Sequence[Solution]) -> Monitor | None:
+    """The monitor of a stage: steps and seconds count from the start of the first."""
+    steps, seconds = sum(s.iterations for s in done), sum(sum(s.timings.values()) for s in done)
+    if monitor is None or not done:
+        return monitor
+    return lambda entry: monitor(
+        entry | {"iteration": steps + entry["iteration"], "seconds": seconds + entry["seconds"]}
+    )
 
 
 def _start(initial: Floats | Controls | None) -> Controls | None:

@@ -18,7 +18,7 @@ STOREYS: list[set[str]] = [
     {"blocks", "corners", "solvers", "layered", "action", "problem"},
     {"generator", "lossforms", "march", "sweeps", "tangent", "measures"},
     {"reduced", "solution", "verification", "trained_readout", "control_spaces", "controls"},
-    {"optimiser", "train", "growth", "flow", "evolve", "network", "inverse"},
+    {"optimiser", "continuation", "train", "growth", "flow", "evolve", "network", "inverse"},
     {"portable", "probability_flow", "posterior", "draws", "chain", "sampling"},
     {"_multipliers", "_bridge_cost", "bridge", "snapshots", "wasserstein"},
     {"_fitting", "estimator", "transport"},

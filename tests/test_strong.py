@@ -4,28 +4,96 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 import hydrodl as hd
 from benchmarks.strong import spirals
+from hydrodl.continuation import easier
+from hydrodl.plot import plot_convergence
 
 ROOT = Path(__file__).parents[1]
 
 
+STRONG = spirals(4, 13, weight=40.0, noise=0.004)
+IDENTITY = np.zeros((4, 2, STRONG.domain.owned))
+TOLERANCE = {"tao_gatol": 1e-6}
+
+
 @pytest.mark.slow
 def test_two_spirals_at_weight_100_and_noise_0_005() -> None:
-    problem = spirals(8, 21, weight=100.0, noise=0.005)
-    found = hd.train(problem, options={"tao_gatol": 1e-5})
+    found = hd.train(spirals(8, 21, weight=100.0, noise=0.005), options={"tao_gatol": 1e-5})
     assert found.converged, found.reason
     assert found.min_density > 0 and found.mass_error < 1e-11
-    assert found.objective < 0.8 * found.history[0]["objective"]
+    assert found.objective < 41.4  # J of the identity is 68
+
+
+def test_a_strong_loss_goes_through_easier_ones() -> None:
+    seen = []
+    found = hd.train(STRONG, options=TOLERANCE, monitor=lambda entry: seen.append(entry))
+    direct = hd.train(STRONG, options=TOLERANCE, initial=IDENTITY)
+    assert found.converged and found.objective == pytest.approx(direct.objective, rel=1e-10)
+    assert found.problem is STRONG
+    assert [entry["stage"] for entry in found.history] == sorted(entry["stage"] for entry in found.history)
+    assert {entry["stage"] for entry in found.history} == {0, 1, 2, 3}
+    steps = [entry["iteration"] for entry in found.history]
+    assert steps == list(range(found.iterations + 1))
+    assert [entry["iteration"] for entry in seen] == sorted(entry["iteration"] for entry in seen)
+    assert seen[-1]["iteration"] == found.iterations and seen[-1]["objective"] == pytest.approx(found.objective)
+    assert [entry["seconds"] for entry in seen] == sorted(entry["seconds"] for entry in seen)
+    assert "stage" not in direct.history[0] and direct.history[0]["objective"] > 10 * found.history[0]["objective"] / 2
+
+
+@pytest.mark.parametrize("options", [{"tao_max_it": 3}, {"tao_type": "bntr", "tao_max_it": 3}], ids=str)
+def test_who_chooses_the_optimiser_gets_one_solve(options: dict[str, Any]) -> None:
+    found = hd.train(STRONG, options=options)
+    assert found.iterations == 3 and not found.converged and "stage" not in found.history[0]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        replace(STRONG, losses=[hd.Classification(39.0)]),
+        replace(STRONG, losses=[hd.Classification(40.0, trained=True)]),
+        replace(STRONG, control=hd.Neurons(4)),
+        replace(STRONG, losses=[hd.Classification(40.0), hd.Classification(1.0, layer=2)]),
+    ],
+    ids=["weaker", "trained readout", "neurons", "two losses"],
+)
+def test_others_do_not(given: hd.Problem) -> None:
+    assert easier(given) == [] != easier(STRONG)
+
+
+def test_the_picture_shows_one_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found, drawn = hd.train(STRONG, options=TOLERANCE), []
+    plot = Axes.plot
+    monkeypatch.setattr(Axes, "plot", lambda self, *a, **k: drawn.append(a) or plot(self, *a, **k))
+    plot_convergence(found, tmp_path / "steps.png")
+    steps, above = drawn[0]
+    assert set(steps) <= {entry["iteration"] for entry in found.history if entry["stage"] == 3}
+    assert len(drawn[1][0]) == len(found.history) and above.min() > 0
+
+
+def test_a_monitor_that_stops_stops_all_stages() -> None:
+    found = hd.train(STRONG, monitor=lambda entry: entry["iteration"] >= 2)
+    assert not found.converged and found.reason == "stopped by the monitor"
+    assert found.iterations == 2 and np.abs(found.velocity).max() > 0
+    assert found.problem is STRONG
+
+
+def test_bad_options_are_refused_before_the_first_stage() -> None:
+    with pytest.raises(hd.InputError, match="tao_gatol"):
+        hd.train(STRONG, options={"tao_gatol": "small"}, monitor=lambda entry: pytest.fail("too late"))
 
 
 def test_ways_to_a_strong_loss_end_at_one_optimum() -> None:
     command = [sys.executable, ROOT / "benchmarks/strong.py", "--layers", "4", "--nodes", "13", "--weight", "10"]
-    ways = ["direct", "nested", "weight and noise", "forcing 0.5"]
+    ways = ["default", "direct", "nested", "weight and noise", "forcing 0.5"]
     said = subprocess.run([*command, "--only", *ways], check=True, capture_output=True, text=True, timeout=300).stdout
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in said.splitlines() if line.startswith("| ")]
     header, *rows = rows
