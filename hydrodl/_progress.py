@@ -33,8 +33,13 @@ def line(step: dict[str, Any], seconds: float) -> str:
     """One step as one line of a log."""
     return (
         f"newton {step['iteration']:3d}  objective {step['objective']:.6e}  gradient {step['gradient_norm']:.1e}  "
-        f"cg {step['cg_iterations']}  {seconds:.1f} s"
+        f"cg {step['cg_iterations']}  {seconds:.1f} s{_of_easier(step)}"
     )
+
+
+def _of_easier(step: dict[str, Any]) -> str:
+    """Which of the easier problems a step belongs to, if any."""
+    return f"  (easier problem {step['stage'] + 1})" if step.get("easier") else ""
 
 
 @contextmanager
@@ -65,7 +70,7 @@ def _table(title: str, rows: list[tuple[dict[str, Any], float]]) -> Table:
         table.add_column(name, justify="right")
     for step, seconds in rows[-_ROWS:]:
         numbers = (f"{step['objective']:.6e}", f"{step['gradient_norm']:.1e}", str(step["cg_iterations"]))
-        table.add_row(str(step["iteration"]), *numbers, f"{seconds:.1f}")
+        table.add_row(str(step["iteration"]) + _of_easier(step), *numbers, f"{seconds:.1f}")
     return table
 
 

@@ -54,7 +54,8 @@ def train(
             classification loss with weight >= 1e4 nu is reached by way of three easier problems, unless options name
             "tao_type" or "tao_max_it".
         monitor: called on every rank after every step with a mapping (iteration, objective, gradient_norm,
-            cg_iterations, seconds, velocity, controls); returning True stops the optimiser.
+            cg_iterations, seconds, velocity, controls; stage and easier where easier problems come first); returning
+            True stops the optimiser.
 
     Returns:
         The solution; ``converged`` is False when the tolerance was not reached, and ``reason`` says why.
@@ -75,7 +76,7 @@ def train(
     for stage, tolerance in easier(problem) if initial is None and not _OWN & asked.keys() else ():
         goal = asked.get("tao_gatol", tolerance)  # what is no number is PETSc's to refuse
         near = {"tao_gatol": max(goal, tolerance) if isinstance(goal, int | float) else goal}
-        done.append(_solve(stage, asked | near, start, _later(monitor, done)))
+        done.append(_solve(stage, asked | near, start, _later(monitor, done, easier=True)))
         start = Controls(done[-1].velocity)
     solution = _solve(problem, asked, start, _later(monitor, done))
     for note in solution.warnings if problem.domain.comm.rank == 0 else ():
@@ -97,14 +98,17 @@ def _solve(
         return optimiser.run(controlled.flat(initial))
 
 
-def _later(monitor: Monitor | None, done: Sequence[Solution]) -> Monitor | None:
+def _later(monitor: Monitor | None, done: Sequence[Solution], easier: bool = False) -> Monitor | None:
     """The monitor of a stage: steps and seconds count from the start of the first."""
     steps, seconds = sum(s.iterations for s in done), sum(sum(s.timings.values()) for s in done)
-    if monitor is None or not done:
+    if monitor is None or not (done or easier):
         return monitor
-    return lambda entry: monitor(
-        entry | {"iteration": steps + entry["iteration"], "seconds": seconds + entry["seconds"]}
-    )
+
+    def told(entry: dict[str, Any]) -> bool | None:
+        at = {"iteration": steps + entry["iteration"], "seconds": seconds + entry["seconds"]}
+        return monitor(entry | at | {"stage": len(done), "easier": easier})
+
+    return told
 
 
 def _start(initial: Floats | Controls | None) -> Controls | None:

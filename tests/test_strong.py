@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 
 import hydrodl as hd
 from benchmarks.strong import spirals
+from hydrodl._progress import line
 from hydrodl.continuation import easier
 from hydrodl.plot import plot_convergence
 
@@ -46,6 +47,8 @@ def test_a_strong_loss_goes_through_easier_ones() -> None:
     assert [entry["iteration"] for entry in seen] == sorted(entry["iteration"] for entry in seen)
     assert seen[-1]["iteration"] == found.iterations and seen[-1]["objective"] == pytest.approx(found.objective)
     assert [entry["seconds"] for entry in seen] == sorted(entry["seconds"] for entry in seen)
+    assert {entry["easier"] for entry in seen if entry["stage"] < 3} == {True} and not seen[-1]["easier"]
+    assert line(seen[0], 1.0).endswith("(easier problem 1)") and not line(seen[-1], 1.0).endswith(")")
     assert "stage" not in direct.history[0] and direct.history[0]["objective"] > 10 * found.history[0]["objective"] / 2
 
 
