@@ -61,7 +61,7 @@ def test_who_chooses_the_optimiser_gets_one_solve(options: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     "given",
     [
-        replace(STRONG, losses=[hd.Classification(39.0)]),
+        replace(STRONG, losses=[hd.Classification(15.9)]),
         replace(STRONG, losses=[hd.Classification(40.0, trained=True)]),
         replace(STRONG, control=hd.Neurons(4)),
         replace(STRONG, losses=[hd.Classification(40.0), hd.Classification(1.0, layer=2)]),
