@@ -52,7 +52,7 @@ def test_more_classes_than_workers_keep_all_workers_busy(modules: Modules) -> No
 
 def test_segments_are_those_of_the_package(modules: Modules) -> None:
     _, waiting, _ = modules
-    assert waiting.dealt(64, 2) == [(k % 2, 4) for k in range(16)]
+    assert waiting.dealt(64, 2) == [(k % 2, 2) for k in range(32)]
     assert waiting.dealt(64, 8) == [(k % 8, 1) for k in range(64)]
     assert sum(length for _, length in waiting.dealt(50, 3)) == 50
 
