@@ -55,18 +55,21 @@ def stages(name: str, given: argparse.Namespace) -> list[hd.Problem]:
     return [spirals(layers, nodes, weight / w, noise * n) for w, n in zip(lighter, louder, strict=True)]
 
 
+def identity(problem: hd.Problem) -> np.ndarray:
+    """The identity network, named: hydrodl does not go through easier problems then."""
+    return np.zeros((len(problem.layers), problem.domain.dimension, problem.domain.owned))
+
+
 def one(name: str, given: argparse.Namespace) -> dict[str, Any]:
     """Solve one way; counts of all stages, and J and gradient norm of the last."""
     options = OPTIONS.get(name, {}) | ({} if name == "default" else {"tao_max_it": given.limit})
     began = process_time()
     *easier, problem = stages(name, given)
-    start, counts = None, np.zeros(2, dtype=int)
+    start, counts = None if name == "default" else identity(easier[0] if easier else problem), np.zeros(2, dtype=int)
     for stage in easier:
         found = hd.train(stage, options=options | {"tao_gatol": 3e-2}, initial=start)
         start = transfer(found, problem) if name == "nested" else found.velocity
         counts += (found.iterations, found.hessian_products)
-    if start is None and name != "default":
-        start = np.zeros((len(problem.layers), problem.domain.dimension, problem.domain.owned))
     found = hd.train(problem, options=options | {"tao_gatol": 1e-5}, initial=start)
     counts += (found.iterations, found.hessian_products)
     return {"found": found, "steps": counts[0], "products": counts[1], "cpu": process_time() - began}

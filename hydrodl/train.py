@@ -33,7 +33,7 @@ DEFAULTS: dict[str, Any] = {
 """What hydrodl asks of PETSc unless the caller says otherwise. Norms are in the control inner product: an error of
 gradient norm g in u changes J by about g^2 / 2."""
 
-_OWN = {"tao_type", "tao_max_it"}  # a caller who chooses these means one solve
+_OWN = ("tao_type", "tao_max_it")  # a caller who chooses other ones means one solve
 
 PREFIXES = ("tao_", "slab_", "metric_")
 """The options' prefixes: the optimiser, the slab operators, the control inner product."""
@@ -52,7 +52,7 @@ def train(
         initial: starting velocity at this rank's owned nodes, shape (N, d, owned), or Controls with the coefficients
             of neurons and the readout where those are trained. Default 0, the identity network; from there a
             classification loss with weight >= 4000 nu is reached by way of three easier problems, unless options name
-            "tao_type" or "tao_max_it".
+            another "tao_type" or "tao_max_it".
         monitor: called on every rank after every step with a mapping (iteration, objective, gradient_norm,
             cg_iterations, seconds, velocity, controls; stage and easier where easier problems come first); returning
             True stops the optimiser.
@@ -73,7 +73,8 @@ def train(
         raise InputError(f"solver option {unknown[0]!r} is unknown; options start with {', '.join(PREFIXES)}")
     start = _start(initial)
     done: list[Solution] = []
-    for stage, tolerance in easier(problem) if initial is None and not _OWN & asked.keys() else ():
+    staged = initial is None and all(asked.get(key, DEFAULTS[key]) == DEFAULTS[key] for key in _OWN)
+    for stage, tolerance in easier(problem) if staged else ():
         goal = asked.get("tao_gatol", tolerance)  # what is no number is PETSc's to refuse
         near = {"tao_gatol": max(goal, tolerance) if isinstance(goal, int | float) else goal}
         done.append(_solve(stage, asked | near, start, _later(monitor, done, easier=True)))

@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 
 import hydrodl as hd
 from benchmarks.strong import spirals
+from hydrodl import cli
 from hydrodl._progress import line
 from hydrodl.continuation import easier
 from hydrodl.plot import plot_convergence
@@ -87,6 +88,13 @@ def test_a_monitor_that_stops_stops_all_stages() -> None:
     assert not found.converged and found.reason == "stopped by the monitor"
     assert found.iterations == 2 and np.abs(found.velocity).max() > 0
     assert found.problem is STRONG
+
+
+def test_the_command_line_goes_through_easier_ones_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = '[data]\nsource = "two_spirals"\n[domain]\nnodes = 11\n[network]\nlayers = 3\n[physics]\nnoise = 0.004\n'
+    (tmp_path / "p.toml").write_text(words + "[loss]\nweight = 20.0\n")
+    assert cli.invoke(["train", str(tmp_path / "p.toml"), "--out", str(tmp_path / "o")]) == 0
+    assert "(easier problem 3)" in capsys.readouterr().out
 
 
 def test_bad_options_are_refused_before_the_first_stage() -> None:
