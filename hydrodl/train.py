@@ -77,19 +77,20 @@ def train(
     for stage, tolerance in easier(problem) if staged else ():
         goal = asked.get("tao_gatol", tolerance)  # what is no number is PETSc's to refuse
         near = {"tao_gatol": max(goal, tolerance) if isinstance(goal, int | float) else goal}
-        done.append(_solve(stage, asked | near, start, _later(monitor, done, easier=True)))
+        done.append(_solve(stage, asked, near, start, _later(monitor, done, easier=True)))
         start = Controls(done[-1].velocity)
-    solution = _solve(problem, asked, start, _later(monitor, done))
+    solution = _solve(problem, asked, {}, start, _later(monitor, done))
     for note in solution.warnings if problem.domain.comm.rank == 0 else ():
         warnings.warn(note, RuntimeWarning, stacklevel=2)
     return joined(done, solution) if done else solution
 
 
 def _solve(
-    problem: Problem, asked: Mapping[str, Any], initial: Controls | None, monitor: Monitor | None
+    problem: Problem, asked: Mapping[str, Any], ours: Mapping[str, Any], initial: Controls | None,
+    monitor: Monitor | None,
 ) -> Solution:  # fmt: skip
-    """One TAO solve with the caller's options over ours."""
-    settings = DEFAULTS | dict(asked)
+    """One TAO solve with the options that the caller asked for, and ours over them."""
+    settings = DEFAULTS | dict(asked) | dict(ours)
     with _petsc_errors(asked), ExitStack() as stack:
         functional = ReducedFunctional(problem, settings)
         stack.callback(functional.close)

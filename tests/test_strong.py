@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from petsc4py import PETSc
 
 import hydrodl as hd
 from benchmarks.strong import spirals
 from hydrodl import cli
 from hydrodl._progress import line
 from hydrodl.continuation import easier
+from hydrodl.optimiser import Optimiser
 from hydrodl.plot import plot_convergence
 
 ROOT = Path(__file__).parents[1]
@@ -95,6 +97,17 @@ def test_the_command_line_goes_through_easier_ones_too(tmp_path: Path, capsys: p
     (tmp_path / "p.toml").write_text(words + "[loss]\nweight = 20.0\n")
     assert cli.invoke(["train", str(tmp_path / "p.toml"), "--out", str(tmp_path / "o")]) == 0
     assert "(easier problem 3)" in capsys.readouterr().out
+
+
+def test_what_fails_on_the_way_is_not_blamed_on_options_that_nobody_gave(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Optimiser, start: Any) -> None:
+        PETSc.KSP().create().setType("nonsense")
+
+    monkeypatch.setattr(Optimiser, "run", fail)
+    with pytest.raises(hd.SolverError, match=r"^PETSc failed"):
+        hd.train(STRONG)
+    with pytest.raises(hd.InputError, match="refused the solver options tao_gatol = 1e-06:"):
+        hd.train(STRONG, options=TOLERANCE)
 
 
 def test_bad_options_are_refused_before_the_first_stage() -> None:
