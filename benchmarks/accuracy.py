@@ -34,7 +34,7 @@ ALLOWED = 0.005  # how far below the better of the two others a median may be
 
 # Averaged over the noise the class probabilities are smoother than those of the flow itself: where classes overlap, a
 # little better (0.002 on two moons, 0.003 on two spirals). On the coarse mesh of d = 3, where the noise is mostly the
-# mesh's, and for the ten classes of digits it is worse; there Bayes' rule with the last densities gains 0.015.
+# mesh's, and for the ten classes of digits it is worse; there Bayes' rule with the last densities gains most.
 AVERAGED = {"probabilities": "posterior"}
 
 SMALL = {"nodes": 21, "layers": 4, "options": {"tao_gatol": 1e-2, "tao_max_it": 10}}
