@@ -11,7 +11,7 @@ from hydrodl.domain import Domain
 Floats = NDArray[np.float64]
 
 
-class Grid:
+class GatheredGrid:
     """The nodes of a uniform box.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mpi4py import MPI
 
-from hydrodl.analysis._grid import Grid
+from hydrodl.analysis._grid import GatheredGrid
 from hydrodl.domain import Domain
 
 ROUNDING = 1e-9
@@ -91,7 +91,7 @@ def cells_per_direction(domain: Domain) -> tuple[float, ...]:
     """
     if not domain.uniform_box:
         return (domain.nodes ** (1 / domain.dimension) - 1,) * domain.dimension
-    return tuple(float(count - 1) for count in Grid(domain).shape)
+    return tuple(float(count - 1) for count in GatheredGrid(domain).shape)
 
 
 def nodes_for(domain: Domain, factor: float) -> int | None:

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import cumulative_trapezoid
 
-from hydrodl.analysis._grid import Grid
+from hydrodl.analysis._grid import GatheredGrid
 from hydrodl.analysis.bounds import Bound
 from hydrodl.analysis.energy import energy_derivative
 from hydrodl.analysis.equilibrium import Equilibrium, State, on_grid
@@ -64,7 +64,7 @@ def convexity(equilibrium: Equilibrium, margin: float = 0.0) -> Convexity:
     """
     if not 0 <= margin < 1:
         raise InputError(f"margin is {margin}, must be at least 0 and less than 1")
-    domain, grid = equilibrium.domain, Grid(equilibrium.domain)
+    domain, grid = equilibrium.domain, GatheredGrid(equilibrium.domain)
     kappa = fastest(domain)
     state = on_grid(equilibrium, grid, equilibrium.density, equilibrium.velocity)
 
@@ -161,7 +161,7 @@ def a_priori(equilibrium: Equilibrium, density: Floats, velocity: Floats, margin
     count = len(density)
     if not count or density.shape[1:] != (domain.owned,) or velocity.shape != (count, domain.dimension, domain.owned):
         raise InputError("a run needs densities (K, owned) and velocities (K, d, owned) of at least one state")
-    grid = Grid(domain)
+    grid = GatheredGrid(domain)
     base = on_grid(equilibrium, grid, equilibrium.density, equilibrium.velocity)
     states = [on_grid(equilibrium, grid, *pair) for pair in zip(density, velocity, strict=True)]
 

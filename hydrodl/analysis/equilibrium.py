@@ -9,7 +9,7 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.analysis._grid import Grid
+from hydrodl.analysis._grid import GatheredGrid
 from hydrodl.analysis.energy import energy_derivative
 from hydrodl.domain import Domain
 from hydrodl.errors import InputError
@@ -41,7 +41,7 @@ class Equilibrium:
         domain, physics = self.domain, self.lagrangian
         if not domain.uniform_box or domain.dimension > 2 or domain.degree > 1:
             raise InputError("an energy-Casimir analysis needs a uniform box with d = 1 or 2 and elements of degree 1")
-        if min(Grid(domain).shape) < 3:
+        if min(GatheredGrid(domain).shape) < 3:
             raise InputError("an energy-Casimir analysis needs at least 3 nodes per direction")
         numbers = float(physics.kinetic), float(physics.decay), float(physics.smoothness)
         if physics.energy is None or numbers != (1, 0, 0):
@@ -66,7 +66,7 @@ class Equilibrium:
 class State:
     """rho, v, Omega and B on the grid of one rank."""
 
-    def __init__(self, equilibrium: Equilibrium, grid: Grid, density: Floats, velocity: Floats, outer: Floats) -> None:
+    def __init__(self, equilibrium: Equilibrium, grid: GatheredGrid, density: Floats, velocity: Floats, outer: Floats) -> None:
         self._physics, self._outer = equilibrium.lagrangian, outer
         self.spacing, self._noise = grid.spacing, float(equilibrium.lagrangian.noise)
         self.density = np.maximum(density, 1e-300)
@@ -107,7 +107,7 @@ class State:
         return self.vorticity[there], ((rise * turn).sum(axis=0) / square)[there] / self.vorticity[there]
 
 
-def on_grid(equilibrium: Equilibrium, grid: Grid, density: Floats, velocity: Floats) -> State | None:
+def on_grid(equilibrium: Equilibrium, grid: GatheredGrid, density: Floats, velocity: Floats) -> State | None:
     """The state on the rank that holds the arrays, None elsewhere; collective."""
     domain = equilibrium.domain
     outer = equilibrium.lagrangian.potentials(domain.coordinates[: domain.owned], 1)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.analysis._grid import Grid
+from hydrodl.analysis._grid import GatheredGrid
 from hydrodl.analysis._layers import add_layer
 from hydrodl.analysis._residuals import ModifiedResiduals, ResidualSums
 from hydrodl.analysis._space import SpaceModel
@@ -154,7 +154,7 @@ def space_residuals(flow: Flow, *, points: int = POINTS, window: float = WINDOW)
     reason = _no_space_series(flow.domain)
     if reason:
         raise InputError(f"no series in space: {reason}")
-    slabs, grid = SlabStack(flow), Grid(flow.domain)
+    slabs, grid = SlabStack(flow), GatheredGrid(flow.domain)
     ranges = [central(range(n), window, points, midpoints=False) for n in grid.shape]
     if not all(ranges):
         raise InputError(
@@ -225,7 +225,7 @@ def _slab_fields(slabs: SlabStack, k: int) -> list[Floats]:
     return [slabs.velocity[k], slabs.density[k], slabs.potential[k], u_t, r_t, q_t, slope]
 
 
-def _model(flow: Flow, grid: Grid, ranges: list[list[int]], points: int) -> SpaceModel:
+def _model(flow: Flow, grid: GatheredGrid, ranges: list[list[int]], points: int) -> SpaceModel:
     physics = flow.lagrangian
     window = tuple(slice(r[0], r[-1] + 1) for r in ranges)
     noise, decay, smoothness, kinetic = physics.noise, physics.decay, physics.smoothness, physics.kinetic
