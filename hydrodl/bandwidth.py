@@ -7,7 +7,7 @@ from mpi4py import MPI
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
-from hydrodl.data import _on_root
+from hydrodl.data import on_root
 from hydrodl.errors import DataError
 from hydrodl.samples import Floats, Samples
 
@@ -40,7 +40,7 @@ def choose_bandwidth(samples: Samples, *, comm: MPI.Comm = MPI.COMM_WORLD) -> fl
     Raises:
         DataError: no class with samples at two places.
     """
-    return _on_root(comm, lambda: _choose(samples))
+    return on_root(comm, lambda: _choose(samples))
 
 
 def _choose(samples: Samples) -> float:

@@ -71,7 +71,7 @@ def load_dataset(
         DataError: unknown name, n too small, noise or seed negative, noise for a table, dimensions or lift out of
             range.
     """
-    return _on_root(comm, lambda: _load(name, n, noise, seed, dimensions, one_unit, lift))
+    return on_root(comm, lambda: _load(name, n, noise, seed, dimensions, one_unit, lift))
 
 
 def read_csv(
@@ -92,7 +92,7 @@ def read_csv(
         DataError: see :func:`read_points`; also an empty label, a single class, a class of one sample, a constant
             feature, or dimensions or lift out of range.
     """
-    return _on_root(comm, lambda: _samples_from_csv(Path(path), label, features, dimensions, one_unit, lift))
+    return on_root(comm, lambda: _samples_from_csv(Path(path), label, features, dimensions, one_unit, lift))
 
 
 def read_points(path: str | Path, feature_names: Sequence[str], *, comm: MPI.Comm = MPI.COMM_WORLD) -> Floats:
@@ -102,10 +102,10 @@ def read_points(path: str | Path, feature_names: Sequence[str], *, comm: MPI.Com
         DataError: a missing or unreadable file, not a CSV, a ragged row, an empty table, a missing column (the
             columns that exist are listed), a cell that is empty, not a number or not finite (row and column named).
     """
-    return _on_root(comm, lambda: _numbers(Path(path), *_read_table(Path(path)), list(feature_names)))
+    return on_root(comm, lambda: _numbers(Path(path), *_read_table(Path(path)), list(feature_names)))
 
 
-def _on_root[T](comm: MPI.Comm, make: Callable[[], T]) -> T:
+def on_root[T](comm: MPI.Comm, make: Callable[[], T]) -> T:
     """What ``make`` returns or raises on rank 0, on every rank."""
     outcome: Any = None
     if comm.rank == 0:
@@ -133,7 +133,7 @@ def _load(
         check_generated(name, n, 2 * classes, default if noise is None else noise, seed)
         features, labels = make(int(n), float(default if noise is None else noise), int(seed))
         class_names = tuple(str(c) for c in range(classes))
-        return _fitted(features, labels, class_names, ("x1", "x2"), dimensions, together, lift)
+        return fitted_samples(features, labels, class_names, ("x1", "x2"), dimensions, together, lift)
     if noise is not None:
         raise DataError(f"noise does not apply to {name}, a table; generated sets are {', '.join(GENERATORS)}")
     from sklearn import datasets
@@ -141,12 +141,12 @@ def _load(
     table = getattr(datasets, f"load_{name}")()
     names = tuple(str(c) for c in table.target_names)
     columns = tuple(str(f) for f in table.feature_names)
-    return _fitted(
+    return fitted_samples(
         np.asarray(table.data, dtype=float), np.asarray(table.target), names, columns, dimensions, together, lift
     )
 
 
-def _fitted(
+def fitted_samples(
     features: Floats, labels: Ints, class_names: Sequence[str], feature_names: Sequence[str], dimensions: int | None,
     one_unit: bool, lift: int,
 ) -> Samples:  # fmt: skip
@@ -172,7 +172,7 @@ def _samples_from_csv(
     labels = np.array([index[mark] for mark in marks], dtype=np.int64)
     check_classes(labels, class_names, f"{path}: column {label!r}")
     check_constant(raw, columns, f"{path}: feature")
-    return _fitted(raw, labels, class_names, columns, dimensions, one_unit, lift)
+    return fitted_samples(raw, labels, class_names, columns, dimensions, one_unit, lift)
 
 
 def _sorted_names(marks: Sequence[str]) -> tuple[str, ...]:

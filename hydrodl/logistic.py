@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.data import _on_root
+from hydrodl.data import on_root
 from hydrodl.errors import DataError
 from hydrodl.readout import Readout
 from hydrodl.samples import Samples
@@ -35,7 +35,7 @@ def logistic_readout(samples: Samples, *, comm: MPI.Comm = MPI.COMM_WORLD) -> Re
     means = np.array([samples.points[samples.labels == c].mean(axis=0) for c in range(samples.classes)])
     if lift and samples.classes <= lift + 1:
         return Readout.aligned(means, lift)
-    return _on_root(comm, lambda: _regression(samples, means))
+    return on_root(comm, lambda: _regression(samples, means))
 
 
 def _regression(samples: Samples, means: np.ndarray) -> Readout:
