@@ -26,7 +26,7 @@ import numpy as np
 
 import hydrodl as hd
 from hydrodl.analysis.stability import accelerations, lipschitz
-from hydrodl.collective import gather, gather_nodes, lexicographic
+from hydrodl.common.parallel import gather, gather_nodes, lexicographic
 from hydrodl.flow import Flow
 
 # isort: split

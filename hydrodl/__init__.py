@@ -4,7 +4,7 @@ Layers are time, features are space, each class is a density, the residual funct
 Training is a mean-field control problem, posed in DOLFINx, discretised by one discrete action, solved by PETSc.
 """
 
-from hydrodl import _platform  # noqa: F401, I001  (first: it orders the compiled libraries)
+from hydrodl.common import import_order  # noqa: F401, I001  (first: it orders the compiled libraries)
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,10 @@ from hydrodl.bridge import Bridge, bridge
 from hydrodl.calibration import Calibration, calibration
 from hydrodl.controls import Controls
 from hydrodl.data import DATASETS, load_dataset, read_csv
-from hydrodl.densities import Densities, Gaussian, densities, densities_from_function, mixture, sample_mixture
+from hydrodl.densities import Densities, densities, densities_from_function, mixture, sample_mixture
+from hydrodl.gaussian import Gaussian
 from hydrodl.domain import Domain, Layers, layers
-from hydrodl.errors import DataError, InputError, MeshError, SolverError
+from hydrodl.common.errors import DataError, InputError, MeshError, SolverError
 from hydrodl.evolve import evolve
 from hydrodl.flow import Flow
 from hydrodl.lagrangian import Entropy, Focusing, Lagrangian, Power
@@ -28,7 +29,8 @@ from hydrodl.neurons import Neurons
 from hydrodl.onnxfile import exact_form, write_onnx
 from hydrodl.placement import adapted_layers
 from hydrodl.posterior import Posterior, posterior
-from hydrodl.sampling import sample_chain, sample_paths
+from hydrodl.chain import sample_chain
+from hydrodl.sampling import sample_paths
 from hydrodl.snapshots import Snapshots, read_snapshots, snapshots
 from hydrodl.wasserstein import wasserstein
 from hydrodl.problem import Problem

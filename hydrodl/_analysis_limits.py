@@ -15,9 +15,9 @@ from hydrodl._estimate import seconds, sizes_of
 from hydrodl.analysis.bounds import Bound
 from hydrodl.analysis.spectrum import Spectrum, spectrum
 from hydrodl.analysis.stability import second_variation
+from hydrodl.common.errors import InputError
 from hydrodl.controls import ControlledFunctional, Controls
 from hydrodl.domain import Layers
-from hydrodl.errors import InputError
 from hydrodl.flow import Flow
 from hydrodl.reduced import ReducedFunctional
 from hydrodl.solution import Solution

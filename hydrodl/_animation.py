@@ -15,9 +15,9 @@ from PIL import Image
 
 from hydrodl._canvas import STYLE, axis_names, blend, colour, few_ticks, frame, image, legend, panels, scatter
 from hydrodl._raster import Raster, rasterise
-from hydrodl.collective import attempt, gather
-from hydrodl.domain import Floats
-from hydrodl.errors import InputError
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import attempt, gather
 
 if TYPE_CHECKING:
     from hydrodl.network import Network

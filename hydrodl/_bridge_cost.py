@@ -6,7 +6,7 @@ import numpy as np
 import ufl
 from dolfinx import fem
 
-from hydrodl.domain import Floats
+from hydrodl.common.arrays import Floats
 from hydrodl.flow import Flow
 from hydrodl.halo import Halo
 from hydrodl.kernel import integrals, moment

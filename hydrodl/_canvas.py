@@ -21,8 +21,8 @@ from matplotlib.ticker import MaxNLocator
 from mpi4py import MPI
 
 from hydrodl._raster import Raster
-from hydrodl.collective import attempt
-from hydrodl.domain import Floats
+from hydrodl.common.arrays import Floats
+from hydrodl.common.parallel import attempt
 
 COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#8C510A", "#7F7F7F", "#F0E442",

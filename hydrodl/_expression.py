@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 
 Floats = NDArray[np.float64]
 

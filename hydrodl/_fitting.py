@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,16 +16,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from hydrodl.bandwidth import choose_bandwidth
-from hydrodl.errors import DataError, InputError
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import DataError, InputError
 from hydrodl.network import Network
 from hydrodl.portable import PortableSolution
 from hydrodl.samples import Preprocessing, Samples
 from hydrodl.solution import Solution
 
-Floats = NDArray[np.float64]
-
 BANDWIDTH = 0.2
 """Width of the kernel, in standard deviations, where the samples are too few to choose one."""
+
 
 SOLVING = threading.RLock()
 """Held while PETSc is at work: it must not be called by two threads at once, as joblib's threads would."""
@@ -72,14 +72,6 @@ class KeepsSolution:
 def communicator(word: str) -> MPI.Comm:
     """The ranks that work together: "world" or "self"."""
     return MPI.COMM_SELF if word == "self" else MPI.COMM_WORLD
-
-
-def check_choices(estimator: Any, choices: Mapping[str, Sequence[str]]) -> None:
-    """Raise InputError unless each parameter is one of its words."""
-    for name, words in choices.items():
-        value = getattr(estimator, name)
-        if not isinstance(value, str) or value not in words:
-            raise InputError(f"{name} is {value!r}, must be {' or '.join(map(repr, words))}")
 
 
 def agreed(comm: MPI.Comm, *arrays: NDArray[Any]) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from hydrodl.collective import gather, gather_nodes, lexicographic
-from hydrodl.domain import Domain, Floats
+from hydrodl.common.arrays import Floats
+from hydrodl.common.parallel import gather, gather_nodes, lexicographic
+from hydrodl.domain import Domain
 
 
 def whole(domain: Domain, velocity: Floats) -> tuple[Floats, Floats]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hydrodl.common.arrays import Floats
+from hydrodl.common.checks import check_number
 from hydrodl.densities import Densities
-from hydrodl.domain import Floats
-from hydrodl.errors import check_number
 from hydrodl.kernel import integrals, moment
 from hydrodl.losses import Density
 from hydrodl.solution import Solution

@@ -8,8 +8,9 @@ import numpy as np
 from matplotlib.tri import Triangulation
 from scipy.spatial import Delaunay
 
-from hydrodl.collective import gather_nodes, lexicographic
-from hydrodl.domain import Domain, Floats
+from hydrodl.common.arrays import Floats
+from hydrodl.common.parallel import gather_nodes, lexicographic
+from hydrodl.domain import Domain
 
 PIXELS = {1: 401, 2: 241, 3: 41}  # grid points along each direction of a picture
 # The local dofs of a Lagrange cell in d = 2 (vertices first) as triangles, by cell corners and degree; any other degree
@@ -59,7 +60,7 @@ class Raster:
 def rasterise(domain: Domain, size: int) -> Raster | None:
     """Collective: the raster of about ``size`` points along each direction on rank 0, None on the others.
 
-    Nodes are in the order of :func:`hydrodl.collective.gather`. In d = 2 the mesh's own cells are used, so that holes
+    Nodes are in the order of :func:`hydrodl.common.parallel.gather`. In d = 2 the mesh's own cells are used, so that holes
     stay holes; in d = 3 grid points of a uniform box are its nodes, elsewhere a Delaunay mesh interpolates.
     """
     nodes = gather_nodes(domain)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from hydrodl.common.errors import InputError
 from hydrodl.controls import Controls
-from hydrodl.errors import InputError
 from hydrodl.problem import Problem
 from hydrodl.readout import Readout
 from hydrodl.samples import Preprocessing

@@ -9,8 +9,9 @@ import numpy as np
 
 from hydrodl import _data_sections as data_sections
 from hydrodl import _sections as sections
+from hydrodl.common.arrays import Floats
 from hydrodl.densities import Densities, mixture, sample_mixture
-from hydrodl.domain import Domain, Floats
+from hydrodl.domain import Domain
 from hydrodl.draws import sample_density
 from hydrodl.gaussian import Gaussian
 from hydrodl.kernel import integrals, moment

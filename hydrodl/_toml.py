@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from hydrodl._canvas import MARKERS, axis_names, colour, draw, few_ticks, frame, legend, panels
-from hydrodl.domain import Floats
+from hydrodl.common.arrays import Floats
 from hydrodl.sampling import sample_paths
 
 if TYPE_CHECKING:

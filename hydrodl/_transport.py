@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from hydrodl._canvas import axis_names, blend, colour, draw, frame, image, legend, panels, scatter
 from hydrodl._raster import PIXELS, Raster, rasterise
-from hydrodl.domain import Floats
+from hydrodl.common.arrays import Floats
 
 if TYPE_CHECKING:
     from hydrodl.network import Network

@@ -21,9 +21,9 @@ from dolfinx import fem
 from numpy.typing import NDArray
 
 from hydrodl.blocks import Indices, Pattern
+from hydrodl.common.errors import SolverError
 from hydrodl.corners import Block, CornerForm, Corners
 from hydrodl.domain import Domain
-from hydrodl.errors import SolverError
 from hydrodl.lagrangian import Lagrangian
 
 Floats = NDArray[np.float64]

@@ -9,9 +9,11 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.analysis.gradients import with_ghosts
+from hydrodl.common.arrays import Floats
+from hydrodl.common.checks import check_number
+from hydrodl.common.errors import InputError
 from hydrodl.controls import Controls
-from hydrodl.domain import Domain, Floats, Layers
-from hydrodl.errors import InputError, check_number
+from hydrodl.domain import Domain, Layers
 from hydrodl.flow import Flow
 from hydrodl.locate import locate
 from hydrodl.network import into

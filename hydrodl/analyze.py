@@ -21,13 +21,15 @@ from hydrodl import run
 from hydrodl._analysis_figures import draw_all
 from hydrodl._analysis_limits import EIGEN_SECONDS, FACTOR_BYTES, TOLERANCE, central_slabs, smallest_curvature
 from hydrodl._analysis_page import ANALYSIS, PAGE, page
+from hydrodl.analysis._residuals import ModifiedResiduals
 from hydrodl.analysis.bounds import cells_per_direction
 from hydrodl.analysis.conservation import Conservation, conservation
 from hydrodl.analysis.euler_poincare import euler_poincare
-from hydrodl.analysis.modified import ModifiedResiduals, layer_residuals, modified_energy, space_residuals
+from hydrodl.analysis.modified import layer_residuals, modified_energy, space_residuals
 from hydrodl.analysis.multisymplectic import Multisymplecticity, multisymplecticity
 from hydrodl.analysis.stability import training_bounds
-from hydrodl.errors import InputError, SolverError, check_number
+from hydrodl.common.checks import check_number
+from hydrodl.common.errors import InputError, SolverError
 from hydrodl.flow import Flow
 from hydrodl.recommend import weigh
 from hydrodl.solution import Solution

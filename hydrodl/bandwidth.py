@@ -7,9 +7,10 @@ from mpi4py import MPI
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
-from hydrodl.data import on_root
-from hydrodl.errors import DataError
-from hydrodl.samples import Floats, Samples
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import DataError
+from hydrodl.common.parallel import on_root
+from hydrodl.samples import Samples
 
 WIDTHS = np.geomspace(0.05, 1.0, 27)
 """The widths that are tried, in standardised units."""

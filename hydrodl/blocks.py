@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
-from hydrodl.errors import SolverError
+from hydrodl.common.errors import SolverError
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int32]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 
 Floats = NDArray[np.float64]
 

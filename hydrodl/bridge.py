@@ -25,9 +25,11 @@ import numpy as np
 
 from hydrodl._bridge_cost import kinetic_cost, raw_metric, sinkhorn_cost
 from hydrodl._multipliers import Multipliers, first_weight
+from hydrodl.common.arrays import Floats
+from hydrodl.common.checks import check_number
+from hydrodl.common.errors import InputError
 from hydrodl.densities import Densities
-from hydrodl.domain import Floats, Layers
-from hydrodl.errors import InputError, check_number
+from hydrodl.domain import Layers
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.optimiser import Monitor
 from hydrodl.problem import Problem

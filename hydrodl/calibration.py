@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 
 Floats = NDArray[np.float64]
 

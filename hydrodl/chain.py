@@ -20,10 +20,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from hydrodl.collective import gather_nodes, lexicographic
+from hydrodl.common.checks import whole_number
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import gather_nodes, lexicographic
 from hydrodl.domain import Domain
-from hydrodl.draws import whole_number
-from hydrodl.errors import InputError
 from hydrodl.generator import Generator
 from hydrodl.locate import locate
 from hydrodl.network import Network, checked_points, into

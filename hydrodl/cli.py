@@ -27,9 +27,9 @@ from hydrodl._analysis_limits import TOLERANCE
 from hydrodl._analysis_page import ANALYSIS, PAGE, summary
 from hydrodl._build import sizes
 from hydrodl._progress import SAVE_EVERY
-from hydrodl.collective import attempt
+from hydrodl.common.errors import InputError, SolverError
+from hydrodl.common.parallel import attempt
 from hydrodl.data import DATASETS
-from hydrodl.errors import InputError, SolverError
 
 DONE, FAILED, WRONG_INPUT, NOT_CONVERGED = 0, 1, 2, 3
 PATIENCE = 10.0  # seconds in which the other ranks must come to the same end, else all are aborted

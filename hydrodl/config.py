@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from hydrodl import _toml
 from hydrodl._config_errors import explain
 from hydrodl._sections import Config
+from hydrodl.common.errors import InputError
 from hydrodl.data import DATASETS
-from hydrodl.errors import InputError
 
 
 def from_tables(tables: dict[str, Any], folder: Path) -> Config:

@@ -13,8 +13,8 @@ import numpy as np
 import scipy.linalg as sla
 from numpy.typing import NDArray
 
+from hydrodl.common.errors import InputError
 from hydrodl.control_spaces import FieldSpace, NeuronSpace, Space
-from hydrodl.errors import InputError
 from hydrodl.losses import Classification
 from hydrodl.problem import Problem
 from hydrodl.readout import Readout

@@ -33,8 +33,8 @@ from ufl.conditional import Conditional
 from ufl.constantvalue import Zero
 
 from hydrodl.blocks import Pattern
+from hydrodl.common.errors import SolverError
 from hydrodl.domain import Domain
-from hydrodl.errors import SolverError
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.errors import DataError
-from hydrodl.samples import Floats, Ints, Preprocessing, Samples, check_classes, check_constant
+from hydrodl.common.arrays import Floats, Ints
+from hydrodl.common.errors import DataError
+from hydrodl.common.parallel import on_root
+from hydrodl.samples import Preprocessing, Samples, check_classes, check_constant
 from hydrodl.synthetic import GENERATORS, check_generated
-
-__all__ = ["DATASETS", "Dataset", "Preprocessing", "Samples", "load_dataset", "read_csv", "read_points"]
 
 # A table as read: column names, rows of cells, and the line of the file each row ends on.
 Table = tuple[list[str], list[list[str]], list[int]]
@@ -37,6 +37,8 @@ class Dataset(NamedTuple):
 
 
 _ANY = "any n (default 400)"
+
+
 DATASETS: dict[str, Dataset] = {
     "two_moons": Dataset("two interleaving half circles", "generated (scikit-learn)", _ANY, 2, 2),
     "circles": Dataset("a circle inside another", "generated (scikit-learn)", _ANY, 2, 2),
@@ -103,20 +105,6 @@ def read_points(path: str | Path, feature_names: Sequence[str], *, comm: MPI.Com
             columns that exist are listed), a cell that is empty, not a number or not finite (row and column named).
     """
     return on_root(comm, lambda: _numbers(Path(path), *_read_table(Path(path)), list(feature_names)))
-
-
-def on_root[T](comm: MPI.Comm, make: Callable[[], T]) -> T:
-    """What ``make`` returns or raises on rank 0, on every rank."""
-    outcome: Any = None
-    if comm.rank == 0:
-        try:
-            outcome = (make(), None)
-        except Exception as error:  # whatever it is, the other ranks must not wait for ever
-            outcome = (None, error)
-    result, failure = comm.bcast(outcome, root=0)
-    if failure is not None:
-        raise failure
-    return result  # type: ignore[no-any-return]
 
 
 def _load(

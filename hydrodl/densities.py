@@ -14,9 +14,11 @@ from functools import cached_property
 import numpy as np
 from dolfinx import fem
 
-from hydrodl.collective import raise_together
-from hydrodl.domain import Domain, Floats
-from hydrodl.errors import DataError, InputError, check_number
+from hydrodl.common.arrays import Floats
+from hydrodl.common.checks import check_number
+from hydrodl.common.errors import DataError, InputError
+from hydrodl.common.parallel import raise_together
+from hydrodl.domain import Domain
 from hydrodl.gaussian import Gaussian
 from hydrodl.kernel import deposit, diffuse, integrals, moment, point_text
 from hydrodl.samples import Preprocessing, Samples

@@ -22,7 +22,7 @@ from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.box import around, lifted_nodes
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 from hydrodl.meshfile import read_mesh
 
 Floats = NDArray[np.float64]

@@ -8,13 +8,13 @@ import basix
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hydrodl.collective import raise_together
+from hydrodl.common.arrays import Floats
+from hydrodl.common.checks import whole_number
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import raise_together
 from hydrodl.domain import Domain
-from hydrodl.errors import InputError
 from hydrodl.halo import Halo
 from hydrodl.locate import geometry_element
-
-Floats = NDArray[np.float64]
 
 
 def sample_density(domain: Domain, values: ArrayLike, n: int, seed: int = 0) -> Floats:
@@ -56,12 +56,6 @@ def sample_density(domain: Domain, values: ArrayLike, n: int, seed: int = 0) -> 
         points[waiting[taken]] = where
         waiting = waiting[~taken]
     return points
-
-
-def whole_number(name: str, value: Any, *, least: int) -> None:
-    """Raise InputError unless ``value`` is a whole number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError(f"{name} is {value}, must be a whole number of at least {least}")
 
 
 class _Cells:

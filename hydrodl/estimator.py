@@ -15,20 +15,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from hydrodl._fitting import (
-    SOLVING,
-    KeepsSolution,
-    agreed,
-    check_choices,
-    communicator,
-    preprocess,
-    seed_of,
-    step_line,
-    width_of,
-)  # fmt: skip
+from hydrodl._fitting import SOLVING, KeepsSolution, agreed, communicator, preprocess, seed_of, step_line, width_of
+from hydrodl.common.checks import (
+    check_choices,  # fmt: skip
+    check_number,
+)
 from hydrodl.densities import densities
 from hydrodl.domain import Domain, layers
-from hydrodl.errors import check_number
 from hydrodl.grid import Grid, spread
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.logistic import PENALTY, logistic_readout

@@ -30,14 +30,14 @@ from dolfinx.fem import petsc as fem_petsc
 from numpy.typing import ArrayLike, NDArray
 from petsc4py import PETSc
 
-from hydrodl.collective import raise_together
+from hydrodl.common.errors import InputError, SolverError
+from hydrodl.common.parallel import raise_together
+from hydrodl.common.petsc_options import OptionScope
 from hydrodl.domain import Domain, Layers
-from hydrodl.errors import InputError, SolverError
 from hydrodl.flow import Flow
 from hydrodl.growth import fastest_growth
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.problem import SCHEMES
-from hydrodl.solvers import OptionScope
 
 Floats = NDArray[np.float64]
 

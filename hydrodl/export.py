@@ -13,9 +13,9 @@ from dolfinx import fem
 from dolfinx.io import VTKFile
 
 from hydrodl._forms import input_map
-from hydrodl.collective import Slabs, attempt, lexicographic, write_on_root
-from hydrodl.domain import Floats
-from hydrodl.errors import InputError
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import Slabs, attempt, lexicographic, write_on_root
 from hydrodl.grid import Grid
 from hydrodl.samples import Preprocessing
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mpi4py import MPI
 
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 from hydrodl.export import write_npz, write_vtk
 from hydrodl.network import Network
 from hydrodl.onnxfile import check_onnx, write_onnx

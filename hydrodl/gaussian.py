@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hydrodl.domain import Floats
-from hydrodl.errors import InputError, check_number
+from hydrodl.common.arrays import Floats
+from hydrodl.common.checks import check_number
+from hydrodl.common.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
+from hydrodl.common.errors import InputError
 from hydrodl.domain import Domain
-from hydrodl.errors import InputError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

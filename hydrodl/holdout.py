@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from hydrodl.bridge import Bridge, bridge
-from hydrodl.domain import Domain, Floats
-from hydrodl.draws import sample_density, whole_number
-from hydrodl.errors import InputError
+from hydrodl.common.arrays import Floats
+from hydrodl.common.checks import whole_number
+from hydrodl.common.errors import InputError
+from hydrodl.domain import Domain
+from hydrodl.draws import sample_density
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.network import Network
 from hydrodl.sampling import sample_paths

@@ -18,8 +18,8 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
+from hydrodl.common.errors import InputError, SolverError
 from hydrodl.domain import Domain
-from hydrodl.errors import InputError, SolverError
 from hydrodl.locate import geometry_element, locate
 from hydrodl.network import Network, checked_points, into
 from hydrodl.neurons import HiddenLayers

@@ -8,8 +8,9 @@ import ufl
 from dolfinx import fem, la
 from petsc4py import PETSc
 
-from hydrodl.domain import Domain, Floats
-from hydrodl.errors import DataError, SolverError
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import DataError, SolverError
+from hydrodl.domain import Domain
 from hydrodl.locate import locate
 from hydrodl.samples import Samples
 

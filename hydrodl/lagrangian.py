@@ -20,7 +20,8 @@ from dolfinx import fem
 from dolfinx import mesh as dmesh
 from numpy.typing import NDArray
 
-from hydrodl.errors import InputError, check_number
+from hydrodl.common.checks import check_number
+from hydrodl.common.errors import InputError
 
 Floats = NDArray[np.float64]
 Field = Callable[[Floats], Floats]

@@ -12,8 +12,8 @@ from dolfinx.fem import petsc as fem_petsc
 from numpy.typing import NDArray
 from slepc4py import SLEPc
 
+from hydrodl.common.errors import SolverError
 from hydrodl.domain import Domain
-from hydrodl.errors import SolverError
 
 
 def largest_eigenvalue(domain: Domain, tolerance: float = 1e-10) -> float:

@@ -10,8 +10,9 @@ from dolfinx import geometry
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from hydrodl.domain import Domain, Floats
-from hydrodl.errors import InputError
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
+from hydrodl.domain import Domain
 
 # How far outside a cell, in units of the cell, rounding may put a point that belongs to it.
 _ROUNDING = 1e-10

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.data import on_root
-from hydrodl.errors import DataError
+from hydrodl.common.errors import DataError
+from hydrodl.common.parallel import on_root
 from hydrodl.readout import Readout
 from hydrodl.samples import Samples
 

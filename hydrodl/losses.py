@@ -14,7 +14,8 @@ import numpy as np
 import ufl
 from numpy.typing import ArrayLike, NDArray
 
-from hydrodl.errors import InputError, check_number
+from hydrodl.common.checks import check_number
+from hydrodl.common.errors import InputError
 from hydrodl.readout import Readout
 
 if TYPE_CHECKING:

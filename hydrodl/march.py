@@ -17,7 +17,7 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
-from hydrodl.errors import SolverError
+from hydrodl.common.errors import SolverError
 from hydrodl.layered import LayeredFamily
 from hydrodl.solvers import Mass, OperatorFamily
 

@@ -14,7 +14,7 @@ from dolfinx import mesh as dmesh
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from hydrodl.errors import MeshError
+from hydrodl.common.errors import MeshError
 
 Floats = NDArray[np.float64]
 

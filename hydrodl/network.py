@@ -13,8 +13,8 @@ from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
 from hydrodl._forms import fills_box
+from hydrodl.common.errors import InputError
 from hydrodl.domain import Domain
-from hydrodl.errors import InputError
 from hydrodl.halo import Halo
 from hydrodl.locate import locate
 from hydrodl.readout import Readout

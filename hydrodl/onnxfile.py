@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hydrodl._forms import input_map
-from hydrodl.collective import Slabs, attempt, write_on_root
-from hydrodl.domain import Floats
-from hydrodl.errors import InputError
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import Slabs, attempt, write_on_root
 from hydrodl.network import Network
 from hydrodl.readout import Readout
 from hydrodl.relu import relu_form

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from hydrodl.common.errors import SolverError
+from hydrodl.common.petsc_options import OptionScope
 from hydrodl.controls import ControlledFunctional
-from hydrodl.errors import SolverError
 from hydrodl.measures import measures
 from hydrodl.solution import Solution
-from hydrodl.solvers import EXACT, OptionScope
+from hydrodl.solvers import EXACT
 
 Floats = NDArray[np.float64]
 Monitor = Callable[[dict[str, Any]], bool | None]

@@ -17,8 +17,9 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hydrodl.analysis.stability import accelerations, layer_lipschitz, lipschitz
+from hydrodl.common.checks import check_number
+from hydrodl.common.errors import InputError
 from hydrodl.domain import Layers
-from hydrodl.errors import InputError, check_number
 from hydrodl.flow import Flow
 from hydrodl.solution import Solution
 

@@ -22,8 +22,8 @@ from hydrodl._decision import plot_calibration, plot_decision
 from hydrodl._raster import PIXELS, Raster, rasterise
 from hydrodl._trajectories import plot_trajectories
 from hydrodl._transport import plot_transport
-from hydrodl.collective import gather
-from hydrodl.domain import Floats
+from hydrodl.common.arrays import Floats
+from hydrodl.common.parallel import gather
 
 if TYPE_CHECKING:
     from hydrodl.network import Network

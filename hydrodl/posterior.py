@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hydrodl.common.errors import InputError
 from hydrodl.domain import Domain
-from hydrodl.errors import InputError
 from hydrodl.generator import Generator
 from hydrodl.halo import Halo
 from hydrodl.network import Network, checked_points, interpolate, into

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 from hydrodl.flow import Flow
 from hydrodl.grid import Grid, OnGrid, spread
 from hydrodl.inverse import report, solve_layer

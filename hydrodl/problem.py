@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from hydrodl.common.errors import InputError
 from hydrodl.densities import Densities
 from hydrodl.domain import Domain, Layers
-from hydrodl.errors import InputError
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.losses import Classification, Loss
 from hydrodl.neurons import Neurons

@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 from scipy.special import log_softmax, softmax
 
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 
 Floats = NDArray[np.float64]
 

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.errors import SolverError
+from hydrodl.common.errors import SolverError
+from hydrodl.common.petsc_options import subset
 from hydrodl.layered import LayeredFamily, operator_family
 from hydrodl.losses import Loss
 from hydrodl.problem import Problem
-from hydrodl.solvers import EXACT, OperatorFamily, subset
+from hydrodl.solvers import EXACT, OperatorFamily
 from hydrodl.sweeps import Sweeps
 from hydrodl.tangent import Tangent
 

@@ -21,8 +21,9 @@ from dolfinx import fem, la
 from dolfinx import mesh as dmesh
 from mpi4py import MPI
 
-from hydrodl.domain import Domain, Floats
-from hydrodl.errors import InputError
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
+from hydrodl.domain import Domain
 from hydrodl.flow import Flow
 from hydrodl.kernel import moment
 from hydrodl.solution import Solution

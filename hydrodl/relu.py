@@ -16,8 +16,8 @@ from __future__ import annotations
 import numpy as np
 
 from hydrodl._forms import fills_box, whole
-from hydrodl.domain import Floats
-from hydrodl.errors import InputError
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
 from hydrodl.network import Network
 from hydrodl.residual import ResidualNetwork
 

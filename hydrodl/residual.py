@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hydrodl._forms import fills_box
-from hydrodl.domain import Floats
-from hydrodl.errors import InputError
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
 from hydrodl.network import Network, checked_points
 from hydrodl.neurons import ACTIVATIONS
 

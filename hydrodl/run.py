@@ -19,24 +19,26 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 from hydrodl import _build, config
+from hydrodl._decision import plot_calibration
 from hydrodl._progress import SAVE_EVERY, Watch, progress
 from hydrodl._resume import model, point, resumed
 from hydrodl._sections import Config
 from hydrodl._snapshot_build import report as snapshot_report
 from hydrodl.box import lifted_nodes
-from hydrodl.collective import attempt, partial, replacing
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import attempt, partial, replacing
 from hydrodl.controls import Controls
 from hydrodl.data import read_points
 from hydrodl.densities import Densities
 from hydrodl.domain import Domain
-from hydrodl.errors import InputError
+from hydrodl.export import write_vtk
 from hydrodl.network import Network
-from hydrodl.plot import plot_all, plot_calibration
+from hydrodl.plot import plot_all
 from hydrodl.posterior import posterior_proba
 from hydrodl.problem import Problem
 from hydrodl.samples import Preprocessing
 from hydrodl.solution import Solution
-from hydrodl.storage import load_checkpoint, save_checkpoint, write_vtk
+from hydrodl.storage import load_checkpoint, save_checkpoint
 from hydrodl.train import DEFAULTS, train
 
 REPORT, PROBLEM, CHECKPOINT = "report.json", "problem.toml", "solution.h5"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hydrodl.errors import DataError
+from hydrodl.common.errors import DataError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -14,9 +14,10 @@ from dolfinx import fem
 from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.chain import NodePaths, sample_chain
+from hydrodl.common.checks import whole_number
+from hydrodl.common.errors import InputError
 from hydrodl.domain import Domain
-from hydrodl.draws import sample_density, whole_number
-from hydrodl.errors import InputError
+from hydrodl.draws import sample_density
 from hydrodl.grid import Grid, spread
 from hydrodl.halo import Halo
 from hydrodl.network import Network, checked_points, interpolate, into

@@ -16,11 +16,12 @@ from mpi4py import MPI
 from numpy.typing import ArrayLike
 
 from hydrodl._bridge_cost import raw_map
-from hydrodl.collective import attempt
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import DataError, InputError
+from hydrodl.common.parallel import attempt
 from hydrodl.data import read_points
 from hydrodl.densities import Densities, densities
-from hydrodl.domain import Domain, Floats, Layers
-from hydrodl.errors import DataError, InputError
+from hydrodl.domain import Domain, Layers
 from hydrodl.losses import Density
 from hydrodl.samples import Preprocessing, Samples
 

@@ -6,8 +6,6 @@ operator; what PETSc does with it is set by PETSc's own options under a prefix.
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,50 +15,10 @@ from numpy.typing import NDArray
 from petsc4py import PETSc
 
 from hydrodl.blocks import Pattern
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import SolverError
+from hydrodl.common.petsc_options import Options, OptionScope
 from hydrodl.domain import Domain
-from hydrodl.errors import SolverError
-
-Floats = NDArray[np.float64]
-Options = Mapping[str, Any]
-
-
-def _delete(database: Any, names: list[str]) -> None:
-    for name in names:
-        database.delValue(name)
-
-
-class OptionScope:
-    """PETSc options below a prefix of their own, in PETSc's database while the objects that read them live.
-
-    Args:
-        name: what the options are for; the prefix is this and a number that no other scope has.
-        options: PETSc's names, without prefix, and values; None for a flag without a value.
-    """
-
-    _count = 0
-
-    def __init__(self, name: str, options: Options) -> None:
-        OptionScope._count += 1
-        self.prefix = f"hydrodl_{name}_{OptionScope._count}_"
-        self._keys = list(options)
-        self._database = PETSc.Options()
-        for key, value in options.items():
-            self._database.setValue(self.prefix + key, "" if value is None else value)
-        names = [self.prefix + key for key in options]
-        self._forget = weakref.finalize(self, _delete, self._database, names)
-
-    def apply(self, target: Any) -> None:
-        """Let a PETSc object read its options."""
-        target.setOptionsPrefix(self.prefix)
-        target.setFromOptions()
-
-    def unread(self) -> list[str]:
-        """Options that no PETSc object has asked for yet."""
-        return [key for key in self._keys if not self._database.used(self.prefix + key)]
-
-    def close(self) -> None:
-        """Take the options out of the database again; happens by itself when the scope is forgotten."""
-        self._forget()
 
 
 class Extent(Protocol):
@@ -90,14 +48,18 @@ class Extent(Protocol):
 MANY_NODES = 4000
 """In d = 3 the fill of a factorisation costs more than Krylov iterations above this number of nodes."""
 
+
 LAYERED_NODES = 100000
 """Up to this number of nodes a factorisation fits one rank, and ranks share out the layers instead of the nodes."""
+
 
 REDUNDANT_NODES = 20000
 """Up to this number of nodes one message and a solve of one's own beat the many messages of a distributed solve."""
 
+
 EXACT = 1e-12
 """Relative residual of Krylov solves for densities, potentials and gradients, which count as exact."""
+
 
 TIGHT: dict[str, Any] = {"ksp_rtol": EXACT, "ksp_max_it": 1000}
 
@@ -150,11 +112,6 @@ def factor_defaults(comm: Any, *, symmetric: bool = False) -> dict[str, Any]:
     else:
         defaults["pc_factor_mat_ordering_type"] = "nd"
     return defaults
-
-
-def subset(options: Options, prefix: str) -> dict[str, Any]:
-    """The options that start with a prefix, without it."""
-    return {key[len(prefix) :]: value for key, value in options.items() if key.startswith(prefix)}
 
 
 class OperatorFamily:

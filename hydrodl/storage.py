@@ -20,9 +20,10 @@ import numpy as np
 from mpi4py import MPI
 from scipy.spatial import cKDTree
 
-from hydrodl.collective import Slabs, attempt, gather, raise_together, write_on_root
-from hydrodl.domain import Domain, Floats, Layers
-from hydrodl.errors import InputError
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import Slabs, attempt, gather, raise_together, write_on_root
+from hydrodl.domain import Domain, Layers
 from hydrodl.export import write_npz, write_vtk
 
 if TYPE_CHECKING:

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.errors import SolverError
+from hydrodl.common.errors import SolverError
+from hydrodl.common.petsc_options import subset
 from hydrodl.generator import Generator
 from hydrodl.layered import operator_family
 from hydrodl.lossforms import CompiledLoss
 from hydrodl.march import march
 from hydrodl.problem import Problem
-from hydrodl.solvers import subset
 
 Floats = NDArray[np.float64]
 

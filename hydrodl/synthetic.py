@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hydrodl.errors import DataError
-from hydrodl.samples import Floats, Ints
+from hydrodl.common.arrays import Floats, Ints
+from hydrodl.common.errors import DataError
 
 __all__ = ["GENERATORS", "check_generated"]
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from hydrodl.common.errors import InputError, SolverError
 from hydrodl.continuation import easier, joined
 from hydrodl.controls import ControlledFunctional, Controls
-from hydrodl.errors import InputError, SolverError
 from hydrodl.optimiser import Monitor, Optimiser
 from hydrodl.problem import Problem
 from hydrodl.reduced import ReducedFunctional

@@ -13,22 +13,15 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from hydrodl._fitting import (
-    SOLVING,
-    KeepsSolution,
-    agreed,
-    check_choices,
-    communicator,
-    features_of,
-    preprocess,
-    step_line,
-    width_of,
-)  # fmt: skip
+from hydrodl._fitting import SOLVING, KeepsSolution, agreed, communicator, features_of, preprocess, step_line, width_of
 from hydrodl.bridge import Bridge, bridge
+from hydrodl.common.checks import (
+    check_choices,  # fmt: skip
+    whole_number,
+)
+from hydrodl.common.errors import InputError
 from hydrodl.densities import Densities, densities
 from hydrodl.domain import Domain, layers
-from hydrodl.draws import whole_number
-from hydrodl.errors import InputError
 from hydrodl.grid import Grid
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.probability_flow import ProbabilityFlow

@@ -15,7 +15,7 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 from hydrodl.reduced import ReducedFunctional
 
 Floats = NDArray[np.float64]

@@ -8,8 +8,8 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import ArrayLike
 
-from hydrodl.domain import Floats
-from hydrodl.errors import InputError
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
 
 MOST = 2000  # points of a set in an exact distance; larger sets are thinned, since its cost grows with the cube
 _PIVOTS = 2_000_000

@@ -15,7 +15,7 @@ import pytest
 
 from hydrodl import bandwidth
 from hydrodl.bandwidth import WIDTHS, choose_bandwidth
-from hydrodl.errors import DataError
+from hydrodl.common.errors import DataError
 from hydrodl.logistic import logistic_readout
 from hydrodl.samples import Preprocessing
 from tests.parallel.launch import run_on_ranks
@@ -174,7 +174,7 @@ def test_readout_messages() -> None:
 PROGRAM = """
 import hydrodl as hd
 from hydrodl.bandwidth import choose_bandwidth
-from hydrodl.errors import DataError
+from hydrodl.common.errors import DataError
 from hydrodl.logistic import logistic_readout
 samples = hd.load_dataset("wine")
 readout = logistic_readout(samples)

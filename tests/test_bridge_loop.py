@@ -14,7 +14,7 @@ import pytest
 import hydrodl as hd
 from hydrodl._bridge_cost import raw_metric
 from hydrodl.bridge import Bridge, bridge
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 from hydrodl.kernel import moment
 from tests.parallel.launch import run_on_ranks
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hydrodl.calibration import calibration
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 
 
 def test_by_hand() -> None:

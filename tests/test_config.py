@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hydrodl import _toml, config
 from hydrodl._expression import Expression
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 
 MOONS = '[data]\nsource = "two_moons"\n'
 

@@ -13,8 +13,8 @@ from dolfinx import fem
 
 import hydrodl as hd
 from hydrodl.action import SlabAction
+from hydrodl.common.errors import SolverError
 from hydrodl.corners import linear_parts
-from hydrodl.errors import SolverError
 
 PHYSICS = hd.Lagrangian(0.05, decay=0.1, smoothness=0.3, kinetic=0.7, energy=hd.Entropy(0.2))
 

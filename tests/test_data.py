@@ -9,8 +9,8 @@ import hydrodl  # noqa: F401
 import numpy as np
 import pytest
 
+from hydrodl.common.errors import DataError
 from hydrodl.data import DATASETS, load_dataset, read_csv, read_points
-from hydrodl.errors import DataError
 from hydrodl.samples import Preprocessing, Samples
 
 GENERATED = ["two_moons", "circles", "two_spirals", "gaussians", "checkerboard"]

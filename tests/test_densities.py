@@ -16,10 +16,11 @@ from mpi4py import MPI
 from scipy.spatial import Delaunay
 
 from hydrodl import kernel
+from hydrodl.common.errors import DataError, InputError
 from hydrodl.data import load_dataset
-from hydrodl.densities import Densities, Gaussian, densities, densities_from_function, mixture, sample_mixture
+from hydrodl.densities import Densities, densities, densities_from_function, mixture, sample_mixture
 from hydrodl.domain import Domain
-from hydrodl.errors import DataError, InputError
+from hydrodl.gaussian import Gaussian
 from hydrodl.locate import locate
 from hydrodl.samples import Preprocessing, Samples
 

@@ -13,8 +13,8 @@ import ufl
 from dolfinx import fem
 from mpi4py import MPI
 
+from hydrodl.common.errors import InputError, MeshError
 from hydrodl.domain import Domain, Layers, layers
-from hydrodl.errors import InputError, MeshError
 
 MESHES = Path(__file__).parents[1] / "meshes"
 # dimension, cells, closed-form volume, its relative error on a polygon

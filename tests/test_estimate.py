@@ -11,7 +11,7 @@ from mpi4py import MPI
 
 from hydrodl import _build, _machine, cli, config
 from hydrodl._estimate import Sizes, check_memory, fitting, memory_bytes, seconds, sizes_of
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 from tests.cli_runs import GAUSSIANS, MOONS
 
 SQUARE = Sizes(layers=64, nodes=(201, 101), dimension=2, classes=2)

@@ -18,7 +18,7 @@ from scipy.special import softmax
 
 from hydrodl import residual
 from hydrodl._forms import whole
-from hydrodl.collective import lexicographic
+from hydrodl.common.parallel import lexicographic
 from hydrodl.export import write_npz
 from hydrodl.neurons import Neurons
 from hydrodl.onnxfile import exact_form

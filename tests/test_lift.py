@@ -13,8 +13,8 @@ import pytest
 
 from hydrodl import cli, config
 from hydrodl._canvas import axis_names
+from hydrodl.common.errors import DataError, InputError
 from hydrodl.data import read_csv
-from hydrodl.errors import DataError, InputError
 from hydrodl.kernel import moment
 from hydrodl.samples import Preprocessing
 from tests.parallel.launch import run_on_ranks

@@ -19,10 +19,10 @@ from matplotlib.image import imread
 
 from hydrodl._canvas import COLOURS, axis_names, blend
 from hydrodl._raster import Raster, gather_triangles, rasterise
-from hydrodl.collective import gather_nodes
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import gather_nodes
 from hydrodl.densities import Densities
 from hydrodl.domain import Domain, layers
-from hydrodl.errors import InputError
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.losses import Classification
 from hydrodl.network import Network

@@ -13,9 +13,11 @@ from PIL import Image
 
 import hydrodl as hd
 from hydrodl import _animation
+from hydrodl._animation import animate
 from hydrodl._canvas import COLOURS
-from hydrodl._decision import FULL
-from hydrodl.plot import animate, plot_calibration, plot_decision, plot_trajectories, plot_velocity
+from hydrodl._decision import FULL, plot_calibration, plot_decision
+from hydrodl._trajectories import plot_trajectories
+from hydrodl.plot import plot_velocity
 from tests.networks import network, waves
 from tests.test_plot import BLUE, ORANGE, near
 

@@ -14,9 +14,11 @@ from dolfinx import fem
 from scipy import stats
 
 import hydrodl as hd
+from hydrodl.chain import sample_chain
+from hydrodl.draws import sample_density
 from hydrodl.neurons import Neurons
 from hydrodl.posterior import posterior, sweep_back
-from hydrodl.sampling import sample_chain, sample_density, sample_ends, sample_paths
+from hydrodl.sampling import sample_ends, sample_paths
 from tests.networks import network, rough, waves
 
 MESHES = Path(__file__).parents[1] / "meshes"

@@ -13,7 +13,7 @@ import pytest
 
 import hydrodl as hd
 from hydrodl import config
-from hydrodl.errors import DataError, InputError
+from hydrodl.common.errors import DataError, InputError
 from hydrodl.holdout import HeldOut, leave_one_out
 from hydrodl.run import load, train_into
 from hydrodl.snapshots import Snapshots, read_snapshots, snapshot_layers, snapshot_losses, snapshots

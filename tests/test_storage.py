@@ -14,10 +14,11 @@ import h5py
 import numpy as np
 import pytest
 
-from hydrodl.collective import lexicographic
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import gather, lexicographic
 from hydrodl.domain import Domain, layers
-from hydrodl.errors import InputError
-from hydrodl.storage import gather, load_checkpoint, save_checkpoint, save_solution, write_npz, write_vtk
+from hydrodl.export import write_npz, write_vtk
+from hydrodl.storage import load_checkpoint, save_checkpoint, save_solution
 
 TIMES = [0.0, 0.25, 1.0]
 

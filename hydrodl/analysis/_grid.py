@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.collective import gather, gather_nodes, lexicographic
+from hydrodl.common.parallel import gather, gather_nodes, lexicographic
 from hydrodl.domain import Domain
 
 Floats = NDArray[np.float64]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from hydrodl.action import SlabAction
 from hydrodl.analysis import series
 from hydrodl.analysis.slab import SlabDensity
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 from hydrodl.flow import Flow
 from hydrodl.solvers import Mass
 

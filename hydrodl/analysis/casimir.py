@@ -31,8 +31,8 @@ from hydrodl.analysis.bounds import Bound
 from hydrodl.analysis.energy import energy_derivative
 from hydrodl.analysis.equilibrium import Equilibrium, State, on_grid
 from hydrodl.analysis.modes import fastest
-from hydrodl.collective import attempt
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import attempt
 from hydrodl.flow import Flow
 
 Floats = NDArray[np.float64]

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.analysis.slab import Recovery
+from hydrodl.common.errors import InputError
 from hydrodl.domain import Domain
-from hydrodl.errors import InputError
 from hydrodl.flow import Flow
 from hydrodl.halo import Halo
 from hydrodl.locate import locate

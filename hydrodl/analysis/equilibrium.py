@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from hydrodl.analysis._grid import GatheredGrid
 from hydrodl.analysis.energy import energy_derivative
+from hydrodl.common.errors import InputError
 from hydrodl.domain import Domain
-from hydrodl.errors import InputError
 from hydrodl.flow import Flow
 from hydrodl.lagrangian import Field, Lagrangian
 
@@ -66,7 +66,9 @@ class Equilibrium:
 class State:
     """rho, v, Omega and B on the grid of one rank."""
 
-    def __init__(self, equilibrium: Equilibrium, grid: GatheredGrid, density: Floats, velocity: Floats, outer: Floats) -> None:
+    def __init__(
+        self, equilibrium: Equilibrium, grid: GatheredGrid, density: Floats, velocity: Floats, outer: Floats
+    ) -> None:
         self._physics, self._outer = equilibrium.lagrangian, outer
         self.spacing, self._noise = grid.spacing, float(equilibrium.lagrangian.noise)
         self.density = np.maximum(density, 1e-300)

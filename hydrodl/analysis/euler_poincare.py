@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from hydrodl.analysis.conservation import losses_inside
 from hydrodl.analysis.slab import Recovery
+from hydrodl.common.errors import InputError
 from hydrodl.domain import Domain
-from hydrodl.errors import InputError
 from hydrodl.flow import Flow
 from hydrodl.halo import Halo
 

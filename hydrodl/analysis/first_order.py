@@ -20,7 +20,7 @@ import numpy as np
 import sympy
 from numpy.typing import NDArray
 
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 from hydrodl.lagrangian import Lagrangian
 
 Floats = NDArray[np.float64]

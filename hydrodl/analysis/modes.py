@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
 from hydrodl.analysis.bounds import cells_per_direction
+from hydrodl.common.errors import InputError
 from hydrodl.domain import Domain
-from hydrodl.errors import InputError
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.laplacian import largest_eigenvalue, smallest_eigenvalue
 

@@ -27,8 +27,8 @@ from hydrodl.analysis._layers import add_layer
 from hydrodl.analysis._residuals import ModifiedResiduals, ResidualSums
 from hydrodl.analysis._space import SpaceModel
 from hydrodl.analysis._stack import Derivatives, SlabStack, central, smooth_stretches
+from hydrodl.common.errors import InputError
 from hydrodl.domain import Domain
-from hydrodl.errors import InputError
 from hydrodl.flow import Flow
 
 __all__ = [

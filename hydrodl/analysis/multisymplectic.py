@@ -25,8 +25,8 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hydrodl.analysis.spacetime import Patch, SpaceTime, Tangent, window
+from hydrodl.common.errors import InputError
 from hydrodl.domain import Domain
-from hydrodl.errors import InputError
 from hydrodl.flow import Flow
 from hydrodl.halo import Halo
 

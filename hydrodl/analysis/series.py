@@ -25,7 +25,7 @@ from typing import Any
 import sympy
 from sympy import cosh, exp, sinh, tanh
 
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 
 Symbol = Any
 """A sympy expression in ``H``, ``XI`` and ``ETA``."""

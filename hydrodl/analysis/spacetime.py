@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from petsc4py import PETSc
 
 from hydrodl.analysis.slab import SlabDensity, slab_states
+from hydrodl.common.errors import InputError, SolverError
+from hydrodl.common.petsc_options import OptionScope
 from hydrodl.domain import Layers
-from hydrodl.errors import InputError, SolverError
 from hydrodl.flow import Flow
-from hydrodl.solvers import OptionScope
 
 Floats = NDArray[np.float64]
 Patch = NDArray[np.bool_]

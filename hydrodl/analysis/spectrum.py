@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from petsc4py import PETSc
 from slepc4py import SLEPc
 
-from hydrodl.errors import InputError, SolverError
-from hydrodl.solvers import OptionScope
+from hydrodl.common.errors import InputError, SolverError
+from hydrodl.common.petsc_options import OptionScope
 
 Floats = NDArray[np.float64]
 

@@ -20,7 +20,7 @@ from hydrodl.analysis.energy import energy_derivative
 from hydrodl.analysis.gradients import Elements, with_ghosts
 from hydrodl.analysis.modes import slowest
 from hydrodl.analysis.spectrum import Quadratic, Spectrum, spectrum
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 from hydrodl.flow import Flow
 from hydrodl.measures import peclet
 

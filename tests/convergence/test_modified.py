@@ -15,13 +15,8 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.analysis.modified import (
-    ModifiedResiduals,
-    layer_residuals,
-    modified_energy,
-    modified_system,
-    space_residuals,
-)
+from hydrodl.analysis._residuals import ModifiedResiduals
+from hydrodl.analysis.modified import layer_residuals, modified_energy, modified_system, space_residuals
 from hydrodl.flow import Flow
 from tests.parallel.launch import run_on_ranks
 

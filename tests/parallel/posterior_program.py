@@ -14,9 +14,13 @@ from mpi4py import MPI
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the helpers of the tests
 
 from hydrodl import _animation
-from hydrodl.plot import animate, plot_calibration, plot_decision, plot_trajectories
+from hydrodl._animation import animate
+from hydrodl._decision import plot_calibration, plot_decision
+from hydrodl._trajectories import plot_trajectories
+from hydrodl.chain import sample_chain
+from hydrodl.draws import sample_density
 from hydrodl.posterior import posterior, posterior_proba
-from hydrodl.sampling import sample_chain, sample_density, sample_paths
+from hydrodl.sampling import sample_paths
 from tests.networks import network, waves
 
 CASES: dict[str, dict[str, Any]] = {

@@ -17,7 +17,7 @@ import hydrodl
 import numpy as np
 from dolfinx import mesh as dmesh
 from mpi4py import MPI
-from hydrodl.collective import gather, gather_nodes, lexicographic
+from hydrodl.common.parallel import gather, gather_nodes, lexicographic
 from hydrodl.data import load_dataset, read_csv
 from hydrodl.densities import Gaussian, densities, mixture
 from hydrodl.domain import Domain
@@ -62,7 +62,7 @@ from mpi4py import MPI
 from hydrodl.data import load_dataset, read_csv, read_points
 from hydrodl.densities import densities, densities_from_function
 from hydrodl.domain import Domain
-from hydrodl.errors import InputError
+from hydrodl.common.errors import InputError
 
 moons, line = load_dataset("two_moons", n=30), Domain.interval(0, 1, 11)
 trials = [

@@ -20,7 +20,7 @@ import hydrodl
 import numpy as np
 from dolfinx import fem
 from hydrodl.domain import Domain
-from hydrodl.errors import MeshError
+from hydrodl.common.errors import MeshError
 
 def measure(domain):
     volume = fem.assemble_scalar(fem.form(fem.Constant(domain.mesh, 1.0) * domain.dx))

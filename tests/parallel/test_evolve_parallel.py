@@ -16,7 +16,7 @@ PROGRAM = """
 import json
 import hydrodl as hd
 import numpy as np
-from hydrodl.collective import gather, gather_nodes, lexicographic
+from hydrodl.common.parallel import gather, gather_nodes, lexicographic
 from hydrodl.evolve import evolve
 from hydrodl.growth import fastest_growth
 

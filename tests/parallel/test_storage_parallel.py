@@ -20,10 +20,11 @@ from mpi4py import MPI
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from hydrodl.collective import attempt
+from hydrodl.common.parallel import attempt, gather
 from hydrodl.domain import Domain, layers
+from hydrodl.export import write_npz, write_vtk
 from hydrodl.plot import plot_all, plot_convergence
-from hydrodl.storage import gather, load_checkpoint, save_solution, write_npz, write_vtk
+from hydrodl.storage import load_checkpoint, save_solution
 from tests.parallel.launch import run_on_ranks
 from tests.parallel.said import refused, report
 from tests.test_plot import centres_of, fake

@@ -1,31 +1,29 @@
-"""The errors a user of hydrodl can meet.
-
-``InputError``: something the user gave is wrong; the message names it and says what is allowed.
-``MeshError``, ``DataError``: the same, from a mesh file and from a table.
-``SolverError``: the computation itself failed (a singular slab operator, a density that is not finite).
-"""
+"""Checks of what a caller gives: one rule and one message for each kind of input."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
+import numpy as np
 
-class InputError(ValueError):
-    """The user's input is wrong; the message names the offending thing and what is allowed."""
-
-
-class DataError(InputError):
-    """A data set or table is unusable; the message names the file, row or column."""
+from hydrodl.common.errors import InputError
 
 
-class MeshError(InputError):
-    """A feature mesh is unusable; the message names the file and what was expected of it."""
+def check_choices(estimator: Any, choices: Mapping[str, Sequence[str]]) -> None:
+    """Raise InputError unless each parameter is one of its words."""
+    for name, words in choices.items():
+        value = getattr(estimator, name)
+        if not isinstance(value, str) or value not in words:
+            raise InputError(f"{name} is {value!r}, must be {' or '.join(map(repr, words))}")
 
 
-class SolverError(RuntimeError):
-    """The computation failed; the message names the layer and the quantity that was not finite."""
+def whole_number(name: str, value: Any, *, least: int) -> None:
+    """Raise InputError unless ``value`` is a whole number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(f"{name} is {value}, must be a whole number of at least {least}")
 
 
 def check_number(

@@ -9,12 +9,14 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.domain import Domain, Floats
-from hydrodl.errors import InputError
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
+from hydrodl.domain import Domain
 
 Slabs = Iterator[tuple[str, int, Floats | None]]
 
@@ -142,3 +144,17 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def on_root[T](comm: MPI.Comm, make: Callable[[], T]) -> T:
+    """What ``make`` returns or raises on rank 0, on every rank."""
+    outcome: Any = None
+    if comm.rank == 0:
+        try:
+            outcome = (make(), None)
+        except Exception as error:  # whatever it is, the other ranks must not wait for ever
+            outcome = (None, error)
+    result, failure = comm.bcast(outcome, root=0)
+    if failure is not None:
+        raise failure
+    return result  # type: ignore[no-any-return]
