@@ -15,7 +15,8 @@ from hydrodl.controls import Controls
 from hydrodl.data import DATASETS, load_dataset, read_csv
 from hydrodl.densities import Densities, densities, densities_from_function, mixture, sample_mixture
 from hydrodl.gaussian import Gaussian
-from hydrodl.domain import Domain, Layers, layers
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.layer_partition import Layers, layers
 from hydrodl.common.errors import DataError, InputError, MeshError, SolverError
 from hydrodl.evolve import evolve
 from hydrodl.flow import Flow

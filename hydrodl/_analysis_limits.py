@@ -17,8 +17,8 @@ from hydrodl.analysis.spectrum import Spectrum, spectrum
 from hydrodl.analysis.stability import second_variation
 from hydrodl.common.errors import InputError
 from hydrodl.controls import ControlledFunctional, Controls
-from hydrodl.domain import Layers
 from hydrodl.flow import Flow
+from hydrodl.mesh.layer_partition import Layers
 from hydrodl.reduced import ReducedFunctional
 from hydrodl.solution import Solution
 

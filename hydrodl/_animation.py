@@ -17,7 +17,8 @@ from hydrodl._canvas import STYLE, axis_names, blend, colour, few_ticks, frame, 
 from hydrodl._raster import Raster, rasterise
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import attempt, gather
+from hydrodl.common.parallel import attempt
+from hydrodl.mesh.gathering import gather
 
 if TYPE_CHECKING:
     from hydrodl.network import Network

@@ -8,8 +8,8 @@ from dolfinx import fem
 
 from hydrodl.common.arrays import Floats
 from hydrodl.flow import Flow
-from hydrodl.halo import Halo
-from hydrodl.kernel import integrals, moment
+from hydrodl.mesh.ghosts import Halo
+from hydrodl.mesh.quadrature import integrals, moment
 from hydrodl.samples import Preprocessing
 from hydrodl.solution import Solution
 

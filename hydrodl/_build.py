@@ -15,13 +15,14 @@ from hydrodl import lagrangian, losses
 from hydrodl._estimate import Sizes, check_memory
 from hydrodl._expression import Expression
 from hydrodl._snapshot_build import gaussians
-from hydrodl.box import around, lifted_nodes
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
 from hydrodl.data import DATASETS, load_dataset, read_csv
 from hydrodl.densities import Densities, densities, mixture, sample_mixture
-from hydrodl.domain import Domain, Layers, layers
+from hydrodl.mesh.bounding_box import around, lifted_nodes
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.layer_partition import Layers, layers
 from hydrodl.neurons import Neurons
 from hydrodl.problem import Problem
 from hydrodl.readout import Readout

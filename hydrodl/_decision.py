@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from hydrodl._canvas import axis_names, colour, draw, few_ticks, frame, legend, panels, scatter
 from hydrodl.calibration import Calibration, calibration
 from hydrodl.common.arrays import Floats
-from hydrodl.locate import locate
+from hydrodl.mesh.point_location import locate
 from hydrodl.posterior import posterior as backward_sweep
 
 if TYPE_CHECKING:

@@ -8,33 +8,6 @@ from typing import Any
 import numpy as np
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.parallel import gather, gather_nodes, lexicographic
-from hydrodl.domain import Domain
-
-
-def whole(domain: Domain, velocity: Floats) -> tuple[Floats, Floats]:
-    """Collective: nodes (n, d) and velocity (N, d, owned) -> (N, d, n), both sorted by x_1, x_2, x_3, on every rank.
-
-    The order, and so whatever is made of it, does not depend on the number of ranks.
-    """
-    nodes, values = gather_nodes(domain), gather(domain, velocity)
-    if nodes is not None and values is not None:
-        order = lexicographic(nodes)
-        nodes, values = nodes[order], np.ascontiguousarray(values[..., order])
-    else:
-        nodes, values = np.empty((domain.nodes, domain.dimension)), np.empty((*velocity.shape[:2], domain.nodes))
-    domain.comm.Bcast(nodes)
-    domain.comm.Bcast(values)
-    return nodes, values
-
-
-def fills_box(domain: Domain) -> bool:
-    """Is feature space all of its bounding box, so that its nearest point to one outside is that of a box? Collective.
-
-    In d = 1: is it one interval?
-    """
-    box = float(np.prod(np.subtract(*domain.bounds[::-1])))
-    return abs(domain.volume - box) <= 1e-9 * box
 
 
 def input_map(preprocessing: Mapping[str, Any]) -> tuple[Floats, Floats, Floats]:

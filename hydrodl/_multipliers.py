@@ -9,8 +9,8 @@ import numpy as np
 from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_number
 from hydrodl.densities import Densities
-from hydrodl.kernel import integrals, moment
 from hydrodl.losses import Density
+from hydrodl.mesh.quadrature import integrals, moment
 from hydrodl.solution import Solution
 
 WEIGHT = 2.0  # of the KL divergence; that of l2 is this over the mean density of the target

@@ -9,8 +9,8 @@ from matplotlib.tri import Triangulation
 from scipy.spatial import Delaunay
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.parallel import gather_nodes, lexicographic
-from hydrodl.domain import Domain
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.gathering import gather_nodes, lexicographic
 
 PIXELS = {1: 401, 2: 241, 3: 41}  # grid points along each direction of a picture
 # The local dofs of a Lagrange cell in d = 2 (vertices first) as triangles, by cell corners and degree; any other degree

@@ -11,10 +11,10 @@ from hydrodl import _data_sections as data_sections
 from hydrodl import _sections as sections
 from hydrodl.common.arrays import Floats
 from hydrodl.densities import Densities, mixture, sample_mixture
-from hydrodl.domain import Domain
 from hydrodl.draws import sample_density
 from hydrodl.gaussian import Gaussian
-from hydrodl.kernel import integrals, moment
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.quadrature import integrals, moment
 from hydrodl.samples import Preprocessing
 from hydrodl.snapshots import Snapshots, read_snapshots, snapshot_layers
 from hydrodl.solution import Solution

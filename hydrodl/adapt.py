@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.analysis.gradients import with_ghosts
 from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
 from hydrodl.controls import Controls
-from hydrodl.domain import Domain, Layers
 from hydrodl.flow import Flow
-from hydrodl.locate import locate
-from hydrodl.network import into
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.ghosts import with_ghosts
+from hydrodl.mesh.interpolation import into
+from hydrodl.mesh.layer_partition import Layers
+from hydrodl.mesh.point_location import locate
 from hydrodl.placement import adapted_layers, sections
 from hydrodl.problem import Problem
 from hydrodl.refine import check_refinable, refined

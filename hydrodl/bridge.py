@@ -29,8 +29,8 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
 from hydrodl.densities import Densities
-from hydrodl.domain import Layers
 from hydrodl.lagrangian import Lagrangian
+from hydrodl.mesh.layer_partition import Layers
 from hydrodl.optimiser import Monitor
 from hydrodl.problem import Problem
 from hydrodl.solution import Solution

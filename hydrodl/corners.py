@@ -34,7 +34,7 @@ from ufl.constantvalue import Zero
 
 from hydrodl.blocks import Pattern
 from hydrodl.common.errors import SolverError
-from hydrodl.domain import Domain
+from hydrodl.mesh.domain import Domain
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]

@@ -12,9 +12,9 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import whole_number
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import raise_together
-from hydrodl.domain import Domain
-from hydrodl.halo import Halo
-from hydrodl.locate import geometry_element
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.ghosts import Halo
+from hydrodl.mesh.point_location import geometry_element
 
 
 def sample_density(domain: Domain, values: ArrayLike, n: int, seed: int = 0) -> Floats:

@@ -21,11 +21,12 @@ from hydrodl.common.checks import (
     check_number,
 )
 from hydrodl.densities import densities
-from hydrodl.domain import Domain, layers
-from hydrodl.grid import Grid, spread
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.logistic import PENALTY, logistic_readout
 from hydrodl.losses import Classification
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.layer_partition import layers
+from hydrodl.mesh.uniform_grid import Grid, spread
 from hydrodl.neurons import Neurons
 from hydrodl.posterior import posterior
 from hydrodl.problem import Problem

@@ -33,10 +33,11 @@ from petsc4py import PETSc
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import raise_together
 from hydrodl.common.petsc_options import OptionScope
-from hydrodl.domain import Domain, Layers
 from hydrodl.flow import Flow
 from hydrodl.growth import fastest_growth
 from hydrodl.lagrangian import Lagrangian
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.layer_partition import Layers
 from hydrodl.problem import SCHEMES
 
 Floats = NDArray[np.float64]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.domain import Domain, Layers
 from hydrodl.lagrangian import Lagrangian
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.layer_partition import Layers
 from hydrodl.solution import Solution
 
 Floats = NDArray[np.float64]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydrodl.action import SlabAction
-from hydrodl.halo import Halo
+from hydrodl.mesh.ghosts import Halo
 from hydrodl.problem import Problem
 from hydrodl.solvers import Mass, OperatorFamily, solver_defaults
 

@@ -19,9 +19,9 @@ from dolfinx import fem
 from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
-from hydrodl.domain import Domain
 from hydrodl.lagrangian import Lagrangian
-from hydrodl.laplacian import largest_eigenvalue
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.laplacian_spectrum import largest_eigenvalue
 
 Floats = NDArray[np.float64]
 

@@ -12,9 +12,9 @@ from hydrodl.bridge import Bridge, bridge
 from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import whole_number
 from hydrodl.common.errors import InputError
-from hydrodl.domain import Domain
 from hydrodl.draws import sample_density
 from hydrodl.lagrangian import Lagrangian
+from hydrodl.mesh.domain import Domain
 from hydrodl.network import Network
 from hydrodl.sampling import sample_paths
 from hydrodl.snapshots import Snapshots, snapshot_layers

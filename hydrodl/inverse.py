@@ -15,23 +15,27 @@ import warnings
 from typing import Protocol
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
-from hydrodl.domain import Domain
-from hydrodl.locate import geometry_element, locate
-from hydrodl.network import Network, checked_points, into
+from hydrodl.mesh.interpolation import checked_points, field_gradients, into
+from hydrodl.network import Network
 from hydrodl.neurons import HiddenLayers
 
-Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
 
 TOLERANCE = 1e-13
 """Largest residual of a layer's equation, as a fraction of the extent of feature space (or 1 if that is less)."""
 
+
 MOST_STEPS = 50
+
+
 _SHORTEST = 2.0**-12  # of the line search
+
+
 _STAGES = (0.25, 0.5, 0.75, 1.0)  # of a step, where Newton's method alone does not arrive
 
 
@@ -207,26 +211,3 @@ def neuron_gradients(hidden: HiddenLayers, outputs: Floats, k: int, points: Floa
     values = hidden.values(k, points)
     slopes = 1 - values**2 if hidden.activation == "tanh" else (values > 0).astype(float)
     return np.einsum("ij,nj,jl->nil", outputs, slopes, hidden.weights[k], optimize=True)
-
-
-def field_gradients(domain: Domain, fields: Floats, points: Floats) -> Floats:
-    """Gradients of nodal fields (m, local nodes) at points (n, d) of the mesh, shape (n, m, d), each in the cell that
-    ``locate`` finds; collective."""
-    found = locate(domain, points)
-    values = np.zeros((len(points), len(fields), domain.dimension))
-    if len(found.rows):
-        slopes = domain.V.element.basix_element.tabulate(1, found.reference)[1:, :, :, 0]
-        nodes = domain.V.dofmap.list[found.cells]
-        local = np.einsum("gki,mki->kmg", slopes, fields[:, nodes])
-        # d/dx = d/dX J^-1, J = dx/dX
-        values[found.rows] = local @ np.linalg.inv(_jacobians(domain, found.cells, found.reference))
-    domain.comm.Allreduce(MPI.IN_PLACE, values)
-    return values
-
-
-def _jacobians(domain: Domain, cells: NDArray[np.int32], reference: Floats) -> Floats:
-    """dx/dX at reference coordinates (k, d) of local cells (k,), shape (k, d, d)."""
-    mesh = domain.mesh
-    shape = geometry_element(mesh.topology.cell_type, mesh.geometry.cmaps[0])
-    corners = mesh.geometry.x[mesh.geometry.dofmaps[0][cells]][:, :, : domain.dimension]
-    return np.einsum("gki,kij->kjg", shape.tabulate(1, reference)[1:, :, :, 0], corners)

@@ -22,7 +22,7 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hydrodl.blocks import Pattern
-from hydrodl.domain import Domain
+from hydrodl.mesh.domain import Domain
 from hydrodl.solvers import OperatorFamily, by_layers, describe, solver_defaults
 
 Floats = NDArray[np.float64]

@@ -20,7 +20,7 @@ from hydrodl.readout import Readout
 
 if TYPE_CHECKING:
     from hydrodl.densities import Densities
-    from hydrodl.domain import Domain
+    from hydrodl.mesh.domain import Domain
 
 Floats = NDArray[np.float64]
 

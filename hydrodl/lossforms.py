@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from hydrodl.action import SlabAction
 from hydrodl.blocks import BlockOperator
-from hydrodl.halo import Halo
 from hydrodl.losses import Loss
+from hydrodl.mesh.ghosts import Halo
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from hydrodl.domain import Domain
+from hydrodl.mesh.domain import Domain
 from hydrodl.sweeps import Sweeps
 
 Floats = NDArray[np.float64]

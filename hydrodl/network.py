@@ -5,23 +5,17 @@ u_k is a finite-element function with one value a node, so a layer has as many h
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from dolfinx import geometry
-from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
-from hydrodl._forms import fills_box
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.domain import Domain
-from hydrodl.halo import Halo
-from hydrodl.locate import locate
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.ghosts import Halo
+from hydrodl.mesh.interpolation import checked_points, interpolate, into
 from hydrodl.readout import Readout
 from hydrodl.samples import Preprocessing, Samples
 from hydrodl.solution import Solution
-
-Floats = NDArray[np.float64]
 
 
 class Network:
@@ -110,78 +104,3 @@ class Network:
         if not len(samples):
             raise InputError("accuracy needs at least one sample")
         return float((self.predict(samples.features) == samples.labels).mean())
-
-
-def checked_points(points: ArrayLike, dimension: int) -> Floats:
-    """Points as an array (n, d).
-
-    Raises:
-        InputError: another dimension, or not finite.
-    """
-    try:
-        x = np.atleast_2d(np.asarray(points, dtype=float))
-    except (TypeError, ValueError):
-        raise InputError("points are not a table of numbers") from None
-    if x.ndim != 2 or x.shape[1] != dimension or not np.isfinite(x).all():
-        raise InputError(f"points have shape {x.shape}, must be finite and (n, {dimension})")
-    return x
-
-
-def interpolate(domain: Domain, fields: Floats, points: Floats) -> Floats:
-    """Values of nodal fields (m, local nodes) at points (n, d) of the mesh, shape (n, m); collective.
-
-    Raises:
-        InputError: a point outside the mesh.
-    """
-    found = locate(domain, points)
-    if len(found.outside):
-        row = int(found.outside[0])
-        raise InputError(f"point {points[row].tolist()} (row {row + 1}) lies outside feature space")
-    values = np.zeros((len(points), len(fields)))
-    if len(found.rows):
-        table = domain.V.element.basix_element.tabulate(0, found.reference)[0, :, :, 0]
-        nodes = domain.V.dofmap.list[found.cells]
-        values[found.rows] = np.einsum("ki,mki->km", table, fields[:, nodes])
-    domain.comm.Allreduce(MPI.IN_PLACE, values)
-    return values
-
-
-def into(domain: Domain, points: Floats) -> Floats:
-    """Points (n, d), those outside feature space moved to its nearest point; collective."""
-    if domain.uniform_box or fills_box(domain):
-        return np.clip(points, *domain.bounds)
-    inside = points.copy()
-    outside = locate(domain, inside).outside
-    if len(outside):
-        inside[outside] = _nearest(domain, inside[outside])
-    return inside
-
-
-def _nearest(domain: Domain, points: Floats) -> Floats:
-    """The points of the mesh nearest to points outside it, moved inwards by rounding."""
-    mesh = domain.mesh
-    tdim = mesh.topology.dim
-    count = mesh.topology.index_map(tdim).size_local
-    space = np.zeros((len(points), 3))
-    space[:, : domain.dimension] = points
-    best, gap = space.copy(), np.full(len(points), np.inf)
-    if count:
-        owned = np.arange(count, dtype=np.int32)
-        tree, middle = geometry.bb_tree(mesh, tdim, entities=owned), geometry.create_midpoint_tree(mesh, tdim, owned)
-        cells = geometry.compute_closest_entity(tree, middle, mesh, space)
-        for i, cell in enumerate(cells):
-            corners = mesh.geometry.x[mesh.geometry.dofmaps[0][cell]]
-            shift = np.asarray(geometry.compute_distance_gjk(corners, space[i : i + 1])).reshape(-1)
-            gap[i] = np.linalg.norm(shift)
-            centre = corners.mean(axis=0)
-            best[i] = space[i] + _towards(shift, space[i], centre)
-    owners: Any = domain.comm.allgather(gap)
-    winner = np.argmin(np.array(owners), axis=0)
-    best[winner != domain.comm.rank] = 0.0
-    domain.comm.Allreduce(MPI.IN_PLACE, best)
-    return best[:, : domain.dimension]
-
-
-def _towards(shift: Floats, point: Floats, centre: Floats) -> Floats:
-    """The shift onto a cell, and a little (1e-9 of the way) on towards its centre, so that rounding cannot miss it."""
-    return shift + 1e-9 * (centre - point - shift)

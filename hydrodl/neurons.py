@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
-from hydrodl.domain import Domain
+from hydrodl.mesh.domain import Domain
 
 Floats = NDArray[np.float64]
 

@@ -24,7 +24,8 @@ import numpy as np
 from hydrodl._forms import input_map
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import Slabs, attempt, write_on_root
+from hydrodl.common.parallel import attempt
+from hydrodl.mesh.gathering import Slabs, write_on_root
 from hydrodl.network import Network
 from hydrodl.readout import Readout
 from hydrodl.relu import relu_form

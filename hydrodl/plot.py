@@ -23,7 +23,7 @@ from hydrodl._raster import PIXELS, Raster, rasterise
 from hydrodl._trajectories import plot_trajectories
 from hydrodl._transport import plot_transport
 from hydrodl.common.arrays import Floats
-from hydrodl.common.parallel import gather
+from hydrodl.mesh.gathering import gather
 
 if TYPE_CHECKING:
     from hydrodl.network import Network

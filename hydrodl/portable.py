@@ -17,11 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.controls import Controls
 from hydrodl.densities import Densities
-from hydrodl.domain import Domain
-from hydrodl.grid import Grid, OnGrid, spread
 from hydrodl.inverse import invert, neuron_gradients
 from hydrodl.losses import Density
-from hydrodl.network import Network, checked_points
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.interpolation import checked_points
+from hydrodl.mesh.uniform_grid import Grid, OnGrid, spread
+from hydrodl.network import Network
 from hydrodl.neurons import HiddenLayers
 from hydrodl.problem import Problem
 from hydrodl.samples import Preprocessing

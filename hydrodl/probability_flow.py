@@ -20,9 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.errors import InputError
 from hydrodl.flow import Flow
-from hydrodl.grid import Grid, OnGrid, spread
 from hydrodl.inverse import report, solve_layer
-from hydrodl.network import checked_points
+from hydrodl.mesh.interpolation import checked_points
+from hydrodl.mesh.uniform_grid import Grid, OnGrid, spread
 from hydrodl.solution import Solution
 
 Floats = NDArray[np.float64]

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from hydrodl.common.errors import InputError
 from hydrodl.densities import Densities
-from hydrodl.domain import Domain, Layers
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.losses import Classification, Loss
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.layer_partition import Layers
 from hydrodl.neurons import Neurons
 from hydrodl.readout import Readout
 

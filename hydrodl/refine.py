@@ -23,9 +23,9 @@ from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.domain import Domain
 from hydrodl.flow import Flow
-from hydrodl.kernel import moment
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.quadrature import moment
 from hydrodl.solution import Solution
 
 _BOXES = (dmesh.CellType.quadrilateral, dmesh.CellType.hexahedron)

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from hydrodl._forms import fills_box, whole
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.mesh.gathering import whole
+from hydrodl.mesh.interpolation import fills_box
 from hydrodl.network import Network
 from hydrodl.residual import ResidualNetwork
 

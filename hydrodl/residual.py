@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hydrodl._forms import fills_box
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.network import Network, checked_points
+from hydrodl.mesh.interpolation import checked_points, fills_box
+from hydrodl.network import Network
 from hydrodl.neurons import ACTIVATIONS
 
 _BLOCK = 2**20  # hidden values at a time: a wide network of many points would otherwise fill the memory

@@ -24,14 +24,14 @@ from hydrodl._progress import SAVE_EVERY, Watch, progress
 from hydrodl._resume import model, point, resumed
 from hydrodl._sections import Config
 from hydrodl._snapshot_build import report as snapshot_report
-from hydrodl.box import lifted_nodes
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt, partial, replacing
 from hydrodl.controls import Controls
 from hydrodl.data import read_points
 from hydrodl.densities import Densities
-from hydrodl.domain import Domain
 from hydrodl.export import write_vtk
+from hydrodl.mesh.bounding_box import lifted_nodes
+from hydrodl.mesh.domain import Domain
 from hydrodl.network import Network
 from hydrodl.plot import plot_all
 from hydrodl.posterior import posterior_proba

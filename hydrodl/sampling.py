@@ -16,11 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from hydrodl.chain import NodePaths, sample_chain
 from hydrodl.common.checks import whole_number
 from hydrodl.common.errors import InputError
-from hydrodl.domain import Domain
 from hydrodl.draws import sample_density
-from hydrodl.grid import Grid, spread
-from hydrodl.halo import Halo
-from hydrodl.network import Network, checked_points, interpolate, into
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.ghosts import Halo
+from hydrodl.mesh.interpolation import checked_points, interpolate, into
+from hydrodl.mesh.uniform_grid import Grid, spread
+from hydrodl.network import Network
 
 __all__ = ["NodePaths", "sample_chain", "sample_density", "sample_ends", "sample_paths"]
 

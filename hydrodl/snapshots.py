@@ -21,8 +21,9 @@ from hydrodl.common.errors import DataError, InputError
 from hydrodl.common.parallel import attempt
 from hydrodl.data import read_points
 from hydrodl.densities import Densities, densities
-from hydrodl.domain import Domain, Layers
 from hydrodl.losses import Density
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.layer_partition import Layers
 from hydrodl.samples import Preprocessing, Samples
 
 __all__ = ["Snapshots", "read_snapshots", "snapshot_layers", "snapshot_losses", "snapshots"]

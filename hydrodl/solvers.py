@@ -18,7 +18,7 @@ from hydrodl.blocks import Pattern
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
 from hydrodl.common.petsc_options import Options, OptionScope
-from hydrodl.domain import Domain
+from hydrodl.mesh.domain import Domain
 
 
 class Extent(Protocol):

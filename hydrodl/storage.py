@@ -22,9 +22,11 @@ from scipy.spatial import cKDTree
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import Slabs, attempt, gather, raise_together, write_on_root
-from hydrodl.domain import Domain, Layers
+from hydrodl.common.parallel import attempt, raise_together
 from hydrodl.export import write_npz, write_vtk
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.gathering import Slabs, gather, write_on_root
+from hydrodl.mesh.layer_partition import Layers
 
 if TYPE_CHECKING:
     from hydrodl.solution import Solution

@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.grid import Grid, spread
-from hydrodl.network import Network, checked_points
+from hydrodl.mesh.interpolation import checked_points
+from hydrodl.mesh.uniform_grid import Grid, spread
+from hydrodl.network import Network
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,8 +15,8 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from hydrodl.domain import Domain
 from hydrodl.losses import Classification
+from hydrodl.mesh.domain import Domain
 from hydrodl.readout import Readout
 from hydrodl.solvers import Mass
 

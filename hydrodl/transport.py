@@ -21,9 +21,10 @@ from hydrodl.common.checks import (
 )
 from hydrodl.common.errors import InputError
 from hydrodl.densities import Densities, densities
-from hydrodl.domain import Domain, layers
-from hydrodl.grid import Grid
 from hydrodl.lagrangian import Lagrangian
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.layer_partition import layers
+from hydrodl.mesh.uniform_grid import Grid
 from hydrodl.probability_flow import ProbabilityFlow
 from hydrodl.samples import Samples
 

@@ -15,7 +15,7 @@ import hydrodl as hd
 from hydrodl._bridge_cost import raw_metric
 from hydrodl.bridge import Bridge, bridge
 from hydrodl.common.errors import InputError
-from hydrodl.kernel import moment
+from hydrodl.mesh.quadrature import moment
 from tests.parallel.launch import run_on_ranks
 
 LAYERS = hd.layers(4)

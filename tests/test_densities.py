@@ -19,9 +19,9 @@ from hydrodl import kernel
 from hydrodl.common.errors import DataError, InputError
 from hydrodl.data import load_dataset
 from hydrodl.densities import Densities, densities, densities_from_function, mixture, sample_mixture
-from hydrodl.domain import Domain
 from hydrodl.gaussian import Gaussian
-from hydrodl.locate import locate
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.point_location import locate
 from hydrodl.samples import Preprocessing, Samples
 
 

@@ -14,7 +14,8 @@ from dolfinx import fem
 from mpi4py import MPI
 
 from hydrodl.common.errors import InputError, MeshError
-from hydrodl.domain import Domain, Layers, layers
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.layer_partition import Layers, layers
 
 MESHES = Path(__file__).parents[1] / "meshes"
 # dimension, cells, closed-form volume, its relative error on a polygon

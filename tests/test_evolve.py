@@ -13,8 +13,8 @@ from hydrodl.action import SlabAction
 from hydrodl.evolve import evolve
 from hydrodl.flow import Flow
 from hydrodl.growth import fastest_growth
-from hydrodl.halo import Halo
-from hydrodl.laplacian import largest_eigenvalue
+from hydrodl.mesh.ghosts import Halo
+from hydrodl.mesh.laplacian_spectrum import largest_eigenvalue
 
 SCHEMES = ["euler-box", "midpoint"]
 CASES: dict[str, dict[str, Any]] = {

@@ -17,9 +17,8 @@ import pytest
 from scipy.special import softmax
 
 from hydrodl import residual
-from hydrodl._forms import whole
-from hydrodl.common.parallel import lexicographic
 from hydrodl.export import write_npz
+from hydrodl.mesh.gathering import lexicographic, whole
 from hydrodl.neurons import Neurons
 from hydrodl.onnxfile import exact_form
 from hydrodl.relu import rectify, relu_form

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.grid import Grid, spread
 from hydrodl.inverse import NetworkMaps, inverse_push, solve_layer
-from hydrodl.network import interpolate
+from hydrodl.mesh.interpolation import interpolate
+from hydrodl.mesh.uniform_grid import Grid, spread
 from hydrodl.neurons import Neurons
 from hydrodl.portable import PortableNetwork
 

@@ -15,7 +15,7 @@ from hydrodl import cli, config
 from hydrodl._canvas import axis_names
 from hydrodl.common.errors import DataError, InputError
 from hydrodl.data import read_csv
-from hydrodl.kernel import moment
+from hydrodl.mesh.quadrature import moment
 from hydrodl.samples import Preprocessing
 from tests.parallel.launch import run_on_ranks
 

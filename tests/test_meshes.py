@@ -11,7 +11,7 @@ import meshio
 import numpy as np
 import pytest
 
-from hydrodl.domain import Domain
+from hydrodl.mesh.domain import Domain
 from meshes import generate
 
 MESHES = Path(generate.__file__).parent

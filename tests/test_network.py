@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.network import interpolate, into
+from hydrodl.mesh.interpolation import interpolate, into
 
 MESHES = Path(__file__).parents[1] / "meshes"
 TIMES = [0.0, 0.3, 0.5, 1.0]

@@ -20,11 +20,12 @@ from matplotlib.image import imread
 from hydrodl._canvas import COLOURS, axis_names, blend
 from hydrodl._raster import Raster, gather_triangles, rasterise
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import gather_nodes
 from hydrodl.densities import Densities
-from hydrodl.domain import Domain, layers
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.losses import Classification
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.gathering import gather_nodes
+from hydrodl.mesh.layer_partition import layers
 from hydrodl.network import Network
 from hydrodl.plot import plot_all, plot_convergence, plot_densities, plot_velocity
 from hydrodl.problem import Problem

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import gather, lexicographic
-from hydrodl.domain import Domain, layers
 from hydrodl.export import write_npz, write_vtk
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.gathering import gather, lexicographic
+from hydrodl.mesh.layer_partition import layers
 from hydrodl.storage import load_checkpoint, save_checkpoint, save_solution
 
 TIMES = [0.0, 0.25, 1.0]

@@ -8,8 +8,8 @@ from typing import Any
 
 from mpi4py import MPI
 
-from hydrodl.analysis._grid import GatheredGrid
-from hydrodl.domain import Domain
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.uniform_grid import GatheredGrid
 
 ROUNDING = 1e-9
 """Relative slack when a real number of layers or cells is rounded up: 10.0000000001 layers are 10."""

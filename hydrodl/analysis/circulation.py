@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.analysis.slab import Recovery
 from hydrodl.common.errors import InputError
-from hydrodl.domain import Domain
 from hydrodl.flow import Flow
-from hydrodl.halo import Halo
-from hydrodl.locate import locate
-from hydrodl.network import interpolate, into
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.ghosts import Halo
+from hydrodl.mesh.interpolation import interpolate, into
+from hydrodl.mesh.point_location import locate
 
 Floats = NDArray[np.float64]
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from hydrodl.analysis.modes import UniformState, modes
-from hydrodl.domain import Domain, Layers
 from hydrodl.lagrangian import Lagrangian
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.layer_partition import Layers
 
 Floats = NDArray[np.float64]
 

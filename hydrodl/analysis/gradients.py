@@ -30,21 +30,11 @@ import basix
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.domain import Domain
-from hydrodl.halo import Halo
+from hydrodl.common.arrays import Floats
+from hydrodl.mesh.domain import Domain
 
-Floats = NDArray[np.float64]
 CHUNK = 200_000
 """Matrices handled at once."""
-
-
-def with_ghosts(domain: Domain, fields: Floats) -> Floats:
-    """Owned nodal values (..., owned) with those of this rank's ghosts appended, (..., local); collective."""
-    halo = Halo(domain)
-    out = halo.stack(*fields.shape[:-1])
-    out[..., : halo.owned] = fields
-    halo.update(out)
-    return out
 
 
 def spectral_norm(matrices: Floats) -> float:

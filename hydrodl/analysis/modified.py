@@ -22,14 +22,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.analysis._grid import GatheredGrid
 from hydrodl.analysis._layers import add_layer
 from hydrodl.analysis._residuals import ModifiedResiduals, ResidualSums
 from hydrodl.analysis._space import SpaceModel
 from hydrodl.analysis._stack import Derivatives, SlabStack, central, smooth_stretches
 from hydrodl.common.errors import InputError
-from hydrodl.domain import Domain
 from hydrodl.flow import Flow
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.uniform_grid import GatheredGrid
 
 __all__ = [
     "ModifiedEnergy", "ModifiedResiduals", "ModifiedSystem", "layer_residuals", "modified_energy", "modified_system",

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 
 from hydrodl.analysis.spacetime import Patch, SpaceTime, Tangent, window
 from hydrodl.common.errors import InputError
-from hydrodl.domain import Domain
 from hydrodl.flow import Flow
-from hydrodl.halo import Halo
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.ghosts import Halo
 
 Floats = NDArray[np.float64]
 

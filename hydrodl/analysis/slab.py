@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from hydrodl.action import SlabAction
 from hydrodl.flow import Flow
-from hydrodl.halo import Halo
+from hydrodl.mesh.ghosts import Halo
 from hydrodl.solvers import Mass
 
 Floats = NDArray[np.float64]

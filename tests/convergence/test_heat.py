@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.kernel import moment
+from hydrodl.mesh.quadrature import moment
 
 NOISE, DEPTH, SLOPE = 0.2, 1.0, 0.5
 # family: dimension, cells, degree, nodes per direction

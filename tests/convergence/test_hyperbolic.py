@@ -26,7 +26,7 @@ import hydrodl as hd
 from hydrodl.evolve import evolve
 from hydrodl.flow import Flow
 from hydrodl.growth import fastest_growth
-from hydrodl.kernel import moment
+from hydrodl.mesh.quadrature import moment
 
 NOISE = 0.01
 SCHEMES = ["euler-box", "midpoint"]

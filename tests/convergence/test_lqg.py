@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.kernel import moment
+from hydrodl.mesh.quadrature import moment
 
 NOISE, START, TARGET, VARIANCE = 0.8, -0.5, 0.5, 1.0
 PULL, HALF, DEPTH = {1: 0.5, 2: 0.25}, {1: 7.0, 2: 6.0}, {1: 1.0, 2: 0.5}

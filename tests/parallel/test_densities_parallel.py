@@ -20,7 +20,7 @@ from mpi4py import MPI
 from hydrodl.common.parallel import gather, gather_nodes, lexicographic
 from hydrodl.data import load_dataset, read_csv
 from hydrodl.densities import Gaussian, densities, mixture
-from hydrodl.domain import Domain
+from hydrodl.mesh.domain import Domain
 
 comm = MPI.COMM_WORLD
 moons, wine = load_dataset("two_moons", n=60), load_dataset("wine", dimensions=3)
@@ -61,7 +61,7 @@ import numpy as np
 from mpi4py import MPI
 from hydrodl.data import load_dataset, read_csv, read_points
 from hydrodl.densities import densities, densities_from_function
-from hydrodl.domain import Domain
+from hydrodl.mesh.domain import Domain
 from hydrodl.common.errors import InputError
 
 moons, line = load_dataset("two_moons", n=30), Domain.interval(0, 1, 11)

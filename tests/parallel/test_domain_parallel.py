@@ -19,7 +19,7 @@ import json
 import hydrodl
 import numpy as np
 from dolfinx import fem
-from hydrodl.domain import Domain
+from hydrodl.mesh.domain import Domain
 from hydrodl.common.errors import MeshError
 
 def measure(domain):

@@ -20,9 +20,11 @@ from mpi4py import MPI
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from hydrodl.common.parallel import attempt, gather
-from hydrodl.domain import Domain, layers
+from hydrodl.common.parallel import attempt
 from hydrodl.export import write_npz, write_vtk
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.gathering import gather
+from hydrodl.mesh.layer_partition import layers
 from hydrodl.plot import plot_all, plot_convergence
 from hydrodl.storage import load_checkpoint, save_solution
 from tests.parallel.launch import run_on_ranks

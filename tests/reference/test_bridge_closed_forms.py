@@ -22,7 +22,7 @@ from scipy.stats import norm
 
 import hydrodl as hd
 from hydrodl.bridge import Bridge, bridge
-from hydrodl.kernel import moment
+from hydrodl.mesh.quadrature import moment
 
 
 def gaussian_bridge(m: np.ndarray, s: np.ndarray, n: np.ndarray, q: np.ndarray, noise: float) -> tuple:

@@ -25,7 +25,7 @@ import ot
 import pytest
 
 import hydrodl as hd
-from hydrodl.kernel import moment
+from hydrodl.mesh.quadrature import moment
 
 DECAY = 1e-4  # keeps the velocity of empty regions bounded, changes J by about as much
 

@@ -14,9 +14,8 @@ from dolfinx import mesh as dmesh
 from mpi4py import MPI
 from numpy.typing import NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import MeshError
-
-Floats = NDArray[np.float64]
 
 # meshio's names of the cells hydrodl can use: cell type and the permutation from meshio's vertex order to DOLFINx's
 _FILE_CELLS: dict[str, tuple[str, tuple[int, ...], int]] = {

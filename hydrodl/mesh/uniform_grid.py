@@ -15,11 +15,10 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
+from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
-from hydrodl.domain import Domain
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.gathering import gather, gather_nodes, lexicographic
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,3 +169,30 @@ def _spacing(domain: Domain) -> Floats:
     found = np.empty_like(smallest)
     domain.comm.Allreduce(smallest, found, MPI.MIN)
     return found
+
+
+class GatheredGrid:
+    """The nodes of a uniform box.
+
+    Attributes:
+        shape: nodes per direction; spacing: h_a, (d,); both the same on every rank.
+        here: is this the rank that holds the arrays.
+    """
+
+    def __init__(self, domain: Domain) -> None:
+        self._domain = domain
+        nodes = gather_nodes(domain)
+        self.here = nodes is not None
+        counts = None
+        if nodes is not None:
+            self._order = lexicographic(nodes)
+            gaps = 1e-9 * np.ptp(nodes, axis=0)
+            counts = [1 + int((np.diff(np.sort(x)) > gap).sum()) for x, gap in zip(nodes.T, gaps, strict=True)]
+        self.shape: tuple[int, ...] = tuple(domain.comm.bcast(counts))
+        low, high = domain.bounds
+        self.spacing: Floats = (high - low) / (np.array(self.shape) - 1)
+
+    def gather(self, owned: Floats) -> Floats:
+        """Fields (m, owned) -> (m, *shape) on the rank that holds the arrays, (0,) elsewhere; collective."""
+        everything = gather(self._domain, owned)
+        return np.empty(0) if everything is None else everything[:, self._order].reshape(-1, *self.shape)

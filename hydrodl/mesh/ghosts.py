@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 from dolfinx import la
-from numpy.typing import NDArray
 
-from hydrodl.domain import Domain
-
-Floats = NDArray[np.float64]
+from hydrodl.common.arrays import Floats
+from hydrodl.mesh.domain import Domain
 
 
 class Halo:
@@ -60,3 +58,12 @@ class Halo:
         if count not in self._buffers:
             self._buffers[count] = la.vector(self._map, count)
         return flat, self._buffers[count]
+
+
+def with_ghosts(domain: Domain, fields: Floats) -> Floats:
+    """Owned nodal values (..., owned) with those of this rank's ghosts appended, (..., local); collective."""
+    halo = Halo(domain)
+    out = halo.stack(*fields.shape[:-1])
+    out[..., : halo.owned] = fields
+    halo.update(out)
+    return out

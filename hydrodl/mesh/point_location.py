@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.domain import Domain
+from hydrodl.mesh.domain import Domain
 
 # How far outside a cell, in units of the cell, rounding may put a point that belongs to it.
 _ROUNDING = 1e-10

@@ -6,11 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-
-Floats = NDArray[np.float64]
 
 
 def around(points: Floats, margin: float | Sequence[float]) -> tuple[Floats, Floats]:

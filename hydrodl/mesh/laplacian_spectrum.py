@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from slepc4py import SLEPc
 
 from hydrodl.common.errors import SolverError
-from hydrodl.domain import Domain
+from hydrodl.mesh.domain import Domain
 
 
 def largest_eigenvalue(domain: Domain, tolerance: float = 1e-10) -> float:

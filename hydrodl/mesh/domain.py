@@ -19,15 +19,16 @@ from dolfinx import cpp as _cpp
 from dolfinx import fem
 from dolfinx import mesh as dmesh
 from mpi4py import MPI
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from hydrodl.box import around, lifted_nodes
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.meshfile import read_mesh
-
-Floats = NDArray[np.float64]
+from hydrodl.mesh.bounding_box import around, lifted_nodes
+from hydrodl.mesh.mesh_file import read_mesh
 
 _BOX_CELLS = {1: dmesh.CellType.interval, 2: dmesh.CellType.quadrilateral, 3: dmesh.CellType.hexahedron}
+
+
 _SIMPLEX_CELLS = {1: dmesh.CellType.interval, 2: dmesh.CellType.triangle, 3: dmesh.CellType.tetrahedron}
 
 
@@ -223,56 +224,6 @@ class Domain:
         cell_edges = self.mesh.topology.connectivity(tdim, 1).array.reshape(count, edges_per_cell)
         h.x.array[:] = lengths[cell_edges].max(axis=1)
         return h
-
-
-@dataclass(frozen=True, eq=False)
-class Layers:
-    """The partition 0 = t_0 < ... < t_N = T of depth.
-
-    Attributes:
-        times: t_0 .. t_N, shape (N + 1,), strictly increasing from 0.
-
-    Raises:
-        InputError: fewer than one layer, a first time other than 0, or times that do not increase.
-    """
-
-    times: Floats
-
-    def __post_init__(self) -> None:
-        times = np.asarray(self.times, dtype=float)
-        object.__setattr__(self, "times", times)
-        if times.ndim != 1 or times.size < 2:
-            raise InputError("layers: at least 1 is needed")
-        if times[0] != 0 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
-            raise InputError("layer times must start at 0 and increase strictly")
-
-    def __len__(self) -> int:
-        return self.times.size - 1
-
-    @property
-    def steps(self) -> Floats:
-        """Delta_k = t_{k+1} - t_k, shape (N,)."""
-        return np.diff(self.times)
-
-    @property
-    def depth(self) -> float:
-        """T."""
-        return float(self.times[-1])
-
-
-def layers(partition: int | ArrayLike, depth: float = 1.0) -> Layers:
-    """N equal layers of total depth T, or the layers with the given times t_0 = 0 < ... < t_N.
-
-    Raises:
-        InputError: fewer than one layer, depth not positive, or times that do not increase from 0.
-    """
-    if isinstance(partition, int | np.integer):
-        if partition < 1:
-            raise InputError(f"layers is {partition}, must be a whole number of at least 1")
-        if not (np.isfinite(depth) and depth > 0):
-            raise InputError(f"depth is {depth}, must be a positive number")
-        return Layers(np.linspace(0.0, depth, int(partition) + 1))
-    return Layers(np.asarray(partition, dtype=float))
 
 
 def _all_min(comm: MPI.Comm, values: Floats) -> Floats:

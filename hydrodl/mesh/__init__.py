@@ -1,0 +1,1 @@
+"""Feature space and depth: meshes, layers, point location, interpolation, integrals."""

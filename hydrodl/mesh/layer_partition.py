@@ -1,0 +1,61 @@
+"""The partition of depth: layers are time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """The partition 0 = t_0 < ... < t_N = T of depth.
+
+    Attributes:
+        times: t_0 .. t_N, shape (N + 1,), strictly increasing from 0.
+
+    Raises:
+        InputError: fewer than one layer, a first time other than 0, or times that do not increase.
+    """
+
+    times: Floats
+
+    def __post_init__(self) -> None:
+        times = np.asarray(self.times, dtype=float)
+        object.__setattr__(self, "times", times)
+        if times.ndim != 1 or times.size < 2:
+            raise InputError("layers: at least 1 is needed")
+        if times[0] != 0 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
+            raise InputError("layer times must start at 0 and increase strictly")
+
+    def __len__(self) -> int:
+        return self.times.size - 1
+
+    @property
+    def steps(self) -> Floats:
+        """Delta_k = t_{k+1} - t_k, shape (N,)."""
+        return np.diff(self.times)
+
+    @property
+    def depth(self) -> float:
+        """T."""
+        return float(self.times[-1])
+
+
+def layers(partition: int | ArrayLike, depth: float = 1.0) -> Layers:
+    """N equal layers of total depth T, or the layers with the given times t_0 = 0 < ... < t_N.
+
+    Raises:
+        InputError: fewer than one layer, depth not positive, or times that do not increase from 0.
+    """
+    if isinstance(partition, int | np.integer):
+        if partition < 1:
+            raise InputError(f"layers is {partition}, must be a whole number of at least 1")
+        if not (np.isfinite(depth) and depth > 0):
+            raise InputError(f"depth is {depth}, must be a positive number")
+        return Layers(np.linspace(0.0, depth, int(partition) + 1))
+    return Layers(np.asarray(partition, dtype=float))
