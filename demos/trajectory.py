@@ -21,9 +21,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from mpi4py import MPI
 
+from hydrodl.data.snapshot_sets import snapshots
 from hydrodl.export import write_vtk
 from hydrodl.holdout import leave_one_out
-from hydrodl.snapshots import snapshots
 from hydrodl.wasserstein import wasserstein
 
 small = "--small" in sys.argv[1:]

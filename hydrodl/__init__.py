@@ -12,9 +12,10 @@ from hydrodl.adapt import adapt, transfer
 from hydrodl.bridge import Bridge, bridge
 from hydrodl.calibration import Calibration, calibration
 from hydrodl.controls import Controls
-from hydrodl.data import DATASETS, load_dataset, read_csv
-from hydrodl.densities import Densities, densities, densities_from_function, mixture, sample_mixture
-from hydrodl.gaussian import Gaussian
+from hydrodl.data.datasets import DATASETS, load_dataset
+from hydrodl.data.tables import read_csv
+from hydrodl.data.class_densities import Densities, densities, densities_from_function, mixture, sample_mixture
+from hydrodl.data.gaussian import Gaussian
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers, layers
 from hydrodl.common.errors import DataError, InputError, MeshError, SolverError
@@ -22,7 +23,7 @@ from hydrodl.evolve import evolve
 from hydrodl.flow import Flow
 from hydrodl.lagrangian import Entropy, Focusing, Lagrangian, Power
 from hydrodl.losses import Classification, Density, Position
-from hydrodl.draws import sample_density
+from hydrodl.data.density_sampling import sample_density
 from hydrodl.holdout import HeldOut, leave_one_out
 from hydrodl.inverse import inverse_push
 from hydrodl.network import Network
@@ -32,13 +33,14 @@ from hydrodl.placement import adapted_layers
 from hydrodl.posterior import Posterior, posterior
 from hydrodl.chain import sample_chain
 from hydrodl.sampling import sample_paths
-from hydrodl.snapshots import Snapshots, read_snapshots, snapshots
+from hydrodl.data.snapshot_sets import Snapshots, read_snapshots, snapshots
 from hydrodl.wasserstein import wasserstein
 from hydrodl.problem import Problem
 from hydrodl.readout import Readout
 from hydrodl.recommend import recommend
 from hydrodl.reduced import ReducedFunctional
-from hydrodl.samples import Preprocessing, Samples
+from hydrodl.data.preprocessing import Preprocessing
+from hydrodl.data.samples import Samples
 from hydrodl.solution import Solution
 from hydrodl.train import train
 from hydrodl.verification import hessian_symmetry, taylor_orders

@@ -21,8 +21,8 @@ from hydrodl.common.parallel import attempt
 from hydrodl.mesh.gathering import gather
 
 if TYPE_CHECKING:
+    from hydrodl.data.samples import Samples
     from hydrodl.network import Network
-    from hydrodl.samples import Samples
 
 SHOWN = 400  # samples drawn at most
 PIXELS = {1: 401, 2: 141, 3: 31}

@@ -10,27 +10,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.flow import Flow
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.quadrature import integrals, moment
-from hydrodl.samples import Preprocessing
 from hydrodl.solution import Solution
-
-
-def raw_map(preprocessing: Preprocessing | None, dimension: int) -> Floats:
-    """A, shape (p, d), with f = mean + A x the raw features of mesh coordinates x; the identity without preprocessing.
-
-    Added coordinates (``lift``) have no raw feature: their columns are 0.
-    """
-    if preprocessing is None:
-        return np.eye(dimension)
-    back = np.diag(preprocessing.scale)
-    if preprocessing.components is not None and preprocessing.component_scale is not None:
-        back = back @ preprocessing.components * preprocessing.component_scale
-    return np.pad(back, ((0, 0), (0, dimension - back.shape[1])))
-
-
-def raw_metric(preprocessing: Preprocessing | None, dimension: int) -> Floats:
-    """A^T A, shape (d, d): the square of a way x in raw units is x.(A^T A x)."""
-    back = raw_map(preprocessing, dimension)
-    return back.T @ back
 
 
 def kinetic_cost(solution: Solution, metric: Floats) -> float:

@@ -18,16 +18,17 @@ from hydrodl._snapshot_build import gaussians
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
-from hydrodl.data import DATASETS, load_dataset, read_csv
-from hydrodl.densities import Densities, densities, mixture, sample_mixture
+from hydrodl.data.class_densities import Densities, densities, mixture, sample_mixture
+from hydrodl.data.datasets import DATASETS, load_dataset
+from hydrodl.data.samples import Samples
+from hydrodl.data.snapshot_sets import Snapshots, snapshot_layers, snapshot_losses
+from hydrodl.data.tables import read_csv
 from hydrodl.mesh.bounding_box import around, lifted_nodes
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers, layers
 from hydrodl.neurons import Neurons
 from hydrodl.problem import Problem
 from hydrodl.readout import Readout
-from hydrodl.samples import Samples
-from hydrodl.snapshots import Snapshots, snapshot_layers, snapshot_losses
 
 TEST_SEED = 1_000_003  # added to data.seed: test samples that no usual training seed repeats
 TAILS = 3.0  # standard deviations of a mixture that its box holds, before the margin

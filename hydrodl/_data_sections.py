@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from hydrodl.data import DATASETS
+from hydrodl.data.datasets import DATASETS
 
 
 class Section(BaseModel):

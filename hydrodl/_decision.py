@@ -20,8 +20,8 @@ from hydrodl.mesh.point_location import locate
 from hydrodl.posterior import posterior as backward_sweep
 
 if TYPE_CHECKING:
+    from hydrodl.data.samples import Samples
     from hydrodl.network import Network
-    from hydrodl.samples import Samples
 
 SHOWN = 1500  # samples drawn at most
 PIXELS = {1: 601, 2: 201, 3: 101}

@@ -6,7 +6,6 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,12 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from hydrodl.bandwidth import choose_bandwidth
-from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import DataError, InputError
+from hydrodl.data.bandwidth import choose_bandwidth
+from hydrodl.data.preprocessing import Preprocessing
+from hydrodl.data.samples import Samples
 from hydrodl.network import Network
 from hydrodl.portable import PortableSolution
-from hydrodl.samples import Preprocessing, Samples
 from hydrodl.solution import Solution
 
 BANDWIDTH = 0.2
@@ -103,61 +102,3 @@ def width_of(samples: Samples) -> float:
         return choose_bandwidth(samples)
     except DataError:
         return BANDWIDTH
-
-
-def features_of(preprocessing: Preprocessing, points: Floats) -> Floats:
-    """The table (n, p) whose ``apply`` gives the points (n, d); constant features at their constant.
-
-    Only for preprocessing that keeps every feature that varies, each in a coordinate of its own.
-    """
-    if preprocessing.components is None or preprocessing.component_scale is None:
-        return preprocessing.mean + preprocessing.scale * points
-    return preprocessing.mean + preprocessing.scale * (
-        points * preprocessing.component_scale @ preprocessing.components.T
-    )
-
-
-def preprocess(
-    features: Floats, dimensions: int | None, names: tuple[str, ...], one_unit: bool, lift: int
-) -> Preprocessing:
-    """As ``Preprocessing.fit``, for any finite table: constant features are left out, and with dimensions=None
-    features that span fewer directions than would be kept give as many coordinates as they span.
-
-    Raises:
-        DataError: every feature is constant, or what ``Preprocessing.fit`` raises.
-    """
-    varies = ~_constant(features)
-    if not varies.any():
-        raise DataError(f"all {features.shape[1]} feature(s) are constant over {len(features)} sample(s)")
-    kept = features[:, varies]
-    if dimensions is None and kept.shape[1] > 3 and _rank(kept) < 2:
-        dimensions = 1
-    known = [name for name, used in zip(names, varies, strict=True) if used]
-    found = Preprocessing.fit(kept, dimensions, known, one_unit, lift)
-    return found if varies.all() else _widened(found, varies, features[0], names)
-
-
-def _constant(features: Floats) -> NDArray[np.bool_]:
-    """Columns that hold one value, up to rounding."""
-    rounding = max(1e-12, len(features) * np.finfo(float).eps)
-    with np.errstate(over="ignore"):
-        return np.ptp(features, axis=0) <= rounding * np.abs(features).max(axis=0)
-
-
-def _rank(features: Floats) -> int:
-    with np.errstate(over="ignore", invalid="ignore"):
-        unit = (features - features.mean(axis=0)) / features.std(axis=0)
-    # values too large to standardise are reported, with their feature, by Preprocessing.fit
-    return int(np.linalg.matrix_rank(unit, rtol=1e-8)) if np.isfinite(unit).all() else features.shape[1]
-
-
-def _widened(
-    narrow: Preprocessing, varies: NDArray[np.bool_], constants: Floats, names: tuple[str, ...]
-) -> Preprocessing:
-    """The same coordinates from tables that have the constant features too."""
-    p, d = len(varies), narrow.dimension - narrow.lift
-    mean, scale, components = constants.copy(), np.ones(p), np.zeros((p, d))
-    mean[varies], scale[varies] = narrow.mean, narrow.scale
-    components[varies] = np.eye(d) if narrow.components is None else narrow.components
-    spread = np.ones(d) if narrow.component_scale is None else narrow.component_scale
-    return replace(narrow, mean=mean, scale=scale, components=components, component_scale=spread, feature_names=names)

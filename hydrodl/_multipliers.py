@@ -8,7 +8,7 @@ import numpy as np
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_number
-from hydrodl.densities import Densities
+from hydrodl.data.class_densities import Densities
 from hydrodl.losses import Density
 from hydrodl.mesh.quadrature import integrals, moment
 from hydrodl.solution import Solution

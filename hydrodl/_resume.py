@@ -10,9 +10,9 @@ import numpy as np
 
 from hydrodl.common.errors import InputError
 from hydrodl.controls import Controls
+from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.problem import Problem
 from hydrodl.readout import Readout
-from hydrodl.samples import Preprocessing
 from hydrodl.storage import Checkpoint, load_checkpoint
 
 _DRAWN = ("width", "activation", "scale", "seed")  # what says which neurons the coefficients belong to

@@ -10,13 +10,13 @@ import numpy as np
 from hydrodl import _data_sections as data_sections
 from hydrodl import _sections as sections
 from hydrodl.common.arrays import Floats
-from hydrodl.densities import Densities, mixture, sample_mixture
-from hydrodl.draws import sample_density
-from hydrodl.gaussian import Gaussian
+from hydrodl.data.class_densities import Densities, mixture, sample_mixture
+from hydrodl.data.density_sampling import sample_density
+from hydrodl.data.gaussian import Gaussian
+from hydrodl.data.preprocessing import Preprocessing
+from hydrodl.data.snapshot_sets import Snapshots, read_snapshots, snapshot_layers
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.quadrature import integrals, moment
-from hydrodl.samples import Preprocessing
-from hydrodl.snapshots import Snapshots, read_snapshots, snapshot_layers
 from hydrodl.solution import Solution
 from hydrodl.wasserstein import has_pot, wasserstein
 

@@ -15,8 +15,8 @@ from hydrodl.common.arrays import Floats
 from hydrodl.sampling import sample_paths
 
 if TYPE_CHECKING:
+    from hydrodl.data.samples import Samples
     from hydrodl.network import Network
-    from hydrodl.samples import Samples
 
 SHOWN = 150  # paths drawn at most
 

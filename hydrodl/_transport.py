@@ -16,8 +16,8 @@ from hydrodl._raster import PIXELS, Raster, rasterise
 from hydrodl.common.arrays import Floats
 
 if TYPE_CHECKING:
+    from hydrodl.data.samples import Samples
     from hydrodl.network import Network
-    from hydrodl.samples import Samples
 
 SHOWN = 1500  # samples drawn at most
 

@@ -23,12 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from hydrodl._bridge_cost import kinetic_cost, raw_metric, sinkhorn_cost
+from hydrodl._bridge_cost import kinetic_cost, sinkhorn_cost
 from hydrodl._multipliers import Multipliers, first_weight
 from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
-from hydrodl.densities import Densities
+from hydrodl.data.class_densities import Densities
+from hydrodl.data.preprocessing import raw_metric
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.optimiser import Monitor

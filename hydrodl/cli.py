@@ -29,7 +29,7 @@ from hydrodl._build import sizes
 from hydrodl._progress import SAVE_EVERY
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import attempt
-from hydrodl.data import DATASETS
+from hydrodl.data.datasets import DATASETS
 
 DONE, FAILED, WRONG_INPUT, NOT_CONVERGED = 0, 1, 2, 3
 PATIENCE = 10.0  # seconds in which the other ranks must come to the same end, else all are aborted

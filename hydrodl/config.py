@@ -18,7 +18,7 @@ from hydrodl import _toml
 from hydrodl._config_errors import explain
 from hydrodl._sections import Config
 from hydrodl.common.errors import InputError
-from hydrodl.data import DATASETS
+from hydrodl.data.datasets import DATASETS
 
 
 def from_tables(tables: dict[str, Any], folder: Path) -> Config:

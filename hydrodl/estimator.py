@@ -15,12 +15,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from hydrodl._fitting import SOLVING, KeepsSolution, agreed, communicator, preprocess, seed_of, step_line, width_of
+from hydrodl._fitting import SOLVING, KeepsSolution, agreed, communicator, seed_of, step_line, width_of
 from hydrodl.common.checks import (
     check_choices,  # fmt: skip
     check_number,
 )
-from hydrodl.densities import densities
+from hydrodl.data.class_densities import densities
+from hydrodl.data.preprocessing import preprocess
+from hydrodl.data.samples import Samples
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.logistic import PENALTY, logistic_readout
 from hydrodl.losses import Classification
@@ -30,7 +32,6 @@ from hydrodl.mesh.uniform_grid import Grid, spread
 from hydrodl.neurons import Neurons
 from hydrodl.posterior import posterior
 from hydrodl.problem import Problem
-from hydrodl.samples import Samples
 from hydrodl.solution import Solution
 from hydrodl.train import train
 

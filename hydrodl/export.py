@@ -12,13 +12,12 @@ import numpy as np
 from dolfinx import fem
 from dolfinx.io import VTKFile
 
-from hydrodl._forms import input_map
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
+from hydrodl.data.preprocessing import Preprocessing, input_map
 from hydrodl.mesh.gathering import Slabs, lexicographic, write_on_root
 from hydrodl.mesh.uniform_grid import Grid
-from hydrodl.samples import Preprocessing
 
 if TYPE_CHECKING:
     from hydrodl.solution import Solution

@@ -12,12 +12,12 @@ from hydrodl.bridge import Bridge, bridge
 from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import whole_number
 from hydrodl.common.errors import InputError
-from hydrodl.draws import sample_density
+from hydrodl.data.density_sampling import sample_density
+from hydrodl.data.snapshot_sets import Snapshots, snapshot_layers
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.mesh.domain import Domain
 from hydrodl.network import Network
 from hydrodl.sampling import sample_paths
-from hydrodl.snapshots import Snapshots, snapshot_layers
 from hydrodl.wasserstein import displacement, pot, wasserstein
 
 __all__ = ["HeldOut", "leave_one_out"]
@@ -66,7 +66,7 @@ def leave_one_out(
         snapshots: at least three.
         held: index of a snapshot between the first and the last.
         physics, tolerance: see :func:`~hydrodl.bridge.bridge`, as are further ``choices`` by name.
-        layers: number of layers in all, see :func:`~hydrodl.snapshots.snapshot_layers`.
+        layers: number of layers in all, see :func:`~hydrodl.data.snapshot_sets.snapshot_layers`.
         nodes, margin: of the box around all samples, see :meth:`Domain.around`.
         bandwidth: of the density estimates, in mesh units.
         draws: random paths in all (at least one per sample of the first snapshot), and points drawn from the density.

@@ -19,7 +19,7 @@ from hydrodl.common.errors import InputError
 from hydrodl.readout import Readout
 
 if TYPE_CHECKING:
-    from hydrodl.densities import Densities
+    from hydrodl.data.class_densities import Densities
     from hydrodl.mesh.domain import Domain
 
 Floats = NDArray[np.float64]

@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.data.preprocessing import Preprocessing
+from hydrodl.data.samples import Samples
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import checked_points, interpolate, into
 from hydrodl.readout import Readout
-from hydrodl.samples import Preprocessing, Samples
 from hydrodl.solution import Solution
 
 

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hydrodl._forms import input_map
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
+from hydrodl.data.preprocessing import input_map
 from hydrodl.mesh.gathering import Slabs, write_on_root
 from hydrodl.network import Network
 from hydrodl.readout import Readout

@@ -26,8 +26,8 @@ from hydrodl.common.arrays import Floats
 from hydrodl.mesh.gathering import gather
 
 if TYPE_CHECKING:
+    from hydrodl.data.samples import Samples
     from hydrodl.network import Network
-    from hydrodl.samples import Samples
     from hydrodl.solution import Solution
 
 __all__ = [

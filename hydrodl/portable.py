@@ -16,7 +16,8 @@ from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.controls import Controls
-from hydrodl.densities import Densities
+from hydrodl.data.class_densities import Densities
+from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.inverse import invert, neuron_gradients
 from hydrodl.losses import Density
 from hydrodl.mesh.domain import Domain
@@ -25,7 +26,6 @@ from hydrodl.mesh.uniform_grid import Grid, OnGrid, spread
 from hydrodl.network import Network
 from hydrodl.neurons import HiddenLayers
 from hydrodl.problem import Problem
-from hydrodl.samples import Preprocessing
 from hydrodl.solution import Solution
 from hydrodl.train import train
 

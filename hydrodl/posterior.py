@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.errors import InputError
+from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.generator import Generator
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import checked_points, interpolate, into
 from hydrodl.network import Network
-from hydrodl.samples import Preprocessing
 from hydrodl.solution import Solution
 
 Floats = NDArray[np.float64]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hydrodl.common.errors import InputError
-from hydrodl.densities import Densities
+from hydrodl.data.class_densities import Densities
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.losses import Classification, Loss
 from hydrodl.mesh.domain import Domain

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from hydrodl.chain import NodePaths, sample_chain
 from hydrodl.common.checks import whole_number
 from hydrodl.common.errors import InputError
-from hydrodl.draws import sample_density
+from hydrodl.data.density_sampling import sample_density
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import checked_points, interpolate, into

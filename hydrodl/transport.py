@@ -13,20 +13,21 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from hydrodl._fitting import SOLVING, KeepsSolution, agreed, communicator, features_of, preprocess, step_line, width_of
+from hydrodl._fitting import SOLVING, KeepsSolution, agreed, communicator, step_line, width_of
 from hydrodl.bridge import Bridge, bridge
 from hydrodl.common.checks import (
     check_choices,  # fmt: skip
     whole_number,
 )
 from hydrodl.common.errors import InputError
-from hydrodl.densities import Densities, densities
+from hydrodl.data.class_densities import Densities, densities
+from hydrodl.data.preprocessing import features_of, preprocess
+from hydrodl.data.samples import Samples
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers
 from hydrodl.mesh.uniform_grid import Grid
 from hydrodl.probability_flow import ProbabilityFlow
-from hydrodl.samples import Samples
 
 Floats = NDArray[np.float64]
 

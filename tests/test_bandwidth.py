@@ -13,11 +13,11 @@ import hydrodl as hd
 import numpy as np
 import pytest
 
-from hydrodl import bandwidth
-from hydrodl.bandwidth import WIDTHS, choose_bandwidth
 from hydrodl.common.errors import DataError
+from hydrodl.data.bandwidth import WIDTHS, choose_bandwidth
+from hydrodl.data.datasets import bandwidth
+from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.logistic import logistic_readout
-from hydrodl.samples import Preprocessing
 from tests.parallel.launch import run_on_ranks
 
 ROOT = Path(__file__).parents[1]
@@ -173,7 +173,7 @@ def test_readout_messages() -> None:
 
 PROGRAM = """
 import hydrodl as hd
-from hydrodl.bandwidth import choose_bandwidth
+from hydrodl.data.bandwidth import choose_bandwidth
 from hydrodl.common.errors import DataError
 from hydrodl.logistic import logistic_readout
 samples = hd.load_dataset("wine")

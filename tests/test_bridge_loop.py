@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl._bridge_cost import raw_metric
 from hydrodl.bridge import Bridge, bridge
 from hydrodl.common.errors import InputError
+from hydrodl.data.preprocessing import raw_metric
 from hydrodl.mesh.quadrature import moment
 from tests.parallel.launch import run_on_ranks
 

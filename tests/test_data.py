@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from hydrodl.common.errors import DataError
-from hydrodl.data import DATASETS, load_dataset, read_csv, read_points
-from hydrodl.samples import Preprocessing, Samples
+from hydrodl.data.datasets import DATASETS, load_dataset
+from hydrodl.data.preprocessing import Preprocessing
+from hydrodl.data.samples import Samples
+from hydrodl.data.tables import read_csv, read_points
 
 GENERATED = ["two_moons", "circles", "two_spirals", "gaussians", "checkerboard"]
 GOOD = "a,b,kind\n1,2,x\n2,1,x\n3,5,y\n4,4,y\n"

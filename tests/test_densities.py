@@ -15,14 +15,15 @@ from dolfinx import mesh as dmesh
 from mpi4py import MPI
 from scipy.spatial import Delaunay
 
-from hydrodl import kernel
 from hydrodl.common.errors import DataError, InputError
-from hydrodl.data import load_dataset
-from hydrodl.densities import Densities, densities, densities_from_function, mixture, sample_mixture
-from hydrodl.gaussian import Gaussian
+from hydrodl.data.class_densities import Densities, densities, densities_from_function, mixture, sample_mixture
+from hydrodl.data.datasets import diffusion_kernel as kernel
+from hydrodl.data.datasets import load_dataset
+from hydrodl.data.gaussian import Gaussian
+from hydrodl.data.preprocessing import Preprocessing
+from hydrodl.data.samples import Samples
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.point_location import locate
-from hydrodl.samples import Preprocessing, Samples
 
 
 def points_as_samples(points: object, labels: object = None, classes: int = 1) -> Samples:

@@ -14,9 +14,9 @@ import pytest
 from hydrodl import cli, config
 from hydrodl._canvas import axis_names
 from hydrodl.common.errors import DataError, InputError
-from hydrodl.data import read_csv
+from hydrodl.data.preprocessing import Preprocessing
+from hydrodl.data.tables import read_csv
 from hydrodl.mesh.quadrature import moment
-from hydrodl.samples import Preprocessing
 from tests.parallel.launch import run_on_ranks
 
 CHEAP = {"tao_gatol": 1e-3}

@@ -20,7 +20,9 @@ from matplotlib.image import imread
 from hydrodl._canvas import COLOURS, axis_names, blend
 from hydrodl._raster import Raster, gather_triangles, rasterise
 from hydrodl.common.errors import InputError
-from hydrodl.densities import Densities
+from hydrodl.data.class_densities import Densities
+from hydrodl.data.preprocessing import Preprocessing
+from hydrodl.data.samples import Samples
 from hydrodl.lagrangian import Lagrangian
 from hydrodl.losses import Classification
 from hydrodl.mesh.domain import Domain
@@ -30,7 +32,6 @@ from hydrodl.network import Network
 from hydrodl.plot import plot_all, plot_convergence, plot_densities, plot_velocity
 from hydrodl.problem import Problem
 from hydrodl.readout import Readout
-from hydrodl.samples import Preprocessing, Samples
 from hydrodl.solution import Solution
 
 BLUE, ORANGE = (np.array(to_rgb(name)) for name in COLOURS[:2])

@@ -15,7 +15,7 @@ from scipy import stats
 
 import hydrodl as hd
 from hydrodl.chain import sample_chain
-from hydrodl.draws import sample_density
+from hydrodl.data.density_sampling import sample_density
 from hydrodl.neurons import Neurons
 from hydrodl.posterior import posterior, sweep_back
 from hydrodl.sampling import sample_ends, sample_paths

@@ -14,9 +14,9 @@ import pytest
 import hydrodl as hd
 from hydrodl import config
 from hydrodl.common.errors import DataError, InputError
+from hydrodl.data.snapshot_sets import Snapshots, read_snapshots, snapshot_layers, snapshot_losses, snapshots
 from hydrodl.holdout import HeldOut, leave_one_out
 from hydrodl.run import load, train_into
-from hydrodl.snapshots import Snapshots, read_snapshots, snapshot_layers, snapshot_losses, snapshots
 from hydrodl.wasserstein import displacement, wasserstein
 
 

@@ -18,7 +18,7 @@ from hydrodl._animation import animate
 from hydrodl._decision import plot_calibration, plot_decision
 from hydrodl._trajectories import plot_trajectories
 from hydrodl.chain import sample_chain
-from hydrodl.draws import sample_density
+from hydrodl.data.density_sampling import sample_density
 from hydrodl.posterior import posterior, posterior_proba
 from hydrodl.sampling import sample_paths
 from tests.networks import network, waves

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hydrodl.data import load_dataset
+from hydrodl.data.datasets import load_dataset
 from tests.parallel.launch import launch
 
 pytestmark = pytest.mark.parallel

@@ -18,8 +18,8 @@ import numpy as np
 from dolfinx import mesh as dmesh
 from mpi4py import MPI
 from hydrodl.common.parallel import gather, gather_nodes, lexicographic
-from hydrodl.data import load_dataset, read_csv
-from hydrodl.densities import Gaussian, densities, mixture
+from hydrodl.data.datasets import load_dataset, read_csv
+from hydrodl.data.class_densities import Gaussian, densities, mixture
 from hydrodl.mesh.domain import Domain
 
 comm = MPI.COMM_WORLD
@@ -27,7 +27,7 @@ moons, wine = load_dataset("two_moons", n=60), load_dataset("wine", dimensions=3
 line = load_dataset("circles", n=40, dimensions=1)
 # samples on nodes, edges and walls: the ones that several ranks see
 lattice = np.stack(np.meshgrid(*[np.linspace(-1, 1, 9)] * 2), axis=-1).reshape(-1, 2)
-shared = moons.with_preprocessing(hydrodl.samples.Preprocessing.identity(2))
+shared = moons.with_preprocessing(hydrodl.data.preprocessing.Preprocessing.identity(2))
 object.__setattr__(shared, "features", lattice[:60])
 ghosted = dmesh.create_rectangle(comm, [[-4, -4], [4, 4]], [12, 12], ghost_mode=dmesh.GhostMode.shared_facet)
 cases = {
@@ -59,8 +59,8 @@ from pathlib import Path
 import hydrodl
 import numpy as np
 from mpi4py import MPI
-from hydrodl.data import load_dataset, read_csv, read_points
-from hydrodl.densities import densities, densities_from_function
+from hydrodl.data.datasets import load_dataset, read_csv, read_points
+from hydrodl.data.class_densities import densities, densities_from_function
 from hydrodl.mesh.domain import Domain
 from hydrodl.common.errors import InputError
 

@@ -10,10 +10,11 @@ from scipy.special import logsumexp
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import DataError
 from hydrodl.common.parallel import on_root
-from hydrodl.samples import Samples
+from hydrodl.data.samples import Samples
 
 WIDTHS = np.geomspace(0.05, 1.0, 27)
 """The widths that are tried, in standardised units."""
+
 
 MOST = 1500
 """Samples of a class that are looked at; of more, as many drawn at random."""

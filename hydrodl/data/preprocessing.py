@@ -1,19 +1,106 @@
-"""Samples and the preprocessing that maps raw features to mesh coordinates."""
+"""From raw features to mesh coordinates and back: standardisation, principal components, lifted directions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import DataError
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+
+def raw_map(preprocessing: Preprocessing | None, dimension: int) -> Floats:
+    """A, shape (p, d), with f = mean + A x the raw features of mesh coordinates x; the identity without preprocessing.
+
+    Added coordinates (``lift``) have no raw feature: their columns are 0.
+    """
+    if preprocessing is None:
+        return np.eye(dimension)
+    back = np.diag(preprocessing.scale)
+    if preprocessing.components is not None and preprocessing.component_scale is not None:
+        back = back @ preprocessing.components * preprocessing.component_scale
+    return np.pad(back, ((0, 0), (0, dimension - back.shape[1])))
+
+
+def raw_metric(preprocessing: Preprocessing | None, dimension: int) -> Floats:
+    """A^T A, shape (d, d): the square of a way x in raw units is x.(A^T A x)."""
+    back = raw_map(preprocessing, dimension)
+    return back.T @ back
+
+
+def features_of(preprocessing: Preprocessing, points: Floats) -> Floats:
+    """The table (n, p) whose ``apply`` gives the points (n, d); constant features at their constant.
+
+    Only for preprocessing that keeps every feature that varies, each in a coordinate of its own.
+    """
+    if preprocessing.components is None or preprocessing.component_scale is None:
+        return preprocessing.mean + preprocessing.scale * points
+    return preprocessing.mean + preprocessing.scale * (
+        points * preprocessing.component_scale @ preprocessing.components.T
+    )
+
+
+def preprocess(
+    features: Floats, dimensions: int | None, names: tuple[str, ...], one_unit: bool, lift: int
+) -> Preprocessing:
+    """As ``Preprocessing.fit``, for any finite table: constant features are left out, and with dimensions=None
+    features that span fewer directions than would be kept give as many coordinates as they span.
+
+    Raises:
+        DataError: every feature is constant, or what ``Preprocessing.fit`` raises.
+    """
+    varies = ~_constant(features)
+    if not varies.any():
+        raise DataError(f"all {features.shape[1]} feature(s) are constant over {len(features)} sample(s)")
+    kept = features[:, varies]
+    if dimensions is None and kept.shape[1] > 3 and _rank(kept) < 2:
+        dimensions = 1
+    known = [name for name, used in zip(names, varies, strict=True) if used]
+    found = Preprocessing.fit(kept, dimensions, known, one_unit, lift)
+    return found if varies.all() else _widened(found, varies, features[0], names)
+
+
+def _constant(features: Floats) -> NDArray[np.bool_]:
+    """Columns that hold one value, up to rounding."""
+    rounding = max(1e-12, len(features) * np.finfo(float).eps)
+    with np.errstate(over="ignore"):
+        return np.ptp(features, axis=0) <= rounding * np.abs(features).max(axis=0)
+
+
+def _rank(features: Floats) -> int:
+    with np.errstate(over="ignore", invalid="ignore"):
+        unit = (features - features.mean(axis=0)) / features.std(axis=0)
+    # values too large to standardise are reported, with their feature, by Preprocessing.fit
+    return int(np.linalg.matrix_rank(unit, rtol=1e-8)) if np.isfinite(unit).all() else features.shape[1]
+
+
+def _widened(
+    narrow: Preprocessing, varies: NDArray[np.bool_], constants: Floats, names: tuple[str, ...]
+) -> Preprocessing:
+    """The same coordinates from tables that have the constant features too."""
+    p, d = len(varies), narrow.dimension - narrow.lift
+    mean, scale, components = constants.copy(), np.ones(p), np.zeros((p, d))
+    mean[varies], scale[varies] = narrow.mean, narrow.scale
+    components[varies] = np.eye(d) if narrow.components is None else narrow.components
+    spread = np.ones(d) if narrow.component_scale is None else narrow.component_scale
+    return replace(narrow, mean=mean, scale=scale, components=components, component_scale=spread, feature_names=names)
+
+
+def input_map(preprocessing: Mapping[str, Any]) -> tuple[Floats, Floats, Floats]:
+    """(mean (p,), scale (p,), matrix (p, d)) of a preprocessing's ``to_dict``: x = ((f - mean) / scale) matrix.
+
+    The matrix holds the rescaled principal components, or is the identity, and has a zero column for every coordinate
+    that lifting adds.
+    """
+    mean, scale = (np.asarray(preprocessing[name], dtype=float) for name in ("mean", "scale"))
+    matrix = np.eye(mean.size)
+    if preprocessing.get("components") is not None and preprocessing.get("component_scale") is not None:
+        matrix = np.asarray(preprocessing["components"], dtype=float) / np.asarray(preprocessing["component_scale"])
+    return mean, scale, np.hstack([matrix, np.zeros((mean.size, int(preprocessing.get("lift") or 0)))])
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,83 +228,6 @@ class Preprocessing:
         return cls(**read, feature_names=names, one_unit=one_unit, lift=int(content.get("lift", 0)))  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Labelled samples.
-
-    Attributes:
-        features: raw features, shape (n, p).
-        labels: class indices 0 .. C-1, shape (n,).
-        class_names: C names.
-        feature_names: p names.
-        preprocessing: the map from features to mesh coordinates.
-
-    Raises:
-        DataError: arrays of shapes that do not belong together, or labels outside 0 .. C-1.
-    """
-
-    features: Floats
-    labels: Ints
-    class_names: tuple[str, ...]
-    feature_names: tuple[str, ...]
-    preprocessing: Preprocessing
-
-    def __post_init__(self) -> None:
-        shape = np.shape(self.features)
-        if len(shape) != 2 or np.shape(self.labels) != shape[:1] or len(self.feature_names) != shape[1]:
-            raise DataError(
-                f"samples: features {shape}, labels {np.shape(self.labels)} and {len(self.feature_names)} feature "
-                "names do not belong together; needed are (n, p), (n,) and p"
-            )
-        labels = np.asarray(self.labels)
-        if len(labels) and (labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(self.class_names)):
-            raise DataError(f"samples: labels must be whole numbers from 0 to {len(self.class_names) - 1}")
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def classes(self) -> int:
-        """Number C of classes."""
-        return len(self.class_names)
-
-    @cached_property
-    def points(self) -> Floats:
-        """Mesh coordinates of the samples, shape (n, d)."""
-        return self.preprocessing.apply(self.features)
-
-    @property
-    def counts(self) -> Ints:
-        """Samples of each class, shape (C,)."""
-        return np.bincount(self.labels, minlength=self.classes)
-
-    def with_preprocessing(self, preprocessing: Preprocessing) -> Samples:
-        """The same samples, seen through the preprocessing of others (those a network was trained on)."""
-        return replace(self, preprocessing=preprocessing)
-
-    def split(self, test_fraction: float, seed: int = 0) -> tuple[Samples, Samples]:
-        """(train, test), the same fraction of every class in both; both see the preprocessing fitted to train.
-
-        Raises:
-            DataError: test_fraction not strictly between 0 and 1, no test sample, or too few of a class to train on.
-        """
-        if not 0 < test_fraction < 1:
-            raise DataError(f"test_fraction is {test_fraction}, must lie between 0 and 1")
-        rng = np.random.default_rng(seed)
-        held = np.zeros(len(self), dtype=bool)
-        for c, count in enumerate(self.counts):
-            rows = np.flatnonzero(self.labels == c)
-            held[rng.permutation(rows)[: round(test_fraction * int(count))]] = True
-        if not held.any():
-            raise DataError(f"test_fraction {test_fraction} of {len(self)} samples leaves none to test on")
-        train, test = (replace(self, features=self.features[m], labels=self.labels[m]) for m in (~held, held))
-        check_classes(train.labels, self.class_names, f"training part of a split with test_fraction {test_fraction}")
-        old = self.preprocessing
-        kept = old.dimension - old.lift
-        fitted = Preprocessing.fit(train.features, kept, self.feature_names, old.one_unit, old.lift)
-        return train.with_preprocessing(fitted), test.with_preprocessing(fitted)
-
-
 def _column(names: Sequence[str], column: int) -> str:
     return repr(names[column]) if column < len(names) else str(column + 1)
 
@@ -264,13 +274,3 @@ def check_constant(features: Floats, names: Sequence[str], where: str) -> None:
     if flat.any():
         column = int(np.argmax(flat))
         raise DataError(f"{where} {_column(names, column)} is constant ({features[0, column]:g}); leave it out")
-
-
-def check_classes(labels: Ints, names: Sequence[str], where: str) -> None:
-    """Raise DataError, naming the class, unless there are 2 classes of 2 samples each."""
-    counts = np.bincount(labels, minlength=len(names))
-    if len(names) < 2:
-        raise DataError(f"{where} holds a single class ({names[0]!r}); at least 2 are needed")
-    c = int(np.argmin(counts))
-    if (least := int(counts[c])) < 2:
-        raise DataError(f"{where}: class {names[c]!r} has {least} sample{'s' * (least != 1)}; at least 2 are needed")

@@ -18,13 +18,12 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import DataError, InputError
 from hydrodl.common.parallel import raise_together
-from hydrodl.gaussian import Gaussian
-from hydrodl.kernel import deposit, diffuse
+from hydrodl.data.diffusion_kernel import deposit, diffuse
+from hydrodl.data.gaussian import Gaussian
+from hydrodl.data.preprocessing import Preprocessing
+from hydrodl.data.samples import Samples
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.quadrature import integrals, moment, point_text
-from hydrodl.samples import Preprocessing, Samples
-
-__all__ = ["Densities", "Gaussian", "densities", "densities_from_function", "mixture", "sample_mixture"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,18 +15,16 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import ArrayLike
 
-from hydrodl._bridge_cost import raw_map
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import DataError, InputError
 from hydrodl.common.parallel import attempt
-from hydrodl.data import read_points
-from hydrodl.densities import Densities, densities
+from hydrodl.data.class_densities import Densities, densities
+from hydrodl.data.preprocessing import Preprocessing, raw_map
+from hydrodl.data.samples import Samples
+from hydrodl.data.tables import read_points
 from hydrodl.losses import Density
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
-from hydrodl.samples import Preprocessing, Samples
-
-__all__ = ["Snapshots", "read_snapshots", "snapshot_layers", "snapshot_losses", "snapshots"]
 
 POPULATION = "0"  # the name of the one class
 
@@ -96,7 +94,7 @@ class Snapshots:
         return Snapshots(self.times[kept], tuple(self.features[j] for j in kept), self.preprocessing)
 
     def densities(self, domain: Domain, bandwidth: float = 0.2) -> list[Densities]:
-        """The kernel density of every set, see :func:`~hydrodl.densities.densities`; collective."""
+        """The kernel density of every set, see :func:`~hydrodl.data.class_densities.densities`; collective."""
         return [densities(self.samples(k), domain, bandwidth) for k in range(len(self))]
 
 
@@ -145,7 +143,7 @@ def read_snapshots(
         comm: the ranks that call.
 
     Raises:
-        DataError: see :func:`snapshots` and :func:`~hydrodl.data.read_points`.
+        DataError: see :func:`snapshots` and :func:`~hydrodl.data.tables.read_points`.
     """
     times = sorted(sources)
     if not times:

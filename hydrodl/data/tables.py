@@ -1,16 +1,11 @@
-"""Where samples come from: built-in data sets and CSV tables.
-
-Whatever is read or drawn is read or drawn on one rank and broadcast, errors included, so every rank holds the same.
-"""
+"""Tables: CSV files of features and labels."""
 
 from __future__ import annotations
 
 import csv
 import math
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from mpi4py import MPI
@@ -18,62 +13,11 @@ from mpi4py import MPI
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import DataError
 from hydrodl.common.parallel import on_root
-from hydrodl.samples import Preprocessing, Samples, check_classes, check_constant
-from hydrodl.synthetic import GENERATORS, check_generated
+from hydrodl.data.preprocessing import Preprocessing, check_constant
+from hydrodl.data.samples import Samples, check_classes
 
 # A table as read: column names, rows of cells, and the line of the file each row ends on.
 Table = tuple[list[str], list[list[str]], list[int]]
-
-
-class Dataset(NamedTuple):
-    """One line of ``hydrodl datasets``."""
-
-    description: str
-    source: str
-    sizes: str
-    features: int
-    classes: int
-    one_unit: bool = False  # all features in the same unit: kept in proportion unless the caller says otherwise
-
-
-_ANY = "any n (default 400)"
-
-
-DATASETS: dict[str, Dataset] = {
-    "two_moons": Dataset("two interleaving half circles", "generated (scikit-learn)", _ANY, 2, 2),
-    "circles": Dataset("a circle inside another", "generated (scikit-learn)", _ANY, 2, 2),
-    "two_spirals": Dataset("two interleaving spirals of 1.5 turns", "generated", _ANY, 2, 2),
-    "gaussians": Dataset("three round clusters", "generated", _ANY, 2, 3),
-    "checkerboard": Dataset("the squares of a 4 x 4 board", "generated", _ANY, 2, 2),
-    "iris": Dataset("three species of iris flowers", "scikit-learn (Fisher 1936)", "150", 4, 3, True),
-    "wine": Dataset("chemistry of wines of three cultivars", "scikit-learn (UCI)", "178", 13, 3),
-    "breast_cancer": Dataset("cell nuclei, malignant or benign", "scikit-learn (UCI)", "569", 30, 2),
-    "digits": Dataset("8 x 8 images of handwritten digits", "scikit-learn (UCI)", "1797", 64, 10, True),
-}
-
-
-def load_dataset(
-    name: str, *, n: int = 400, noise: float | None = None, seed: int = 0, dimensions: int | None = None,
-    one_unit: bool | None = None, lift: int = 0, comm: MPI.Comm = MPI.COMM_WORLD,
-) -> Samples:  # fmt: skip
-    """A built-in data set, see ``DATASETS``; collective, every rank gets the same.
-
-    Args:
-        name: the data set.
-        n, seed: generated sets: number of samples in all classes together and the seed of the generator.
-        noise: generated sets: standard deviation of what blurs the shape; None is the set's own default.
-        dimensions: 1, 2 or 3, reached by principal components, or by lifting where the features are fewer; None: up
-            to 3 features stay, more become 2.
-        one_unit: keep the features in proportion instead of standardising each; None: as ``DATASETS`` says (iris,
-            all lengths, and digits, all grey levels).
-        lift: coordinates added to these, in which all samples are 0; the mesh dimension, at most 3, is the sum.
-        comm: the ranks that call.
-
-    Raises:
-        DataError: unknown name, n too small, noise or seed negative, noise for a table, dimensions or lift out of
-            range.
-    """
-    return on_root(comm, lambda: _load(name, n, noise, seed, dimensions, one_unit, lift))
 
 
 def read_csv(
@@ -105,33 +49,6 @@ def read_points(path: str | Path, feature_names: Sequence[str], *, comm: MPI.Com
             columns that exist are listed), a cell that is empty, not a number or not finite (row and column named).
     """
     return on_root(comm, lambda: _numbers(Path(path), *_read_table(Path(path)), list(feature_names)))
-
-
-def _load(
-    name: str, n: int, noise: float | None, seed: int, dimensions: int | None, one_unit: bool | None, lift: int
-) -> Samples:  # fmt: skip
-    if name not in DATASETS:
-        near = get_close_matches(str(name), DATASETS, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise DataError(f"unknown dataset {name!r}; {hint}allowed are {', '.join(DATASETS)}")
-    together = DATASETS[name].one_unit if one_unit is None else one_unit
-    if name in GENERATORS:
-        make, default = GENERATORS[name]
-        classes = DATASETS[name].classes
-        check_generated(name, n, 2 * classes, default if noise is None else noise, seed)
-        features, labels = make(int(n), float(default if noise is None else noise), int(seed))
-        class_names = tuple(str(c) for c in range(classes))
-        return fitted_samples(features, labels, class_names, ("x1", "x2"), dimensions, together, lift)
-    if noise is not None:
-        raise DataError(f"noise does not apply to {name}, a table; generated sets are {', '.join(GENERATORS)}")
-    from sklearn import datasets
-
-    table = getattr(datasets, f"load_{name}")()
-    names = tuple(str(c) for c in table.target_names)
-    columns = tuple(str(f) for f in table.feature_names)
-    return fitted_samples(
-        np.asarray(table.data, dtype=float), np.asarray(table.target), names, columns, dimensions, together, lift
-    )
 
 
 def fitted_samples(

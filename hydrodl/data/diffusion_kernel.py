@@ -10,10 +10,10 @@ from petsc4py import PETSc
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import DataError, SolverError
+from hydrodl.data.samples import Samples
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.point_location import locate
 from hydrodl.mesh.quadrature import moment, point_text
-from hydrodl.samples import Samples
 
 # Above this many nodes in d = 3 the fill of a factorisation costs more than conjugate gradients do.
 _DIRECT_NODES = 10_000

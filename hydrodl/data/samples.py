@@ -1,0 +1,100 @@
+"""Samples and the preprocessing that maps raw features to mesh coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from hydrodl.common.arrays import Floats, Ints
+from hydrodl.common.errors import DataError
+from hydrodl.data.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Labelled samples.
+
+    Attributes:
+        features: raw features, shape (n, p).
+        labels: class indices 0 .. C-1, shape (n,).
+        class_names: C names.
+        feature_names: p names.
+        preprocessing: the map from features to mesh coordinates.
+
+    Raises:
+        DataError: arrays of shapes that do not belong together, or labels outside 0 .. C-1.
+    """
+
+    features: Floats
+    labels: Ints
+    class_names: tuple[str, ...]
+    feature_names: tuple[str, ...]
+    preprocessing: Preprocessing
+
+    def __post_init__(self) -> None:
+        shape = np.shape(self.features)
+        if len(shape) != 2 or np.shape(self.labels) != shape[:1] or len(self.feature_names) != shape[1]:
+            raise DataError(
+                f"samples: features {shape}, labels {np.shape(self.labels)} and {len(self.feature_names)} feature "
+                "names do not belong together; needed are (n, p), (n,) and p"
+            )
+        labels = np.asarray(self.labels)
+        if len(labels) and (labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(self.class_names)):
+            raise DataError(f"samples: labels must be whole numbers from 0 to {len(self.class_names) - 1}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def classes(self) -> int:
+        """Number C of classes."""
+        return len(self.class_names)
+
+    @cached_property
+    def points(self) -> Floats:
+        """Mesh coordinates of the samples, shape (n, d)."""
+        return self.preprocessing.apply(self.features)
+
+    @property
+    def counts(self) -> Ints:
+        """Samples of each class, shape (C,)."""
+        return np.bincount(self.labels, minlength=self.classes)
+
+    def with_preprocessing(self, preprocessing: Preprocessing) -> Samples:
+        """The same samples, seen through the preprocessing of others (those a network was trained on)."""
+        return replace(self, preprocessing=preprocessing)
+
+    def split(self, test_fraction: float, seed: int = 0) -> tuple[Samples, Samples]:
+        """(train, test), the same fraction of every class in both; both see the preprocessing fitted to train.
+
+        Raises:
+            DataError: test_fraction not strictly between 0 and 1, no test sample, or too few of a class to train on.
+        """
+        if not 0 < test_fraction < 1:
+            raise DataError(f"test_fraction is {test_fraction}, must lie between 0 and 1")
+        rng = np.random.default_rng(seed)
+        held = np.zeros(len(self), dtype=bool)
+        for c, count in enumerate(self.counts):
+            rows = np.flatnonzero(self.labels == c)
+            held[rng.permutation(rows)[: round(test_fraction * int(count))]] = True
+        if not held.any():
+            raise DataError(f"test_fraction {test_fraction} of {len(self)} samples leaves none to test on")
+        train, test = (replace(self, features=self.features[m], labels=self.labels[m]) for m in (~held, held))
+        check_classes(train.labels, self.class_names, f"training part of a split with test_fraction {test_fraction}")
+        old = self.preprocessing
+        kept = old.dimension - old.lift
+        fitted = Preprocessing.fit(train.features, kept, self.feature_names, old.one_unit, old.lift)
+        return train.with_preprocessing(fitted), test.with_preprocessing(fitted)
+
+
+def check_classes(labels: Ints, names: Sequence[str], where: str) -> None:
+    """Raise DataError, naming the class, unless there are 2 classes of 2 samples each."""
+    counts = np.bincount(labels, minlength=len(names))
+    if len(names) < 2:
+        raise DataError(f"{where} holds a single class ({names[0]!r}); at least 2 are needed")
+    c = int(np.argmin(counts))
+    if (least := int(counts[c])) < 2:
+        raise DataError(f"{where}: class {names[c]!r} has {least} sample{'s' * (least != 1)}; at least 2 are needed")
