@@ -16,7 +16,7 @@ import numpy as np
 import hydrodl as hd
 from hydrodl.analysis._residuals import ModifiedResiduals
 from hydrodl.analysis.modified import layer_residuals, modified_energy, space_residuals
-from hydrodl.flow import Flow
+from hydrodl.physics.flow import Flow
 
 OPTIONS = {"tao_gatol": 1e-13, "tao_max_it": 30}
 SCHEMES = ("midpoint", "euler-box")

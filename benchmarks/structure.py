@@ -19,7 +19,7 @@ from hydrodl.analysis.conservation import conservation
 from hydrodl.analysis.euler_poincare import euler_poincare
 from hydrodl.analysis.multisymplectic import patch_sum, random_data, random_patches, two_form
 from hydrodl.analysis.spacetime import SpaceTime
-from hydrodl.flow import Flow
+from hydrodl.physics.flow import Flow
 
 MEANS = np.array([[-0.4, 0.3], [0.4, 0.0]])
 TARGETS = np.array([[0.1, 0.5], [-0.2, -0.3]])

@@ -26,8 +26,8 @@ import numpy as np
 
 import hydrodl as hd
 from hydrodl.analysis.stability import accelerations, lipschitz
-from hydrodl.flow import Flow
 from hydrodl.mesh.gathering import gather, gather_nodes, lexicographic
+from hydrodl.physics.flow import Flow
 
 # isort: split
 from matplotlib import rc_context

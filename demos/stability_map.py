@@ -29,7 +29,7 @@ from hydrodl.analysis.stability import (
     layer_invertibility,
     maximum_principle,
 )
-from hydrodl.flow import Flow
+from hydrodl.physics.flow import Flow
 
 # isort: split
 from dolfinx import fem

@@ -22,7 +22,7 @@ import numpy as np
 
 import hydrodl as hd
 from hydrodl.export import write_vtk
-from hydrodl.neurons import Neurons
+from hydrodl.physics.neurons import Neurons
 from hydrodl.plot import plot_all
 
 # isort: split

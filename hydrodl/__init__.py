@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hydrodl.adapt import adapt, transfer
 from hydrodl.bridge import Bridge, bridge
 from hydrodl.calibration import Calibration, calibration
-from hydrodl.controls import Controls
+from hydrodl.physics.solution import Controls
 from hydrodl.data.datasets import DATASETS, load_dataset
 from hydrodl.data.tables import read_csv
 from hydrodl.data.class_densities import Densities, densities, densities_from_function, mixture, sample_mixture
@@ -20,14 +20,15 @@ from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers, layers
 from hydrodl.common.errors import DataError, InputError, MeshError, SolverError
 from hydrodl.evolve import evolve
-from hydrodl.flow import Flow
-from hydrodl.lagrangian import Entropy, Focusing, Lagrangian, Power
-from hydrodl.losses import Classification, Density, Position
+from hydrodl.physics.flow import Flow
+from hydrodl.physics.internal_energy import Entropy, Focusing, Power
+from hydrodl.physics.lagrangian import Lagrangian
+from hydrodl.physics.losses import Classification, Density, Position
 from hydrodl.data.density_sampling import sample_density
 from hydrodl.holdout import HeldOut, leave_one_out
 from hydrodl.inverse import inverse_push
 from hydrodl.network import Network
-from hydrodl.neurons import Neurons
+from hydrodl.physics.neurons import Neurons
 from hydrodl.onnxfile import exact_form, write_onnx
 from hydrodl.placement import adapted_layers
 from hydrodl.posterior import Posterior, posterior
@@ -35,13 +36,13 @@ from hydrodl.chain import sample_chain
 from hydrodl.sampling import sample_paths
 from hydrodl.data.snapshot_sets import Snapshots, read_snapshots, snapshots
 from hydrodl.wasserstein import wasserstein
-from hydrodl.problem import Problem
-from hydrodl.readout import Readout
+from hydrodl.physics.problem import Problem
+from hydrodl.physics.readout import Readout
 from hydrodl.recommend import recommend
 from hydrodl.reduced import ReducedFunctional
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.samples import Samples
-from hydrodl.solution import Solution
+from hydrodl.physics.solution import Solution
 from hydrodl.train import train
 from hydrodl.verification import hessian_symmetry, taylor_orders
 

@@ -7,10 +7,10 @@ import ufl
 from dolfinx import fem
 
 from hydrodl.common.arrays import Floats
-from hydrodl.flow import Flow
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.quadrature import integrals, moment
-from hydrodl.solution import Solution
+from hydrodl.physics.flow import Flow
+from hydrodl.physics.solution import Solution
 
 
 def kinetic_cost(solution: Solution, metric: Floats) -> float:

@@ -11,7 +11,6 @@ from mpi4py import MPI
 from hydrodl import _data_sections as data_sections
 from hydrodl import _sections as sections
 from hydrodl import _snapshot_build as snapshot_build
-from hydrodl import lagrangian, losses
 from hydrodl._estimate import Sizes, check_memory
 from hydrodl._expression import Expression
 from hydrodl._snapshot_build import gaussians
@@ -26,9 +25,10 @@ from hydrodl.data.tables import read_csv
 from hydrodl.mesh.bounding_box import around, lifted_nodes
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers, layers
-from hydrodl.neurons import Neurons
-from hydrodl.problem import Problem
-from hydrodl.readout import Readout
+from hydrodl.physics import lagrangian, losses
+from hydrodl.physics.neurons import Neurons
+from hydrodl.physics.problem import Problem
+from hydrodl.physics.readout import Readout
 
 TEST_SEED = 1_000_003  # added to data.seed: test samples that no usual training seed repeats
 TAILS = 3.0  # standard deviations of a mixture that its box holds, before the margin

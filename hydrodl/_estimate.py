@@ -10,7 +10,7 @@ from mpi4py import MPI
 
 from hydrodl._machine import available_bytes, seconds_per_solve
 from hydrodl.common.errors import InputError
-from hydrodl.problem import Problem
+from hydrodl.physics.problem import Problem
 
 # Measured by benchmarks/memory.py, by dimension, for two classes of Q1 elements with the vertex rule. Bytes per node
 # whatever the layers (mesh, patterns, sums over corners); per layer and node; what every class beyond the second and

@@ -19,8 +19,8 @@ from hydrodl.data.bandwidth import choose_bandwidth
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.samples import Samples
 from hydrodl.network import Network
+from hydrodl.physics.solution import Solution
 from hydrodl.portable import PortableSolution
-from hydrodl.solution import Solution
 
 BANDWIDTH = 0.2
 """Width of the kernel, in standard deviations, where the samples are too few to choose one."""

@@ -9,9 +9,9 @@ import numpy as np
 from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_number
 from hydrodl.data.class_densities import Densities
-from hydrodl.losses import Density
 from hydrodl.mesh.quadrature import integrals, moment
-from hydrodl.solution import Solution
+from hydrodl.physics.losses import Density
+from hydrodl.physics.solution import Solution
 
 WEIGHT = 2.0  # of the KL divergence; that of l2 is this over the mean density of the target
 GROWTH = {"penalty": 10.0, "augmented": 3.0}  # of the weight: every round, or after a round that gained too little

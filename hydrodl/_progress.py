@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from hydrodl.controls import Controls
+from hydrodl.physics.solution import Controls
 
 SAVE_EVERY = 1.0  # minutes between checkpoints of a run that is under way
 _ROWS = 12  # Newton steps shown on a terminal

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from hydrodl.common.errors import InputError
-from hydrodl.controls import Controls
 from hydrodl.data.preprocessing import Preprocessing
-from hydrodl.problem import Problem
-from hydrodl.readout import Readout
+from hydrodl.physics.problem import Problem
+from hydrodl.physics.readout import Readout
+from hydrodl.physics.solution import Controls
 from hydrodl.storage import Checkpoint, load_checkpoint
 
 _DRAWN = ("width", "activation", "scale", "seed")  # what says which neurons the coefficients belong to

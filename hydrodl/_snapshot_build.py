@@ -17,7 +17,7 @@ from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.snapshot_sets import Snapshots, read_snapshots, snapshot_layers
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.quadrature import integrals, moment
-from hydrodl.solution import Solution
+from hydrodl.physics.solution import Solution
 from hydrodl.wasserstein import has_pot, wasserstein
 
 DRAWS = 1000  # points drawn from a density to measure its distance to a snapshot

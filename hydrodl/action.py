@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from hydrodl.blocks import Indices, Pattern
 from hydrodl.common.errors import SolverError
 from hydrodl.corners import Block, CornerForm, Corners
-from hydrodl.lagrangian import Lagrangian
 from hydrodl.mesh.domain import Domain
+from hydrodl.physics.lagrangian import Lagrangian
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -11,17 +11,16 @@ from mpi4py import MPI
 from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
-from hydrodl.controls import Controls
-from hydrodl.flow import Flow
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.mesh.interpolation import into
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.mesh.point_location import locate
+from hydrodl.physics.flow import Flow
+from hydrodl.physics.problem import Problem
+from hydrodl.physics.solution import Controls, Solution
 from hydrodl.placement import adapted_layers, sections
-from hydrodl.problem import Problem
 from hydrodl.refine import check_refinable, refined
-from hydrodl.solution import Solution
 from hydrodl.train import train
 
 

@@ -30,9 +30,9 @@ from hydrodl.analysis.multisymplectic import Multisymplecticity, multisymplectic
 from hydrodl.analysis.stability import training_bounds
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError, SolverError
-from hydrodl.flow import Flow
+from hydrodl.physics.flow import Flow
+from hydrodl.physics.solution import Solution
 from hydrodl.recommend import weigh
-from hydrodl.solution import Solution
 
 RESIDUALS = ("equation_residual", "modified_residual_2", "modified_residual_4")
 KEYS = (

@@ -30,11 +30,11 @@ from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import raw_metric
-from hydrodl.lagrangian import Lagrangian
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.optimiser import Monitor
-from hydrodl.problem import Problem
-from hydrodl.solution import Solution
+from hydrodl.physics.lagrangian import Lagrangian
+from hydrodl.physics.problem import Problem
+from hydrodl.physics.solution import Solution
 from hydrodl.train import train
 
 __all__ = ["Bridge", "bridge"]
@@ -145,7 +145,7 @@ def bridge(
         divergence: "kl" or "l2"; KL is the better one wherever the densities stay positive.
         weight: of the first round; default 2 for KL and 2 over the mean density of the target for l2. A larger one
             needs fewer rounds, but pulls so hard at the start that an unfitted scheme may lose its positivity.
-        floor: of the KL divergence, see :class:`~hydrodl.losses.Density`.
+        floor: of the KL divergence, see :class:`~hydrodl.physics.losses.Density`.
         max_rounds: limit of training problems.
         scheme: "euler-box" or "midpoint".
         initial: a velocity (N, d, owned), or a Bridge whose velocity and multipliers to go on from, on the same domain

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from hydrodl.losses import Classification
-from hydrodl.problem import Problem
-from hydrodl.solution import Solution
+from hydrodl.physics.losses import Classification
+from hydrodl.physics.problem import Problem
+from hydrodl.physics.solution import Solution
 
 STRONG = 4e3
 """Weight of the classification loss over the noise from which easier problems save time: 40 percent at 5e3, none at

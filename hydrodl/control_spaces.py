@@ -8,7 +8,7 @@ import numpy as np
 import scipy.linalg as sla
 from numpy.typing import NDArray
 
-from hydrodl.neurons import Neurons
+from hydrodl.physics.neurons import Neurons
 from hydrodl.reduced import ReducedFunctional
 from hydrodl.trained_readout import broadcast
 

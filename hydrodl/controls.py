@@ -7,36 +7,19 @@ problem asks for one. The coefficients and the readout are few and belong to ran
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import scipy.linalg as sla
-from numpy.typing import NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.control_spaces import FieldSpace, NeuronSpace, Space
-from hydrodl.losses import Classification
-from hydrodl.problem import Problem
-from hydrodl.readout import Readout
+from hydrodl.physics.losses import Classification
+from hydrodl.physics.problem import Problem
+from hydrodl.physics.solution import Controls
 from hydrodl.reduced import ReducedFunctional
 from hydrodl.trained_readout import TrainedReadout, broadcast
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, eq=False)
-class Controls:
-    """One point of the optimisation.
-
-    Attributes:
-        velocity: u, shape (N, d, owned).
-        coefficients: A of neurons, shape (N, d, J), the same on every rank; None for the field control.
-        readout: the trained readout; None if it is fixed.
-    """
-
-    velocity: Floats
-    coefficients: Floats | None = None
-    readout: Readout | None = None
 
 
 class ControlledFunctional:

@@ -23,16 +23,16 @@ from hydrodl.common.checks import (
 from hydrodl.data.class_densities import densities
 from hydrodl.data.preprocessing import preprocess
 from hydrodl.data.samples import Samples
-from hydrodl.lagrangian import Lagrangian
 from hydrodl.logistic import PENALTY, logistic_readout
-from hydrodl.losses import Classification
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers
 from hydrodl.mesh.uniform_grid import Grid, spread
-from hydrodl.neurons import Neurons
+from hydrodl.physics.lagrangian import Lagrangian
+from hydrodl.physics.losses import Classification
+from hydrodl.physics.neurons import Neurons
+from hydrodl.physics.problem import Problem
+from hydrodl.physics.solution import Solution
 from hydrodl.posterior import posterior
-from hydrodl.problem import Problem
-from hydrodl.solution import Solution
 from hydrodl.train import train
 
 Floats = NDArray[np.float64]

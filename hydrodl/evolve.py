@@ -12,7 +12,7 @@ compressible fluid (kinetic = 1, a concave internal energy, k nu below the sound
 equation (kinetic = 0, decay = 1, smoothness > 0): then m = u - alpha^2 Laplace u = rho grad phi is a one-form carried
 by u. In d = 1 every momentum m is the pair rho = m, phi = x, of either sign.
 
-Where it does not (``hydrodl.growth`` has the linear theory), some wave grows like exp(s t) whatever the layers, and
+Where it does not (``hydrodl.physics.wave_growth`` has the linear theory), some wave grows like exp(s t) whatever the layers, and
 :func:`evolve` refuses. The Euler box, explicit in phi, also needs layers shorter than about two cells over the sound
 speed.
 """
@@ -33,12 +33,12 @@ from petsc4py import PETSc
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import raise_together
 from hydrodl.common.petsc_options import OptionScope
-from hydrodl.flow import Flow
-from hydrodl.growth import fastest_growth
-from hydrodl.lagrangian import Lagrangian
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
-from hydrodl.problem import SCHEMES
+from hydrodl.physics.flow import Flow
+from hydrodl.physics.lagrangian import Lagrangian
+from hydrodl.physics.problem import SCHEMES
+from hydrodl.physics.wave_growth import fastest_growth
 
 Floats = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hydrodl.action import SlabAction
 from hydrodl.mesh.ghosts import Halo
-from hydrodl.problem import Problem
+from hydrodl.physics.problem import Problem
 from hydrodl.solvers import Mass, OperatorFamily, solver_defaults
 
 Floats = NDArray[np.float64]

@@ -14,9 +14,9 @@ from hydrodl.common.checks import whole_number
 from hydrodl.common.errors import InputError
 from hydrodl.data.density_sampling import sample_density
 from hydrodl.data.snapshot_sets import Snapshots, snapshot_layers
-from hydrodl.lagrangian import Lagrangian
 from hydrodl.mesh.domain import Domain
 from hydrodl.network import Network
+from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.sampling import sample_paths
 from hydrodl.wasserstein import displacement, pot, wasserstein
 

@@ -21,7 +21,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.mesh.interpolation import checked_points, field_gradients, into
 from hydrodl.network import Network
-from hydrodl.neurons import HiddenLayers
+from hydrodl.physics.neurons import neuron_gradients
 
 Flags = NDArray[np.bool_]
 
@@ -204,10 +204,3 @@ class NetworkMaps:
         if hidden is None or outputs is None:
             return field_gradients(self._domain, self._network._velocity[k], points)
         return neuron_gradients(hidden, outputs[k], k, points)
-
-
-def neuron_gradients(hidden: HiddenLayers, outputs: Floats, k: int, points: Floats) -> Floats:
-    """d/dx of A sigma(W_k x + b_k) with A = outputs (d, J) at points (n, d), shape (n, d, d)."""
-    values = hidden.values(k, points)
-    slopes = 1 - values**2 if hidden.activation == "tanh" else (values > 0).astype(float)
-    return np.einsum("ij,nj,jl->nil", outputs, slopes, hidden.weights[k], optimize=True)

@@ -8,7 +8,7 @@ from mpi4py import MPI
 from hydrodl.common.errors import DataError
 from hydrodl.common.parallel import on_root
 from hydrodl.data.samples import Samples
-from hydrodl.readout import Readout
+from hydrodl.physics.readout import Readout
 
 PENALTY = 1.0
 """Strength of the ridge |W|^2 / 2 against the sum of the samples' cross-entropies."""

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from hydrodl.action import SlabAction
 from hydrodl.blocks import BlockOperator
-from hydrodl.losses import Loss
 from hydrodl.mesh.ghosts import Halo
+from hydrodl.physics.losses import Loss
 
 Floats = NDArray[np.float64]
 

@@ -6,12 +6,9 @@ from typing import Any
 
 import numpy as np
 from mpi4py import MPI
-from numpy.typing import NDArray
 
-from hydrodl.mesh.domain import Domain
+from hydrodl.physics.flow import peclet
 from hydrodl.sweeps import Sweeps
-
-Floats = NDArray[np.float64]
 
 
 def measures(sweeps: Sweeps) -> dict[str, Any]:
@@ -36,12 +33,3 @@ def measures(sweeps: Sweeps) -> dict[str, Any]:
         "peclet": number,
         "warnings": tuple(notes),
     }
-
-
-def peclet(domain: Domain, velocity: Floats, noise: float) -> float:
-    """Largest cell Peclet number |u| h / (2 nu); velocity (N, d, local nodes)."""
-    speed = np.sqrt((velocity**2).sum(axis=1)).max(axis=0)
-    cells = domain.V.dofmap.list[: domain.mesh.topology.index_map(domain.mesh.topology.dim).size_local]
-    h = domain.edge_length.x.array[: len(cells)]
-    largest = float((speed[cells].max(axis=1) * h).max()) if len(cells) else 0.0
-    return domain.comm.allreduce(largest, MPI.MAX) / (2 * noise)

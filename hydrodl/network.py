@@ -15,8 +15,8 @@ from hydrodl.data.samples import Samples
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import checked_points, interpolate, into
-from hydrodl.readout import Readout
-from hydrodl.solution import Solution
+from hydrodl.physics.readout import Readout
+from hydrodl.physics.solution import Solution
 
 
 class Network:

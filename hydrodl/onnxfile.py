@@ -27,7 +27,7 @@ from hydrodl.common.parallel import attempt
 from hydrodl.data.preprocessing import input_map
 from hydrodl.mesh.gathering import Slabs, write_on_root
 from hydrodl.network import Network
-from hydrodl.readout import Readout
+from hydrodl.physics.readout import Readout
 from hydrodl.relu import relu_form
 from hydrodl.residual import ResidualNetwork, neuron_form
 from hydrodl.table import TableNetwork, table_form

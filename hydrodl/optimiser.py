@@ -14,7 +14,7 @@ from hydrodl.common.errors import SolverError
 from hydrodl.common.petsc_options import OptionScope
 from hydrodl.controls import ControlledFunctional
 from hydrodl.measures import measures
-from hydrodl.solution import Solution
+from hydrodl.physics.solution import Solution
 from hydrodl.solvers import EXACT
 
 Floats = NDArray[np.float64]

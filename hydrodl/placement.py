@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from hydrodl.analysis.stability import accelerations, layer_lipschitz, lipschitz
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
-from hydrodl.flow import Flow
 from hydrodl.mesh.layer_partition import Layers
-from hydrodl.solution import Solution
+from hydrodl.physics.flow import Flow
+from hydrodl.physics.solution import Solution
 
 Floats = NDArray[np.float64]
 

@@ -28,7 +28,7 @@ from hydrodl.mesh.gathering import gather
 if TYPE_CHECKING:
     from hydrodl.data.samples import Samples
     from hydrodl.network import Network
-    from hydrodl.solution import Solution
+    from hydrodl.physics.solution import Solution
 
 __all__ = [
     "animate",

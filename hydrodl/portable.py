@@ -15,18 +15,17 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
-from hydrodl.controls import Controls
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import Preprocessing
-from hydrodl.inverse import invert, neuron_gradients
-from hydrodl.losses import Density
+from hydrodl.inverse import invert
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.interpolation import checked_points
 from hydrodl.mesh.uniform_grid import Grid, OnGrid, spread
 from hydrodl.network import Network
-from hydrodl.neurons import HiddenLayers
-from hydrodl.problem import Problem
-from hydrodl.solution import Solution
+from hydrodl.physics.losses import Density
+from hydrodl.physics.neurons import HiddenLayers, neuron_gradients
+from hydrodl.physics.problem import Problem
+from hydrodl.physics.solution import Controls, Solution
 from hydrodl.train import train
 
 Floats = NDArray[np.float64]

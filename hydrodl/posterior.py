@@ -24,7 +24,7 @@ from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import checked_points, interpolate, into
 from hydrodl.network import Network
-from hydrodl.solution import Solution
+from hydrodl.physics.solution import Solution
 
 Floats = NDArray[np.float64]
 

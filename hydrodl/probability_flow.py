@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.errors import InputError
-from hydrodl.flow import Flow
 from hydrodl.inverse import report, solve_layer
 from hydrodl.mesh.interpolation import checked_points
 from hydrodl.mesh.uniform_grid import Grid, OnGrid, spread
-from hydrodl.solution import Solution
+from hydrodl.physics.flow import Flow
+from hydrodl.physics.solution import Solution
 
 Floats = NDArray[np.float64]
 

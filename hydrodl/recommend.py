@@ -10,8 +10,8 @@ from hydrodl.analysis.bounds import Bound
 from hydrodl.analysis.hyperbolic import marching_bounds
 from hydrodl.analysis.spectrum import Quadratic
 from hydrodl.analysis.stability import cell_peclet, maximum_principle, training_bounds
-from hydrodl.flow import Flow
-from hydrodl.solution import Solution
+from hydrodl.physics.flow import Flow
+from hydrodl.physics.solution import Solution
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from hydrodl.common.errors import SolverError
 from hydrodl.common.petsc_options import subset
 from hydrodl.layered import LayeredFamily, operator_family
-from hydrodl.losses import Loss
-from hydrodl.problem import Problem
+from hydrodl.physics.losses import Loss
+from hydrodl.physics.problem import Problem
 from hydrodl.solvers import EXACT, OperatorFamily
 from hydrodl.sweeps import Sweeps
 from hydrodl.tangent import Tangent

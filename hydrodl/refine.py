@@ -23,10 +23,10 @@ from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.flow import Flow
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.quadrature import moment
-from hydrodl.solution import Solution
+from hydrodl.physics.flow import Flow
+from hydrodl.physics.solution import Solution
 
 _BOXES = (dmesh.CellType.quadrilateral, dmesh.CellType.hexahedron)
 

@@ -18,7 +18,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.interpolation import checked_points, fills_box
 from hydrodl.network import Network
-from hydrodl.neurons import ACTIVATIONS
+from hydrodl.physics.neurons import ACTIVATIONS
 
 _BLOCK = 2**20  # hidden values at a time: a wide network of many points would otherwise fill the memory
 

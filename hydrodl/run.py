@@ -26,7 +26,6 @@ from hydrodl._sections import Config
 from hydrodl._snapshot_build import report as snapshot_report
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt, partial, replacing
-from hydrodl.controls import Controls
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.tables import read_points
@@ -34,10 +33,10 @@ from hydrodl.export import write_vtk
 from hydrodl.mesh.bounding_box import lifted_nodes
 from hydrodl.mesh.domain import Domain
 from hydrodl.network import Network
+from hydrodl.physics.problem import Problem
+from hydrodl.physics.solution import Controls, Solution
 from hydrodl.plot import plot_all
 from hydrodl.posterior import posterior_proba
-from hydrodl.problem import Problem
-from hydrodl.solution import Solution
 from hydrodl.storage import load_checkpoint, save_checkpoint
 from hydrodl.train import DEFAULTS, train
 

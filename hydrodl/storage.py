@@ -29,7 +29,7 @@ from hydrodl.mesh.gathering import Slabs, gather, write_on_root
 from hydrodl.mesh.layer_partition import Layers
 
 if TYPE_CHECKING:
-    from hydrodl.solution import Solution
+    from hydrodl.physics.solution import Solution
 
 __all__ = [
     "Checkpoint", "gather", "load_checkpoint", "save_checkpoint", "save_solution", "write_npz", "write_vtk",

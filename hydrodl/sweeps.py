@@ -25,7 +25,7 @@ from hydrodl.generator import Generator
 from hydrodl.layered import operator_family
 from hydrodl.lossforms import CompiledLoss
 from hydrodl.march import march
-from hydrodl.problem import Problem
+from hydrodl.physics.problem import Problem
 
 Floats = NDArray[np.float64]
 

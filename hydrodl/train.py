@@ -13,11 +13,11 @@ from petsc4py import PETSc
 
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.continuation import easier, joined
-from hydrodl.controls import ControlledFunctional, Controls
+from hydrodl.controls import ControlledFunctional
 from hydrodl.optimiser import Monitor, Optimiser
-from hydrodl.problem import Problem
+from hydrodl.physics.problem import Problem
+from hydrodl.physics.solution import Controls, Solution
 from hydrodl.reduced import ReducedFunctional
-from hydrodl.solution import Solution
 
 Floats = NDArray[np.float64]
 

@@ -15,9 +15,9 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from hydrodl.losses import Classification
 from hydrodl.mesh.domain import Domain
-from hydrodl.readout import Readout
+from hydrodl.physics.losses import Classification
+from hydrodl.physics.readout import Readout
 from hydrodl.solvers import Mass
 
 Floats = NDArray[np.float64]

@@ -23,10 +23,10 @@ from hydrodl.common.errors import InputError
 from hydrodl.data.class_densities import Densities, densities
 from hydrodl.data.preprocessing import features_of, preprocess
 from hydrodl.data.samples import Samples
-from hydrodl.lagrangian import Lagrangian
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers
 from hydrodl.mesh.uniform_grid import Grid
+from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.probability_flow import ProbabilityFlow
 
 Floats = NDArray[np.float64]

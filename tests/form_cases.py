@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import hydrodl as hd
-from hydrodl.neurons import Neurons
+from hydrodl.physics.neurons import Neurons
 
 # name -> (data set and its choices, nodes, layers, choices of the problem)
 TRAINED: dict[str, tuple[dict[str, Any], Any, int, dict[str, Any]]] = {

@@ -24,7 +24,7 @@ from hydrodl._analysis_limits import central_slabs, factor_bytes
 from hydrodl._analysis_page import page
 from hydrodl.analysis.conservation import conservation
 from hydrodl.analysis.stability import cell_peclet, depth_convergence, layer_invertibility
-from hydrodl.flow import Flow
+from hydrodl.physics.flow import Flow
 
 MIXTURE = """
 [data]

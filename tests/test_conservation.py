@@ -14,7 +14,7 @@ import hydrodl as hd
 from hydrodl.analysis.circulation import circulation, push
 from hydrodl.analysis.conservation import conservation, drift, energies, energy_sources, losses_inside
 from hydrodl.analysis.euler_poincare import euler_poincare
-from hydrodl.flow import Flow
+from hydrodl.physics.flow import Flow
 
 pytestmark = pytest.mark.filterwarnings("ignore:densities are negative:RuntimeWarning")
 

@@ -11,8 +11,9 @@ import pytest
 from scipy.optimize import approx_fprime
 
 import hydrodl as hd
-from hydrodl.controls import ControlledFunctional, Controls
-from hydrodl.neurons import Neurons
+from hydrodl.controls import ControlledFunctional
+from hydrodl.physics.neurons import Neurons
+from hydrodl.physics.solution import Controls
 from hydrodl.trained_readout import TrainedReadout
 from hydrodl.verification import hessian_symmetry, taylor_orders
 

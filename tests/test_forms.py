@@ -19,8 +19,8 @@ from scipy.special import softmax
 from hydrodl import residual
 from hydrodl.export import write_npz
 from hydrodl.mesh.gathering import lexicographic, whole
-from hydrodl.neurons import Neurons
 from hydrodl.onnxfile import exact_form
+from hydrodl.physics.neurons import Neurons
 from hydrodl.relu import rectify, relu_form
 from hydrodl.residual import ResidualNetwork, neuron_form
 from hydrodl.table import TableNetwork, table_form

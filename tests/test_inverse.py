@@ -13,7 +13,7 @@ import hydrodl as hd
 from hydrodl.inverse import NetworkMaps, inverse_push, solve_layer
 from hydrodl.mesh.interpolation import interpolate
 from hydrodl.mesh.uniform_grid import Grid, spread
-from hydrodl.neurons import Neurons
+from hydrodl.physics.neurons import Neurons
 from hydrodl.portable import PortableNetwork
 
 MESHES = Path(__file__).parents[1] / "meshes"

@@ -22,7 +22,7 @@ from hydrodl.analysis.multisymplectic import (
 )
 from hydrodl.analysis.spacetime import SpaceTime, Tangent, window
 from hydrodl.evolve import evolve
-from hydrodl.flow import Flow
+from hydrodl.physics.flow import Flow
 
 pytestmark = pytest.mark.filterwarnings("ignore:densities are negative:RuntimeWarning")
 

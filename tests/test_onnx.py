@@ -18,8 +18,8 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from hydrodl import cli, onnxfile
-from hydrodl.neurons import Neurons
 from hydrodl.onnxfile import write_onnx
+from hydrodl.physics.neurons import Neurons
 from tests.cli_runs import MOONS
 from tests.form_cases import TRAINED, everywhere, random_neurons, trained, untrained, wild
 

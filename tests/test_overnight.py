@@ -20,9 +20,9 @@ import pytest
 from mpi4py import MPI
 
 from hydrodl import _progress, cli, run
-from hydrodl.controls import Controls
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers
+from hydrodl.physics.solution import Controls
 from hydrodl.storage import load_checkpoint, save_checkpoint
 from tests.cli_runs import GAUSSIANS, WITHOUT_FIGURES
 

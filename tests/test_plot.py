@@ -23,16 +23,16 @@ from hydrodl.common.errors import InputError
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.samples import Samples
-from hydrodl.lagrangian import Lagrangian
-from hydrodl.losses import Classification
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather_nodes
 from hydrodl.mesh.layer_partition import layers
 from hydrodl.network import Network
+from hydrodl.physics.lagrangian import Lagrangian
+from hydrodl.physics.losses import Classification
+from hydrodl.physics.problem import Problem
+from hydrodl.physics.readout import Readout
+from hydrodl.physics.solution import Solution
 from hydrodl.plot import plot_all, plot_convergence, plot_densities, plot_velocity
-from hydrodl.problem import Problem
-from hydrodl.readout import Readout
-from hydrodl.solution import Solution
 
 BLUE, ORANGE = (np.array(to_rgb(name)) for name in COLOURS[:2])
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hydrodl as hd
-from hydrodl.measures import measures, peclet
+from hydrodl.measures import measures
+from hydrodl.physics.flow import peclet
 from hydrodl.sweeps import Sweeps
 
 NODES = {1: 21, 2: 9, 3: 5}

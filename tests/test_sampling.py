@@ -16,7 +16,7 @@ from scipy import stats
 import hydrodl as hd
 from hydrodl.chain import sample_chain
 from hydrodl.data.density_sampling import sample_density
-from hydrodl.neurons import Neurons
+from hydrodl.physics.neurons import Neurons
 from hydrodl.posterior import posterior, sweep_back
 from hydrodl.sampling import sample_ends, sample_paths
 from tests.networks import network, rough, waves

@@ -14,7 +14,7 @@ from hydrodl.action import SlabAction
 from hydrodl.analysis import series
 from hydrodl.analysis._stack import SlabStack
 from hydrodl.analysis.series import COUPLING, DIFFUSION, ETA, SMOOTHING, TRANSPORT, XI, H
-from hydrodl.flow import Flow
+from hydrodl.physics.flow import Flow
 
 NOISE, DECAY, SMOOTHNESS, KINETIC = 0.3, 0.2, 0.4, 0.7
 FORWARD, BACKWARD = series.layer_difference(1.0)

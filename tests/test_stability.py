@@ -17,9 +17,9 @@ from mpi4py import MPI
 import hydrodl as hd
 from hydrodl.action import SlabAction
 from hydrodl.analysis import bounds, hyperbolic, modes, stability
-from hydrodl.analysis.energy import energy_derivative
 from hydrodl.analysis.gradients import Elements
-from hydrodl.flow import Flow
+from hydrodl.physics.energy_derivative import energy_derivative
+from hydrodl.physics.flow import Flow
 from hydrodl.recommend import recommend, weigh
 from hydrodl.sweeps import Sweeps
 

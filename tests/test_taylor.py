@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.lagrangian import InternalEnergy
-from hydrodl.losses import Loss
+from hydrodl.physics.internal_energy import InternalEnergy
+from hydrodl.physics.losses import Loss
 from hydrodl.verification import TaylorOrders, hessian_symmetry, taylor_orders
 
 TIMES = [0.0, 0.15, 0.5, 0.8]  # non-uniform layers

@@ -16,7 +16,7 @@ from hydrodl.action import SlabAction
 from hydrodl.analysis import series
 from hydrodl.analysis.slab import SlabDensity
 from hydrodl.common.errors import InputError
-from hydrodl.flow import Flow
+from hydrodl.physics.flow import Flow
 from hydrodl.solvers import Mass
 
 Floats = NDArray[np.float64]

@@ -27,13 +27,13 @@ from numpy.typing import NDArray
 from scipy.integrate import cumulative_trapezoid
 
 from hydrodl.analysis.bounds import Bound
-from hydrodl.analysis.energy import energy_derivative
 from hydrodl.analysis.equilibrium import Equilibrium, State, on_grid
 from hydrodl.analysis.modes import fastest
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
-from hydrodl.flow import Flow
 from hydrodl.mesh.uniform_grid import GatheredGrid
+from hydrodl.physics.energy_derivative import energy_derivative
+from hydrodl.physics.flow import Flow
 
 Floats = NDArray[np.float64]
 SOURCE = "Holm, Marsden, Ratiu, Weinstein, Physics Reports 123 (1985); Arnold (1965)"

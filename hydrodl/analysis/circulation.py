@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.analysis.slab import Recovery
 from hydrodl.common.errors import InputError
-from hydrodl.flow import Flow
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import interpolate, into
 from hydrodl.mesh.point_location import locate
+from hydrodl.physics.flow import Flow
 
 Floats = NDArray[np.float64]
 

@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.analysis.circulation import circulation
 from hydrodl.analysis.slab import Recovery, SlabDensity, slab_states
-from hydrodl.flow import Flow
+from hydrodl.physics.flow import Flow
 
 Floats = NDArray[np.float64]
 

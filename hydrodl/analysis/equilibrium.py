@@ -9,12 +9,12 @@ from math import inf
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.analysis.energy import energy_derivative
 from hydrodl.common.errors import InputError
-from hydrodl.flow import Flow
-from hydrodl.lagrangian import Field, Lagrangian
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.uniform_grid import GatheredGrid
+from hydrodl.physics.energy_derivative import energy_derivative
+from hydrodl.physics.flow import Flow
+from hydrodl.physics.lagrangian import Field, Lagrangian
 
 Floats = NDArray[np.float64]
 

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from hydrodl.analysis.conservation import losses_inside
 from hydrodl.analysis.slab import Recovery
 from hydrodl.common.errors import InputError
-from hydrodl.flow import Flow
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
+from hydrodl.physics.flow import Flow
 
 Floats = NDArray[np.float64]
 

@@ -21,7 +21,7 @@ import sympy
 from numpy.typing import NDArray
 
 from hydrodl.common.errors import InputError
-from hydrodl.lagrangian import Lagrangian
+from hydrodl.physics.lagrangian import Lagrangian
 
 Floats = NDArray[np.float64]
 

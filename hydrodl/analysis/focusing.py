@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from hydrodl.analysis.modes import UniformState, modes
-from hydrodl.lagrangian import Lagrangian
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
+from hydrodl.physics.lagrangian import Lagrangian
 
 Floats = NDArray[np.float64]
 

@@ -16,10 +16,10 @@ from math import inf, pi, sqrt
 import numpy as np
 
 from hydrodl.analysis.bounds import Bound, at_least, at_most, cells_per_direction, largest, smallest, within
-from hydrodl.analysis.energy import energy_derivative
 from hydrodl.analysis.modes import UniformState, box_growth, fastest
-from hydrodl.flow import Flow
 from hydrodl.mesh.domain import Domain
+from hydrodl.physics.energy_derivative import energy_derivative
+from hydrodl.physics.flow import Flow
 
 SOURCE = "design of hydrodl, section 7; linearised box scheme"
 

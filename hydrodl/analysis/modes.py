@@ -24,9 +24,9 @@ from scipy.sparse.linalg import splu
 
 from hydrodl.analysis.bounds import cells_per_direction
 from hydrodl.common.errors import InputError
-from hydrodl.lagrangian import Lagrangian
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.laplacian_spectrum import largest_eigenvalue, smallest_eigenvalue
+from hydrodl.physics.lagrangian import Lagrangian
 
 Floats = NDArray[np.float64]
 

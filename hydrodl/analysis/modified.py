@@ -27,9 +27,9 @@ from hydrodl.analysis._residuals import ModifiedResiduals, ResidualSums
 from hydrodl.analysis._space import SpaceModel
 from hydrodl.analysis._stack import Derivatives, SlabStack, central, smooth_stretches
 from hydrodl.common.errors import InputError
-from hydrodl.flow import Flow
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.uniform_grid import GatheredGrid
+from hydrodl.physics.flow import Flow
 
 __all__ = [
     "ModifiedEnergy", "ModifiedResiduals", "ModifiedSystem", "layer_residuals", "modified_energy", "modified_system",

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 
 from hydrodl.analysis.spacetime import Patch, SpaceTime, Tangent, window
 from hydrodl.common.errors import InputError
-from hydrodl.flow import Flow
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
+from hydrodl.physics.flow import Flow
 
 Floats = NDArray[np.float64]
 

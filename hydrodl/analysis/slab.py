@@ -19,8 +19,8 @@ from dolfinx import fem
 from numpy.typing import NDArray
 
 from hydrodl.action import SlabAction
-from hydrodl.flow import Flow
 from hydrodl.mesh.ghosts import Halo
+from hydrodl.physics.flow import Flow
 from hydrodl.solvers import Mass
 
 Floats = NDArray[np.float64]

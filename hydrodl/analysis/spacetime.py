@@ -24,8 +24,8 @@ from petsc4py import PETSc
 from hydrodl.analysis.slab import SlabDensity, slab_states
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.petsc_options import OptionScope
-from hydrodl.flow import Flow
 from hydrodl.mesh.layer_partition import Layers
+from hydrodl.physics.flow import Flow
 
 Floats = NDArray[np.float64]
 Patch = NDArray[np.bool_]

@@ -22,9 +22,9 @@ from hydrodl.data.class_densities import Densities, densities
 from hydrodl.data.preprocessing import Preprocessing, raw_map
 from hydrodl.data.samples import Samples
 from hydrodl.data.tables import read_points
-from hydrodl.losses import Density
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
+from hydrodl.physics.losses import Density
 
 POPULATION = "0"  # the name of the one class
 

@@ -24,9 +24,9 @@ import pytest
 
 import hydrodl as hd
 from hydrodl.evolve import evolve
-from hydrodl.flow import Flow
-from hydrodl.growth import fastest_growth
 from hydrodl.mesh.quadrature import moment
+from hydrodl.physics.flow import Flow
+from hydrodl.physics.wave_growth import fastest_growth
 
 NOISE = 0.01
 SCHEMES = ["euler-box", "midpoint"]

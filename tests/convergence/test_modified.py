@@ -17,7 +17,7 @@ import pytest
 import hydrodl as hd
 from hydrodl.analysis._residuals import ModifiedResiduals
 from hydrodl.analysis.modified import layer_residuals, modified_energy, modified_system, space_residuals
-from hydrodl.flow import Flow
+from hydrodl.physics.flow import Flow
 from tests.parallel.launch import run_on_ranks
 
 SCHEMES = ("euler-box", "midpoint")

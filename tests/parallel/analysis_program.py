@@ -14,7 +14,7 @@ from hydrodl.analysis.conservation import conservation
 from hydrodl.analysis.euler_poincare import euler_poincare
 from hydrodl.analysis.multisymplectic import multisymplecticity, patch_sum, random_data, random_patches
 from hydrodl.analysis.spacetime import SpaceTime
-from hydrodl.flow import Flow
+from hydrodl.physics.flow import Flow
 
 
 def problem(d: int, scheme: str, nodes: int, **choices: Any) -> hd.Problem:

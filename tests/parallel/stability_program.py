@@ -16,7 +16,7 @@ from hydrodl.analysis.hyperbolic import compact_hyperbolic, discrete_hyperbolic,
 from hydrodl.analysis.modes import fastest, slowest
 from hydrodl.analysis.spectrum import spectrum
 from hydrodl.analysis.stability import accelerations, layer_determinants, layer_lipschitz, lipschitz
-from hydrodl.flow import Flow
+from hydrodl.physics.flow import Flow
 from hydrodl.recommend import recommend
 
 GAS = hd.Lagrangian(0.01, decay=0.0, energy=hd.Focusing(1.0))

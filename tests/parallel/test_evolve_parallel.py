@@ -18,7 +18,7 @@ import hydrodl as hd
 import numpy as np
 from hydrodl.common.parallel import gather, gather_nodes, lexicographic
 from hydrodl.evolve import evolve
-from hydrodl.growth import fastest_growth
+from hydrodl.physics.wave_growth import fastest_growth
 
 GAS = hd.Lagrangian(1e-4, decay=0.1, smoothness=0.2, energy=hd.Focusing(0.7), potential=lambda x: 0.2 * x[:, 0] ** 2)
 HOLM = hd.Lagrangian(1e-12, decay=1.0, smoothness=0.2, kinetic=0.0)

@@ -11,7 +11,7 @@ import hydrodl as hd  # isort: skip  (before mpi4py: it loads the compiled stack
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.neurons import Neurons
+from hydrodl.physics.neurons import Neurons
 from hydrodl.verification import hessian_symmetry, taylor_orders
 
 RANKS = MPI.COMM_WORLD.size

@@ -17,13 +17,12 @@ import numpy as np
 import ufl
 from dolfinx import fem
 from mpi4py import MPI
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from hydrodl.lagrangian import Lagrangian
+from hydrodl.common.arrays import Floats
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.laplacian_spectrum import largest_eigenvalue
-
-Floats = NDArray[np.float64]
+from hydrodl.physics.lagrangian import Lagrangian
 
 MOST_WAVES = 4096
 """Waves that are looked at, at most."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from hydrodl.common.errors import InputError
 from hydrodl.data.class_densities import Densities
-from hydrodl.lagrangian import Lagrangian
-from hydrodl.losses import Classification, Loss
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
-from hydrodl.neurons import Neurons
-from hydrodl.readout import Readout
+from hydrodl.physics.lagrangian import Lagrangian
+from hydrodl.physics.losses import Classification, Loss
+from hydrodl.physics.neurons import Neurons
+from hydrodl.physics.readout import Readout
 
 SCHEMES = {"euler-box": 1.0, "midpoint": 0.5}
 """The schemes by name, each one number theta."""

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import ufl
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
-from hydrodl.readout import Readout
+from hydrodl.physics.readout import Readout
 
 if TYPE_CHECKING:
     from hydrodl.data.class_densities import Densities
     from hydrodl.mesh.domain import Domain
-
-Floats = NDArray[np.float64]
 
 
 class Loss(Protocol):

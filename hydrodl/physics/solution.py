@@ -6,13 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from hydrodl.problem import Problem
-from hydrodl.readout import Readout
-
-Floats = NDArray[np.float64]
+from hydrodl.common.arrays import Floats
+from hydrodl.physics.problem import Problem
+from hydrodl.physics.readout import Readout
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,3 +75,18 @@ class Solution:
             f"{state} ({self.reason}): J = {self.objective:.8g}, gradient {self.gradient_norm:.2e}, "
             f"{self.iterations} steps, {self.hessian_products} Hessian products, min density {self.min_density:.2e}"
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Controls:
+    """One point of the optimisation.
+
+    Attributes:
+        velocity: u, shape (N, d, owned).
+        coefficients: A of neurons, shape (N, d, J), the same on every rank; None for the field control.
+        readout: the trained readout; None if it is fixed.
+    """
+
+    velocity: Floats
+    coefficients: Floats | None = None
+    readout: Readout | None = None

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from mpi4py import MPI
 
-from hydrodl.lagrangian import Lagrangian
+from hydrodl.common.arrays import Floats
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
-from hydrodl.solution import Solution
-
-Floats = NDArray[np.float64]
+from hydrodl.physics.lagrangian import Lagrangian
+from hydrodl.physics.solution import Solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,3 +60,12 @@ class Flow:
     def upper_potential(self) -> Floats:
         """p_k: phi_{k+1} seen from slab k, losses at layer k + 1 included, shape (N, C, owned)."""
         return self.potential[1:] + self.jumps
+
+
+def peclet(domain: Domain, velocity: Floats, noise: float) -> float:
+    """Largest cell Peclet number |u| h / (2 nu); velocity (N, d, local nodes)."""
+    speed = np.sqrt((velocity**2).sum(axis=1)).max(axis=0)
+    cells = domain.V.dofmap.list[: domain.mesh.topology.index_map(domain.mesh.topology.dim).size_local]
+    h = domain.edge_length.x.array[: len(cells)]
+    largest = float((speed[cells].max(axis=1) * h).max()) if len(cells) else 0.0
+    return domain.comm.allreduce(largest, MPI.MAX) / (2 * noise)

@@ -13,13 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
-
-Floats = NDArray[np.float64]
 
 
 def relu(values: Floats) -> Floats:
@@ -100,3 +98,10 @@ class HiddenLayers:
     def values(self, k: int, points: Floats) -> Floats:
         """What the neurons of layer k return at points (n, d), shape (n, J)."""
         return ACTIVATIONS[self.activation](points @ self.weights[k].T + self.offsets[k])
+
+
+def neuron_gradients(hidden: HiddenLayers, outputs: Floats, k: int, points: Floats) -> Floats:
+    """d/dx of A sigma(W_k x + b_k) with A = outputs (d, J) at points (n, d), shape (n, d, d)."""
+    values = hidden.values(k, points)
+    slopes = 1 - values**2 if hidden.activation == "tanh" else (values > 0).astype(float)
+    return np.einsum("ij,nj,jl->nil", outputs, slopes, hidden.weights[k], optimize=True)

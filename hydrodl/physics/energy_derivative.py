@@ -7,11 +7,9 @@ import ufl
 from dolfinx import fem
 from dolfinx import mesh as dmesh
 from mpi4py import MPI
-from numpy.typing import NDArray
 
-from hydrodl.lagrangian import Lagrangian
-
-Floats = NDArray[np.float64]
+from hydrodl.common.arrays import Floats
+from hydrodl.physics.lagrangian import Lagrangian
 
 
 def energy_derivative(lagrangian: Lagrangian, density: Floats, order: int) -> Floats:

@@ -1,0 +1,1 @@
+"""The model: Lagrangian, losses, problem, and what a solution of it holds."""

@@ -1,0 +1,87 @@
+"""Internal energies U(R) of the total density, as UFL expressions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import ufl
+
+from hydrodl.common.checks import check_number
+
+Scalar = Any
+"""A number, or the ``fem.Constant`` that stands for it inside a form."""
+
+
+class InternalEnergy(Protocol):
+    """U(R): an energy density of the total density."""
+
+    def density(self, total: Any) -> Any:
+        """U(R) as a UFL expression."""
+        ...
+
+
+@dataclass(frozen=True)
+class Entropy:
+    """U(R) = s (R + delta) log(R + delta): spreads the population (s > 0).
+
+    Args:
+        weight: s, finite and not zero.
+        floor: delta > 0, keeps U' finite where there is no data.
+    """
+
+    weight: Scalar
+    floor: Scalar = 1e-8
+
+    def __post_init__(self) -> None:
+        check_number("entropy weight", self.weight, nonzero=True)
+        check_number("entropy floor", self.floor, positive=True)
+
+    def density(self, total: Any) -> Any:
+        """U(R) as a UFL expression."""
+        shifted = total + self.floor
+        return self.weight * shifted * ufl.ln(shifted)
+
+
+@dataclass(frozen=True)
+class Power:
+    """Congestion: U(R) = (s / m) R^m, s > 0, m > 1; convex, so crowding costs.
+
+    Args:
+        weight: s > 0.
+        exponent: m > 1.
+    """
+
+    weight: Scalar
+    exponent: Scalar = 2.0
+
+    def __post_init__(self) -> None:
+        check_number("energy weight", self.weight, positive=True)
+        check_number("energy exponent", self.exponent, above=1.0)
+
+    def density(self, total: Any) -> Any:
+        """U(R) as a UFL expression."""
+        # a small whole exponent is written as a product: defined for every R, also below zero
+        if self.exponent == 2.0:
+            return self.weight / 2 * total**2
+        return self.weight / self.exponent * total**self.exponent
+
+
+@dataclass(frozen=True)
+class Focusing:
+    """U(R) = -(s / m) R^m, s > 0, m > 1; concave, so crowding pays.
+
+    Args:
+        weight: s > 0.
+        exponent: m > 1.
+    """
+
+    weight: Scalar
+    exponent: Scalar = 2.0
+
+    def __post_init__(self) -> None:
+        Power(self.weight, self.exponent)
+
+    def density(self, total: Any) -> Any:
+        """U(R) as a UFL expression."""
+        return -Power.density(self, total)  # type: ignore[arg-type]
