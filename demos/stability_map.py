@@ -20,7 +20,6 @@ import numpy as np
 from stability_picture import OUTCOMES, ROUNDING, draw, outcome, pick
 
 import hydrodl as hd
-from hydrodl.action import SlabAction
 from hydrodl.analysis.bounds import Bound
 from hydrodl.analysis.stability import (
     cell_peclet,
@@ -29,6 +28,7 @@ from hydrodl.analysis.stability import (
     layer_invertibility,
     maximum_principle,
 )
+from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.physics.flow import Flow
 
 # isort: split

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.action import SlabAction
+from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.physics.problem import Problem
 from hydrodl.solvers import Mass, OperatorFamily, solver_defaults

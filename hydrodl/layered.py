@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from hydrodl.blocks import Pattern
+from hydrodl.discretisation.sparsity import Pattern
 from hydrodl.mesh.domain import Domain
 from hydrodl.solvers import OperatorFamily, by_layers, describe, solver_defaults
 

@@ -14,10 +14,10 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
-from hydrodl.blocks import Pattern
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
 from hydrodl.common.petsc_options import Options, OptionScope
+from hydrodl.discretisation.sparsity import Pattern
 from hydrodl.mesh.domain import Domain
 
 

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from hydrodl.common.errors import SolverError
 from hydrodl.common.petsc_options import subset
+from hydrodl.discretisation.compiled_loss import CompiledLoss
 from hydrodl.generator import Generator
 from hydrodl.layered import operator_family
-from hydrodl.lossforms import CompiledLoss
 from hydrodl.march import march
 from hydrodl.physics.problem import Problem
 

@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.blocks import BlockOperator
+from hydrodl.discretisation.block_operator import BlockOperator
 from hydrodl.sweeps import Sweeps
 
 Floats = NDArray[np.float64]

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hydrodl as hd
-from hydrodl.action import SlabAction
-from hydrodl.blocks import Pattern
 from hydrodl.common.errors import SolverError
+from hydrodl.discretisation.slab_action import SlabAction
+from hydrodl.discretisation.sparsity import Pattern
 
 NODES: dict[int, list[int]] = {1: [9], 2: [6, 5], 3: [4, 3, 5]}
 UPPER = [1.0, 0.7, 1.6]

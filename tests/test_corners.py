@@ -12,9 +12,9 @@ import ufl
 from dolfinx import fem
 
 import hydrodl as hd
-from hydrodl.action import SlabAction
 from hydrodl.common.errors import SolverError
-from hydrodl.corners import linear_parts
+from hydrodl.discretisation.slab_action import SlabAction
+from hydrodl.discretisation.vertex_rule import linear_parts
 
 PHYSICS = hd.Lagrangian(0.05, decay=0.1, smoothness=0.3, kinetic=0.7, energy=hd.Entropy(0.2))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.action import SlabAction
+from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.evolve import evolve
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.laplacian_spectrum import largest_eigenvalue

@@ -10,10 +10,10 @@ import pytest
 import sympy
 
 import hydrodl as hd
-from hydrodl.action import SlabAction
 from hydrodl.analysis import series
 from hydrodl.analysis._stack import SlabStack
 from hydrodl.analysis.series import COUPLING, DIFFUSION, ETA, SMOOTHING, TRANSPORT, XI, H
+from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.physics.flow import Flow
 
 NOISE, DECAY, SMOOTHNESS, KINETIC = 0.3, 0.2, 0.4, 0.7

@@ -15,9 +15,9 @@ from dolfinx import mesh as dmesh
 from mpi4py import MPI
 
 import hydrodl as hd
-from hydrodl.action import SlabAction
 from hydrodl.analysis import bounds, hyperbolic, modes, stability
 from hydrodl.analysis.gradients import Elements
+from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.physics.flow import Flow
 from hydrodl.recommend import recommend, weigh

@@ -12,10 +12,10 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from hydrodl.action import SlabAction
 from hydrodl.analysis import series
 from hydrodl.analysis.slab import SlabDensity
 from hydrodl.common.errors import InputError
+from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.physics.flow import Flow
 from hydrodl.solvers import Mass
 

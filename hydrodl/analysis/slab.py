@@ -18,7 +18,7 @@ import ufl
 from dolfinx import fem
 from numpy.typing import NDArray
 
-from hydrodl.action import SlabAction
+from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.physics.flow import Flow
 from hydrodl.solvers import Mass

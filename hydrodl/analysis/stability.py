@@ -14,12 +14,12 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from hydrodl.action import SlabAction
 from hydrodl.analysis.bounds import Bound, at_least, largest, more_than, nodes_for, smallest, within
 from hydrodl.analysis.gradients import Elements
 from hydrodl.analysis.modes import slowest
 from hydrodl.analysis.spectrum import Quadratic, Spectrum, spectrum
 from hydrodl.common.errors import InputError
+from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.physics.flow import Flow, peclet

@@ -9,7 +9,7 @@ import hydrodl as hd  # isort: skip  (before mpi4py: it loads the compiled stack
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.action import SlabAction
+from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.layered import LayeredFamily, Shares
 from hydrodl.march import LayerMarch, NodeMarch
 from hydrodl.solvers import Mass, OperatorFamily

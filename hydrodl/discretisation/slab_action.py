@@ -5,7 +5,7 @@
 is stated once, in UFL; what the sweeps assemble comes from ``ufl.derivative``. It falls into the cost, a functional
 of y = (u, R), and for each class the carried part, a functional of z = (u, rho, phi). Both live in blocked spaces
 over the nodes of V, so that one kernel gives a whole gradient and one gives every block of a Hessian. With the vertex
-rule second derivatives are summed over corners instead of element matrices (``hydrodl.corners``), a tenth of the work.
+rule second derivatives are summed over corners instead of element matrices (``hydrodl.discretisation.vertex_rule``), a tenth of the work.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ import ufl
 from dolfinx import fem
 from numpy.typing import NDArray
 
-from hydrodl.blocks import Indices, Pattern
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
-from hydrodl.corners import Block, CornerForm, Corners
+from hydrodl.discretisation.sparsity import Indices, Pattern
+from hydrodl.discretisation.vertex_rule import Block, CornerForm, Corners
 from hydrodl.mesh.domain import Domain
 from hydrodl.physics.lagrangian import Lagrangian
 
-Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+
 Integrand = tuple[Any, fem.Function]
 """A UFL density and the function by which it is derived."""
 

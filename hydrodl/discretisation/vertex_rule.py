@@ -32,16 +32,21 @@ from ufl.algorithms.remove_complex_nodes import remove_complex_nodes
 from ufl.conditional import Conditional
 from ufl.constantvalue import Zero
 
-from hydrodl.blocks import Pattern
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
+from hydrodl.discretisation.sparsity import Pattern
 from hydrodl.mesh.domain import Domain
 
-Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
+
+
 Block = tuple[int, int]
 """(a, b): derivative in component a (rows), then in component b (columns)."""
+
+
 Kind = tuple[int, int]
 """(p, q): of the value (0) or of the derivative along x_i (i = 1 .. d), for rows and for columns."""
+
 
 _NEGLIGIBLE = 1e-12  # a slope below this part of the largest is the rounding of a zero
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import ufl
 from dolfinx import fem
-from numpy.typing import NDArray
 
-from hydrodl.action import SlabAction
-from hydrodl.blocks import BlockOperator
+from hydrodl.common.arrays import Floats
+from hydrodl.discretisation.block_operator import BlockOperator
+from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.physics.losses import Loss
-
-Floats = NDArray[np.float64]
 
 
 class CompiledLoss:

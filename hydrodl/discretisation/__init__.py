@@ -1,0 +1,1 @@
+"""The discrete action and its derivatives: what a scheme is."""
