@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hydrodl as hd
-from hydrodl.generator import Generator
-from hydrodl.solvers import EXACT, TIGHT, OperatorFamily, factor_defaults
+from hydrodl.solver.operator_family import OperatorFamily
+from hydrodl.solver.solver_choice import EXACT, TIGHT, factor_defaults
+from hydrodl.solver.transport_operator import Generator
 
 Floats = NDArray[np.float64]
 

@@ -23,7 +23,7 @@ from waiting import Depth, Plan, SlabSteps, dealt, errors, pipeline
 
 import hydrodl as hd
 from hydrodl._estimate import _PRODUCTS, _STEPS, Sizes, gigabytes, memory_bytes
-from hydrodl.solvers import EXACT
+from hydrodl.solver.solver_choice import EXACT
 
 PLANS = ((4, 2, 1), (8, 2, 1), (16, 2, 1), (4, 2, 2), (4, 3, 2))
 CYCLES = 40  # at most; two levels are exact to rounding after as many as there are coarse steps

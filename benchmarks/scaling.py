@@ -62,8 +62,8 @@ class Pairs:
     """Counts evaluations, which sweep forward at a new velocity, and Hessian products, from when it is made."""
 
     def __init__(self) -> None:
-        from hydrodl.sweeps import Sweeps
-        from hydrodl.tangent import Tangent
+        from hydrodl.solver.linearised_sweeps import Tangent
+        from hydrodl.solver.sweeps import Sweeps
 
         self.evaluations = self.products = 0
         forward, product = Sweeps.forward, Tangent.product

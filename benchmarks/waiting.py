@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
 import hydrodl as hd
-from hydrodl.generator import Generator
-from hydrodl.layered import Shares
+from hydrodl.solver.layer_shares import Shares
+from hydrodl.solver.transport_operator import Generator
 
 Floats = NDArray[np.float64]
 Steps = Sequence[Callable[[Floats], Floats]]

@@ -19,7 +19,7 @@ from hydrodl.data.gaussian import Gaussian
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers, layers
 from hydrodl.common.errors import DataError, InputError, MeshError, SolverError
-from hydrodl.evolve import evolve
+from hydrodl.solver.marching import evolve
 from hydrodl.physics.flow import Flow
 from hydrodl.physics.internal_energy import Entropy, Focusing, Power
 from hydrodl.physics.lagrangian import Lagrangian

@@ -22,12 +22,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.checks import whole_number
 from hydrodl.common.errors import InputError
-from hydrodl.generator import Generator
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather_nodes, lexicographic
 from hydrodl.mesh.interpolation import checked_points, into
 from hydrodl.mesh.point_location import locate
 from hydrodl.network import Network
+from hydrodl.solver.transport_operator import Generator
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -13,9 +13,9 @@ from petsc4py import PETSc
 from hydrodl.common.errors import SolverError
 from hydrodl.common.petsc_options import OptionScope
 from hydrodl.controls import ControlledFunctional
-from hydrodl.measures import measures
 from hydrodl.physics.solution import Solution
-from hydrodl.solvers import EXACT
+from hydrodl.solver.field_checks import measures
+from hydrodl.solver.solver_choice import EXACT
 
 Floats = NDArray[np.float64]
 Monitor = Callable[[dict[str, Any]], bool | None]

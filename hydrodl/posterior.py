@@ -19,12 +19,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.errors import InputError
 from hydrodl.data.preprocessing import Preprocessing
-from hydrodl.generator import Generator
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import checked_points, interpolate, into
 from hydrodl.network import Network
 from hydrodl.physics.solution import Solution
+from hydrodl.solver.transport_operator import Generator
 
 Floats = NDArray[np.float64]
 

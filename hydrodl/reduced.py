@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from hydrodl.common.errors import SolverError
 from hydrodl.common.petsc_options import subset
-from hydrodl.layered import LayeredFamily, operator_family
 from hydrodl.physics.losses import Loss
 from hydrodl.physics.problem import Problem
-from hydrodl.solvers import EXACT, OperatorFamily
-from hydrodl.sweeps import Sweeps
-from hydrodl.tangent import Tangent
+from hydrodl.solver.layered_family import LayeredFamily, operator_family
+from hydrodl.solver.linearised_sweeps import Tangent
+from hydrodl.solver.operator_family import OperatorFamily
+from hydrodl.solver.solver_choice import EXACT
+from hydrodl.solver.sweeps import Sweeps
 
 Floats = NDArray[np.float64]
 

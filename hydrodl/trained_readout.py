@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hydrodl.mesh.domain import Domain
 from hydrodl.physics.losses import Classification
 from hydrodl.physics.readout import Readout
-from hydrodl.solvers import Mass
+from hydrodl.solver.mass_matrix import Mass
 
 Floats = NDArray[np.float64]
 

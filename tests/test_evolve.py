@@ -10,11 +10,11 @@ import pytest
 
 import hydrodl as hd
 from hydrodl.discretisation.slab_action import SlabAction
-from hydrodl.evolve import evolve
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.laplacian_spectrum import largest_eigenvalue
 from hydrodl.physics.flow import Flow
 from hydrodl.physics.wave_growth import fastest_growth
+from hydrodl.solver.marching import evolve
 
 SCHEMES = ["euler-box", "midpoint"]
 CASES: dict[str, dict[str, Any]] = {

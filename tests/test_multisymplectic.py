@@ -21,8 +21,8 @@ from hydrodl.analysis.multisymplectic import (
     two_form,
 )
 from hydrodl.analysis.spacetime import SpaceTime, Tangent, window
-from hydrodl.evolve import evolve
 from hydrodl.physics.flow import Flow
+from hydrodl.solver.marching import evolve
 
 pytestmark = pytest.mark.filterwarnings("ignore:densities are negative:RuntimeWarning")
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hydrodl as hd
-from hydrodl.measures import measures
 from hydrodl.physics.flow import peclet
-from hydrodl.sweeps import Sweeps
+from hydrodl.solver.field_checks import measures
+from hydrodl.solver.sweeps import Sweeps
 
 NODES = {1: 21, 2: 9, 3: 5}
 NOISE = 0.02

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.generator import Generator
 from hydrodl.posterior import Posterior, posterior, posterior_proba, sweep_back
+from hydrodl.solver.transport_operator import Generator
 from tests.networks import TIMES, network, rough, waves
 
 CASES: dict[str, dict[str, Any]] = {

@@ -21,7 +21,7 @@ from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.physics.flow import Flow
 from hydrodl.recommend import recommend, weigh
-from hydrodl.sweeps import Sweeps
+from hydrodl.solver.sweeps import Sweeps
 
 PLAIN = hd.Lagrangian(0.1)
 GAS = hd.Lagrangian(0.01, decay=0.0, energy=hd.Focusing(1.0))

@@ -10,7 +10,7 @@ import ufl
 from dolfinx import fem
 
 import hydrodl as hd
-from hydrodl.sweeps import Sweeps
+from hydrodl.solver.sweeps import Sweeps
 
 W, EPS, ALPHA, NU, S = 0.8, 0.05, 0.3, 0.12, 0.25
 TIMES = [0.0, 0.2, 0.55, 0.7, 1.0]

@@ -17,7 +17,7 @@ from hydrodl.analysis.slab import SlabDensity
 from hydrodl.common.errors import InputError
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.physics.flow import Flow
-from hydrodl.solvers import Mass
+from hydrodl.solver.mass_matrix import Mass
 
 Floats = NDArray[np.float64]
 

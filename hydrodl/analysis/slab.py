@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.physics.flow import Flow
-from hydrodl.solvers import Mass
+from hydrodl.solver.mass_matrix import Mass
 
 Floats = NDArray[np.float64]
 

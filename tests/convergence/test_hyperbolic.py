@@ -23,10 +23,10 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.evolve import evolve
 from hydrodl.mesh.quadrature import moment
 from hydrodl.physics.flow import Flow
 from hydrodl.physics.wave_growth import fastest_growth
+from hydrodl.solver.marching import evolve
 
 NOISE = 0.01
 SCHEMES = ["euler-box", "midpoint"]

@@ -9,7 +9,7 @@ import hydrodl as hd
 from hydrodl.analysis.casimir import energy_casimir
 from hydrodl.analysis.equilibrium import Equilibrium
 from hydrodl.analysis.modes import UniformState, largest_growth
-from hydrodl.evolve import evolve
+from hydrodl.solver.marching import evolve
 
 SQUARE = hd.Domain.box([0.0, 0.0], [1.0, 1.0], 6)
 BAD, GOOD = (hd.Lagrangian(1e-8, decay=0.0, energy=kind(1.0)) for kind in (hd.Power, hd.Focusing))

@@ -10,9 +10,11 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.discretisation.slab_action import SlabAction
-from hydrodl.layered import LayeredFamily, Shares
-from hydrodl.march import LayerMarch, NodeMarch
-from hydrodl.solvers import Mass, OperatorFamily
+from hydrodl.solver.layer_recursion import LayerMarch, NodeMarch
+from hydrodl.solver.layer_shares import Shares
+from hydrodl.solver.layered_family import LayeredFamily
+from hydrodl.solver.mass_matrix import Mass
+from hydrodl.solver.operator_family import OperatorFamily
 
 COMM = MPI.COMM_WORLD
 CLASSES = 3

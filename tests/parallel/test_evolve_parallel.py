@@ -17,7 +17,7 @@ import json
 import hydrodl as hd
 import numpy as np
 from hydrodl.common.parallel import gather, gather_nodes, lexicographic
-from hydrodl.evolve import evolve
+from hydrodl.solver.marching import evolve
 from hydrodl.physics.wave_growth import fastest_growth
 
 GAS = hd.Lagrangian(1e-4, decay=0.1, smoothness=0.2, energy=hd.Focusing(0.7), potential=lambda x: 0.2 * x[:, 0] ** 2)

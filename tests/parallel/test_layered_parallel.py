@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hydrodl.solvers import describe
+from hydrodl.solver.solver_choice import describe
 from tests.parallel.launch import run_on_ranks
 
 pytestmark = pytest.mark.parallel

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
+from hydrodl.common.arrays import Floats
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.physics.problem import Problem
-from hydrodl.solvers import Mass, OperatorFamily, solver_defaults
-
-Floats = NDArray[np.float64]
+from hydrodl.solver.mass_matrix import Mass
+from hydrodl.solver.operator_family import OperatorFamily
+from hydrodl.solver.solver_choice import solver_defaults
 
 
 class Generator:

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.discretisation.block_operator import BlockOperator
-from hydrodl.sweeps import Sweeps
-
-Floats = NDArray[np.float64]
+from hydrodl.solver.sweeps import Sweeps
 
 
 class Tangent:

@@ -27,9 +27,10 @@ import numpy as np
 import ufl
 from dolfinx import fem, la
 from dolfinx.fem import petsc as fem_petsc
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from petsc4py import PETSc
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import raise_together
 from hydrodl.common.petsc_options import OptionScope
@@ -39,8 +40,6 @@ from hydrodl.physics.flow import Flow
 from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.physics.problem import SCHEMES
 from hydrodl.physics.wave_growth import fastest_growth
-
-Floats = NDArray[np.float64]
 
 TOLERATED_GROWTH = 1.0
 """Largest s T that is marched without ``force``: no linear wave then grows by more than a factor e over the depth."""

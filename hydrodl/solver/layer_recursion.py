@@ -17,13 +17,18 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
-from hydrodl.layered import LayeredFamily
-from hydrodl.solvers import Mass, OperatorFamily
+from hydrodl.solver.layered_family import LayeredFamily
+from hydrodl.solver.mass_matrix import Mass
+from hydrodl.solver.operator_family import OperatorFamily
 
-Floats = NDArray[np.float64]
 Pulls = Mapping[int, Floats]
+
+
 Segments = Sequence[tuple[int, NDArray[np.int64]]]
+
+
 Step = Callable[[int, int, Floats], tuple[Floats, Floats]]
 """(place of a layer, class, state below it) -> (the slab's field, state above it)."""
 

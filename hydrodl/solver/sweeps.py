@@ -17,17 +17,15 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
 from hydrodl.common.petsc_options import subset
 from hydrodl.discretisation.compiled_loss import CompiledLoss
-from hydrodl.generator import Generator
-from hydrodl.layered import operator_family
-from hydrodl.march import march
 from hydrodl.physics.problem import Problem
-
-Floats = NDArray[np.float64]
+from hydrodl.solver.layer_recursion import march
+from hydrodl.solver.layered_family import operator_family
+from hydrodl.solver.transport_operator import Generator
 
 
 class Sweeps:

@@ -8,7 +8,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.physics.flow import peclet
-from hydrodl.sweeps import Sweeps
+from hydrodl.solver.sweeps import Sweeps
 
 
 def measures(sweeps: Sweeps) -> dict[str, Any]:

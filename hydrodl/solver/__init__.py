@@ -1,0 +1,1 @@
+"""Sweeps through the layers and the linear algebra below them."""
