@@ -44,7 +44,7 @@ def gaussians(dimension: int, layers: int, nodes: int, classes: int, cells: str,
 def one(given: argparse.Namespace) -> None:
     """Train at one size and print the measurements as JSON."""
     import hydrodl as hd
-    from hydrodl.reduced import ReducedFunctional
+    from hydrodl.training.reduced_functional import ReducedFunctional
 
     d, layers, nodes, classes = given.one
     options = {"tao_max_it": 2}

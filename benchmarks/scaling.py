@@ -86,7 +86,7 @@ class Pairs:
 
 def product_seconds(found: Any, least: int = 3, seconds: float = 0.2) -> float:
     """CPU seconds of one Hessian product at the solution: the mean of some."""
-    from hydrodl.reduced import ReducedFunctional
+    from hydrodl.training.reduced_functional import ReducedFunctional
 
     functional = ReducedFunctional(found.problem)
     functional.linearise(found.velocity)

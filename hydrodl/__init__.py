@@ -39,12 +39,12 @@ from hydrodl.wasserstein import wasserstein
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.readout import Readout
 from hydrodl.recommend import recommend
-from hydrodl.reduced import ReducedFunctional
+from hydrodl.training.reduced_functional import ReducedFunctional
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.samples import Samples
 from hydrodl.physics.solution import Solution
-from hydrodl.train import train
-from hydrodl.verification import hessian_symmetry, taylor_orders
+from hydrodl.training.minimisation import train
+from hydrodl.training.derivative_tests import hessian_symmetry, taylor_orders
 
 if TYPE_CHECKING:
     from hydrodl.estimator import HydroClassifier

@@ -16,11 +16,11 @@ from hydrodl.analysis.bounds import Bound
 from hydrodl.analysis.spectrum import Spectrum, spectrum
 from hydrodl.analysis.stability import second_variation
 from hydrodl.common.errors import InputError
-from hydrodl.controls import ControlledFunctional
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.physics.flow import Flow
 from hydrodl.physics.solution import Controls, Solution
-from hydrodl.reduced import ReducedFunctional
+from hydrodl.training.controlled_functional import ControlledFunctional
+from hydrodl.training.reduced_functional import ReducedFunctional
 
 Floats = NDArray[np.float64]
 

@@ -22,7 +22,7 @@ from hydrodl._data_sections import (
     whole,
 )
 from hydrodl._expression import Expression
-from hydrodl.train import PREFIXES
+from hydrodl.training.minimisation import PREFIXES
 
 
 class Domain(Section):

@@ -21,7 +21,7 @@ from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Controls, Solution
 from hydrodl.placement import adapted_layers, sections
 from hydrodl.refine import check_refinable, refined
-from hydrodl.train import train
+from hydrodl.training.minimisation import train
 
 
 def transfer(solution: Solution, problem: Problem) -> Floats:

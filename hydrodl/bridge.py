@@ -31,11 +31,11 @@ from hydrodl.common.errors import InputError
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import raw_metric
 from hydrodl.mesh.layer_partition import Layers
-from hydrodl.optimiser import Monitor
 from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Solution
-from hydrodl.train import train
+from hydrodl.training.minimisation import train
+from hydrodl.training.optimiser import Monitor
 
 __all__ = ["Bridge", "bridge"]
 
@@ -150,11 +150,11 @@ def bridge(
         scheme: "euler-box" or "midpoint".
         initial: a velocity (N, d, owned), or a Bridge whose velocity and multipliers to go on from, on the same domain
             and with as many targets and the same divergence, but with another decay, noise, scheme or partition.
-        options, monitor: as in :func:`~hydrodl.train`; the monitor's mapping has "round" and "weight" as well.
+        options, monitor: as in :func:`~hydrodl.training.minimisation`; the monitor's mapping has "round" and "weight" as well.
 
     Raises:
         InputError: targets that do not fit the start (layer, domain, classes, masses), arguments out of range.
-        SolverError: see :func:`~hydrodl.train`.
+        SolverError: see :func:`~hydrodl.training.minimisation`.
     """
     lagrangian = physics if isinstance(physics, Lagrangian) else Lagrangian(physics, decay=DECAY)
     _check(tolerance, method, divergence, max_rounds)

@@ -33,7 +33,7 @@ from hydrodl.physics.neurons import Neurons
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Solution
 from hydrodl.posterior import posterior
-from hydrodl.train import train
+from hydrodl.training.minimisation import train
 
 Floats = NDArray[np.float64]
 
@@ -90,7 +90,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
             the class densities of the last layer, where the network ends, rho_c(T, x(T)) / sum_j rho_j(T, x(T)), in
             the place of the linear readout, which gives the exported network its probabilities all the same.
             ``predict`` and ``decision_function`` follow.
-        options: PETSc's options, as for :func:`~hydrodl.train`; those not given are ``OPTIONS``, then train's.
+        options: PETSc's options, as for :func:`~hydrodl.training.minimisation`; those not given are ``OPTIONS``, then train's.
         random_state: of the neurons; nothing else is random.
         verbose: one line a Newton step, on the first rank.
         comm: "world": all ranks fit together; "self": each rank fits alone, on its own data if it likes.

@@ -26,7 +26,7 @@ from hydrodl.physics.losses import Density
 from hydrodl.physics.neurons import HiddenLayers, neuron_gradients
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Controls, Solution
-from hydrodl.train import train
+from hydrodl.training.minimisation import train
 
 Floats = NDArray[np.float64]
 

@@ -38,7 +38,7 @@ from hydrodl.physics.solution import Controls, Solution
 from hydrodl.plot import plot_all
 from hydrodl.posterior import posterior_proba
 from hydrodl.storage import load_checkpoint, save_checkpoint
-from hydrodl.train import DEFAULTS, train
+from hydrodl.training.minimisation import DEFAULTS, train
 
 REPORT, PROBLEM, CHECKPOINT = "report.json", "problem.toml", "solution.h5"
 CALIBRATION = "calibration.png"

@@ -68,7 +68,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         tolerance: relative L1 distance to the target density at which training stops.
         max_rounds: limit of training problems on the way there, see :func:`~hydrodl.bridge.bridge`.
         substeps: steps a layer of either map.
-        options: PETSc's options, as for :func:`~hydrodl.train`; those not given are ``OPTIONS``, then train's.
+        options: PETSc's options, as for :func:`~hydrodl.training.minimisation`; those not given are ``OPTIONS``, then train's.
         random_state: of mode="bridge".
         verbose: one line a Newton step, on the first rank.
         comm: "world" or "self", as in :class:`~hydrodl.HydroClassifier`.

@@ -11,11 +11,11 @@ import pytest
 from scipy.optimize import approx_fprime
 
 import hydrodl as hd
-from hydrodl.controls import ControlledFunctional
 from hydrodl.physics.neurons import Neurons
 from hydrodl.physics.solution import Controls
-from hydrodl.trained_readout import TrainedReadout
-from hydrodl.verification import hessian_symmetry, taylor_orders
+from hydrodl.training.controlled_functional import ControlledFunctional
+from hydrodl.training.derivative_tests import hessian_symmetry, taylor_orders
+from hydrodl.training.trained_readout import TrainedReadout
 
 TIMES = [0.0, 0.15, 0.5, 0.8]
 

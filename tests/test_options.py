@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.reduced import ReducedFunctional
+from hydrodl.training.reduced_functional import ReducedFunctional
 
 TIMES = [0.0, 0.3, 0.5, 1.0]
 

@@ -17,9 +17,9 @@ import hydrodl as hd
 from benchmarks.strong import spirals
 from hydrodl import cli
 from hydrodl._progress import line
-from hydrodl.continuation import easier
-from hydrodl.optimiser import Optimiser
 from hydrodl.plot import plot_convergence
+from hydrodl.training.continuation import easier
+from hydrodl.training.optimiser import Optimiser
 
 ROOT = Path(__file__).parents[1]
 

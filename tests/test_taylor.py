@@ -11,7 +11,7 @@ import pytest
 import hydrodl as hd
 from hydrodl.physics.internal_energy import InternalEnergy
 from hydrodl.physics.losses import Loss
-from hydrodl.verification import TaylorOrders, hessian_symmetry, taylor_orders
+from hydrodl.training.derivative_tests import TaylorOrders, hessian_symmetry, taylor_orders
 
 TIMES = [0.0, 0.15, 0.5, 0.8]  # non-uniform layers
 NODES = {1: 8, 2: 5, 3: 3}

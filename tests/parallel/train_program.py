@@ -12,7 +12,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.physics.neurons import Neurons
-from hydrodl.verification import hessian_symmetry, taylor_orders
+from hydrodl.training.derivative_tests import hessian_symmetry, taylor_orders
 
 RANKS = MPI.COMM_WORLD.size
 

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from mpi4py import MPI
-from numpy.typing import NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.reduced import ReducedFunctional
-
-Floats = NDArray[np.float64]
+from hydrodl.training.reduced_functional import ReducedFunctional
 
 STEPS = (1e-2, 5e-3, 2.5e-3, 1.25e-3)
 """Lengths e of the steps along the direction."""

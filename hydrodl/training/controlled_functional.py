@@ -14,12 +14,12 @@ import scipy.linalg as sla
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.control_spaces import FieldSpace, NeuronSpace, Space
 from hydrodl.physics.losses import Classification
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Controls
-from hydrodl.reduced import ReducedFunctional
-from hydrodl.trained_readout import TrainedReadout, broadcast
+from hydrodl.training.control_spaces import FieldSpace, NeuronSpace, Space
+from hydrodl.training.reduced_functional import ReducedFunctional
+from hydrodl.training.trained_readout import TrainedReadout, broadcast
 
 
 class ControlledFunctional:

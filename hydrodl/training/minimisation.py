@@ -8,18 +8,16 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
-from hydrodl.continuation import easier, joined
-from hydrodl.controls import ControlledFunctional
-from hydrodl.optimiser import Monitor, Optimiser
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Controls, Solution
-from hydrodl.reduced import ReducedFunctional
-
-Floats = NDArray[np.float64]
+from hydrodl.training.continuation import easier, joined
+from hydrodl.training.controlled_functional import ControlledFunctional
+from hydrodl.training.optimiser import Monitor, Optimiser
+from hydrodl.training.reduced_functional import ReducedFunctional
 
 DEFAULTS: dict[str, Any] = {
     "tao_type": "bntl",
@@ -33,7 +31,9 @@ DEFAULTS: dict[str, Any] = {
 """What hydrodl asks of PETSc unless the caller says otherwise. Norms are in the control inner product: an error of
 gradient norm g in u changes J by about g^2 / 2."""
 
+
 _OWN = ("tao_type", "tao_max_it")  # a caller who chooses other ones means one solve
+
 
 PREFIXES = ("tao_", "slab_", "metric_")
 """The options' prefixes: the optimiser, the slab operators, the control inner product."""

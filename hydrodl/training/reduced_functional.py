@@ -13,8 +13,8 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
 from hydrodl.common.petsc_options import subset
 from hydrodl.physics.losses import Loss
@@ -24,9 +24,6 @@ from hydrodl.solver.linearised_sweeps import Tangent
 from hydrodl.solver.operator_family import OperatorFamily
 from hydrodl.solver.solver_choice import EXACT
 from hydrodl.solver.sweeps import Sweeps
-
-Floats = NDArray[np.float64]
-
 
 _LEAST_DENSITY = 1e-12  # of the mean density, in the control inner product
 

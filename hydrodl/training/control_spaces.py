@@ -6,13 +6,11 @@ from typing import Protocol
 
 import numpy as np
 import scipy.linalg as sla
-from numpy.typing import NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.physics.neurons import Neurons
-from hydrodl.reduced import ReducedFunctional
-from hydrodl.trained_readout import broadcast
-
-Floats = NDArray[np.float64]
+from hydrodl.training.reduced_functional import ReducedFunctional
+from hydrodl.training.trained_readout import broadcast
 
 
 class Space(Protocol):

@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import numpy as np
 from mpi4py import MPI
-from numpy.typing import NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.mesh.domain import Domain
 from hydrodl.physics.losses import Classification
 from hydrodl.physics.readout import Readout
 from hydrodl.solver.mass_matrix import Mass
-
-Floats = NDArray[np.float64]
 
 
 class TrainedReadout:

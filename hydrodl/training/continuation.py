@@ -19,8 +19,10 @@ STRONG = 4e3
 """Weight of the classification loss over the noise from which easier problems save time: 40 percent at 5e3, none at
 2e3, and below they cost time."""
 
+
 FACTORS = (8.0, 4.0, 2.0)
 """Weight divided by, and noise multiplied by, in this order."""
+
 
 NEAR = 1e-3
 """An easier problem has served when its gradient norm, over its weight, is below this."""

@@ -7,29 +7,34 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
 from hydrodl.common.petsc_options import OptionScope
-from hydrodl.controls import ControlledFunctional
 from hydrodl.physics.solution import Solution
 from hydrodl.solver.field_checks import measures
 from hydrodl.solver.solver_choice import EXACT
+from hydrodl.training.controlled_functional import ControlledFunctional
 
-Floats = NDArray[np.float64]
 Monitor = Callable[[dict[str, Any]], bool | None]
+
 
 INADMISSIBLE = 1e300
 """Objective of a trial velocity at which J is not finite: TAO refuses infinity, but shrinks its step from this."""
 
+
 RUNAWAY = 1e5
 """A fall of J by this many times (1 + |J|) at the start means that it has no lower bound: training stops."""
+
 
 WITHIN = 1e-3
 """Relative residual of Krylov solves in a Hessian product or preconditioner over the one asked of the CG around it."""
 
+
 _Reason = PETSc.TAO.ConvergedReason
+
+
 _WORDS = {
     _Reason.CONVERGED_GATOL: "gradient norm below tao_gatol",
     _Reason.CONVERGED_GRTOL: "gradient norm over |J| below tao_grtol",

@@ -1,0 +1,1 @@
+"""The reduced functional, the controls, and their optimisation by TAO."""
