@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 import hydrodl as hd
 from hydrodl.bridge import bridge
-from hydrodl.sampling import sample_paths
+from hydrodl.network.random_paths import sample_paths
 
 small = "--small" in sys.argv[1:]
 layers, nodes, bandwidth, tolerance, draws, allowed = (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydrodl.adapt import adapt, transfer
 from hydrodl.bridge import Bridge, bridge
-from hydrodl.calibration import Calibration, calibration
+from hydrodl.network.reliability import Calibration, calibration
 from hydrodl.physics.solution import Controls
 from hydrodl.data.datasets import DATASETS, load_dataset
 from hydrodl.data.tables import read_csv
@@ -26,14 +26,15 @@ from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.physics.losses import Classification, Density, Position
 from hydrodl.data.density_sampling import sample_density
 from hydrodl.holdout import HeldOut, leave_one_out
-from hydrodl.inverse import inverse_push
-from hydrodl.network import Network
+from hydrodl.network.network import inverse_push
+from hydrodl.network.network import Network
 from hydrodl.physics.neurons import Neurons
-from hydrodl.onnxfile import exact_form, write_onnx
+from hydrodl.network.exact_form import exact_form
+from hydrodl.onnxfile import write_onnx
 from hydrodl.placement import adapted_layers
-from hydrodl.posterior import Posterior, posterior
-from hydrodl.chain import sample_chain
-from hydrodl.sampling import sample_paths
+from hydrodl.network.noise_average import Posterior, posterior
+from hydrodl.network.markov_chain import sample_chain
+from hydrodl.network.random_paths import sample_paths
 from hydrodl.data.snapshot_sets import Snapshots, read_snapshots, snapshots
 from hydrodl.wasserstein import wasserstein
 from hydrodl.physics.problem import Problem

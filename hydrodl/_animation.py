@@ -22,7 +22,7 @@ from hydrodl.mesh.gathering import gather
 
 if TYPE_CHECKING:
     from hydrodl.data.samples import Samples
-    from hydrodl.network import Network
+    from hydrodl.network.network import Network
 
 SHOWN = 400  # samples drawn at most
 PIXELS = {1: 401, 2: 141, 3: 31}

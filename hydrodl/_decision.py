@@ -14,14 +14,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hydrodl._canvas import axis_names, colour, draw, few_ticks, frame, legend, panels, scatter
-from hydrodl.calibration import Calibration, calibration
 from hydrodl.common.arrays import Floats
 from hydrodl.mesh.point_location import locate
-from hydrodl.posterior import posterior as backward_sweep
+from hydrodl.network.noise_average import posterior as backward_sweep
+from hydrodl.network.reliability import Calibration, calibration
 
 if TYPE_CHECKING:
     from hydrodl.data.samples import Samples
-    from hydrodl.network import Network
+    from hydrodl.network.network import Network
 
 SHOWN = 1500  # samples drawn at most
 PIXELS = {1: 601, 2: 201, 3: 101}

@@ -18,7 +18,7 @@ from hydrodl.common.errors import DataError, InputError
 from hydrodl.data.bandwidth import choose_bandwidth
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.samples import Samples
-from hydrodl.network import Network
+from hydrodl.network.network import Network
 from hydrodl.physics.solution import Solution
 from hydrodl.portable import PortableSolution
 

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 
 from hydrodl._canvas import MARKERS, axis_names, colour, draw, few_ticks, frame, legend, panels
 from hydrodl.common.arrays import Floats
-from hydrodl.sampling import sample_paths
+from hydrodl.network.random_paths import sample_paths
 
 if TYPE_CHECKING:
     from hydrodl.data.samples import Samples
-    from hydrodl.network import Network
+    from hydrodl.network.network import Network
 
 SHOWN = 150  # paths drawn at most
 

@@ -17,7 +17,7 @@ from hydrodl.common.arrays import Floats
 
 if TYPE_CHECKING:
     from hydrodl.data.samples import Samples
-    from hydrodl.network import Network
+    from hydrodl.network.network import Network
 
 SHOWN = 1500  # samples drawn at most
 

@@ -27,12 +27,12 @@ from hydrodl.logistic import PENALTY, logistic_readout
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers
 from hydrodl.mesh.uniform_grid import Grid, spread
+from hydrodl.network.noise_average import posterior
 from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.physics.losses import Classification
 from hydrodl.physics.neurons import Neurons
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Solution
-from hydrodl.posterior import posterior
 from hydrodl.training.minimisation import train
 
 Floats = NDArray[np.float64]

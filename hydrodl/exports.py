@@ -11,7 +11,7 @@ from mpi4py import MPI
 
 from hydrodl.common.errors import InputError
 from hydrodl.export import write_npz, write_vtk
-from hydrodl.network import Network
+from hydrodl.network.network import Network
 from hydrodl.onnxfile import check_onnx, write_onnx
 from hydrodl.run import check_writable, load
 

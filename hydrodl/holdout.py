@@ -15,9 +15,9 @@ from hydrodl.common.errors import InputError
 from hydrodl.data.density_sampling import sample_density
 from hydrodl.data.snapshot_sets import Snapshots, snapshot_layers
 from hydrodl.mesh.domain import Domain
-from hydrodl.network import Network
+from hydrodl.network.network import Network
+from hydrodl.network.random_paths import sample_paths
 from hydrodl.physics.lagrangian import Lagrangian
-from hydrodl.sampling import sample_paths
 from hydrodl.wasserstein import displacement, pot, wasserstein
 
 __all__ = ["HeldOut", "leave_one_out"]

@@ -26,17 +26,22 @@ from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
 from hydrodl.data.preprocessing import input_map
 from hydrodl.mesh.gathering import Slabs, write_on_root
-from hydrodl.network import Network
+from hydrodl.network.exact_form import exact_form
+from hydrodl.network.network import Network
+from hydrodl.network.residual_network import ResidualNetwork
+from hydrodl.network.table_network import TableNetwork
 from hydrodl.physics.readout import Readout
-from hydrodl.relu import relu_form
-from hydrodl.residual import ResidualNetwork, neuron_form
-from hydrodl.table import TableNetwork, table_form
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+
 OPSET, IR = 20, 9  # the first with GridSample in three dimensions; ONNX 1.15 and everything that reads it
+
+
 LARGEST = 2**31 - 2**20  # bytes of a protobuf message, less the graph around the numbers
+
+
 _LINEAR: dict[str, Any] = {"mode": "linear", "padding_mode": "border", "align_corners": 1}
 
 
@@ -72,19 +77,6 @@ def check_onnx(network: Network) -> ResidualNetwork | TableNetwork:
     if size > LARGEST:
         raise InputError(f"this network takes {size / 1e9:.1f} GB, an ONNX file at most 2 GB; use the npz format")
     return form
-
-
-def exact_form(network: Network) -> ResidualNetwork | TableNetwork:
-    """The form of a network that other programs can run, equal to it to rounding. Collective.
-
-    Raises:
-        InputError: it has none.
-    """
-    if network.solution.coefficients is not None:
-        return neuron_form(network)
-    if network.domain.dimension == 1:
-        return relu_form(network)
-    return table_form(network)
 
 
 def _onnx() -> Any:

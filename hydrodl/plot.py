@@ -27,7 +27,7 @@ from hydrodl.mesh.gathering import gather
 
 if TYPE_CHECKING:
     from hydrodl.data.samples import Samples
-    from hydrodl.network import Network
+    from hydrodl.network.network import Network
     from hydrodl.physics.solution import Solution
 
 __all__ = [

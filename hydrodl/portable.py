@@ -11,86 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import numpy as np
 from mpi4py import MPI
-from numpy.typing import ArrayLike, NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import Preprocessing
-from hydrodl.inverse import invert
 from hydrodl.mesh.domain import Domain
-from hydrodl.mesh.interpolation import checked_points
-from hydrodl.mesh.uniform_grid import Grid, OnGrid, spread
-from hydrodl.network import Network
+from hydrodl.mesh.uniform_grid import Grid, spread
+from hydrodl.network.network import Network
+from hydrodl.network.table_network import PortableNetwork
 from hydrodl.physics.losses import Density
-from hydrodl.physics.neurons import HiddenLayers, neuron_gradients
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Controls, Solution
 from hydrodl.training.minimisation import train
 
-Floats = NDArray[np.float64]
-
 _FIELDS = ("problem", "velocity", "density", "potential", "jumps", "coefficients")
 """Of a solution: what :class:`PortableSolution` keeps in another form or computes again."""
-
-
-@dataclass(frozen=True, eq=False)
-class PortableNetwork(OnGrid):
-    """The layers x -> x + Delta_k u_k(x) of a network, in mesh coordinates.
-
-    Attributes:
-        grid: the nodes.
-        steps: Delta_k, shape (N,).
-        table: u_k at the nodes, shape (N, d, nodes).
-        hidden, outputs: the neurons and their coefficients A, shape (N, d, J), or None: the table is the network.
-    """
-
-    grid: Grid
-    steps: Floats
-    table: Floats
-    hidden: HiddenLayers | None = None
-    outputs: Floats | None = None
-
-    @classmethod
-    def of(cls, network: Network) -> PortableNetwork:
-        """The same network; collective.
-
-        Raises:
-            InputError: its domain is no uniform box of degree 1.
-        """
-        solution, domain = network.solution, network.domain
-        grid, order = Grid.of(domain)
-        table = spread(domain, order, grid.size, solution.velocity)
-        return cls(grid, solution.problem.layers.steps, table, network._hidden, solution.coefficients)
-
-    def velocity(self, k: int, points: Floats) -> Floats:
-        """u_k at points (n, d) of feature space, shape (n, d)."""
-        if self.hidden is None or self.outputs is None:
-            return self.grid.interpolate(self.table[k], points)
-        return self.hidden.values(k, points) @ self.outputs[k].T
-
-    def gradient(self, k: int, points: Floats) -> Floats:
-        """du_k,i / dx_j at points (n, d) of feature space, shape (n, d, d)."""
-        if self.hidden is None or self.outputs is None:
-            return self.grid.gradient(self.table[k], points)
-        return neuron_gradients(self.hidden, self.outputs[k], k, points)
-
-    def push(self, points: ArrayLike) -> Floats:
-        """As ``Network.push``: trajectories of points (n, d), shape (N + 1, n, d).
-
-        Raises:
-            InputError: points of another dimension, or not finite.
-        """
-        x = checked_points(points, self.grid.dimension)
-        path = np.empty((len(self.steps) + 1, *x.shape))
-        path[0] = self.into(x)
-        for k, step in enumerate(self.steps):
-            path[k + 1] = self.into(path[k] + step * self.velocity(k, path[k]))
-        return path
-
-    def inverse(self, points: ArrayLike, *, failures: str = "warn") -> Floats:
-        """As :func:`~hydrodl.inverse.inverse_push`."""
-        return invert(self, points, failures=failures)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.errors import InputError
-from hydrodl.inverse import report, solve_layer
 from hydrodl.mesh.interpolation import checked_points
 from hydrodl.mesh.uniform_grid import Grid, OnGrid, spread
+from hydrodl.network.inversion import report, solve_layer
 from hydrodl.physics.flow import Flow
 from hydrodl.physics.solution import Solution
 
@@ -85,7 +85,7 @@ class ProbabilityFlow(OnGrid):
         """Where points (n, d) of the first layer arrive at the last, or with ``reverse`` the other way; shape (n, d).
 
         y = 2 m - x with m - Delta/2 w(m) = x. Points outside the box count as its nearest points. ``failures`` as in
-        :func:`~hydrodl.inverse.inverse_push`, which says what can go wrong at walls.
+        :func:`~hydrodl.network.network.inverse_push`, which says what can go wrong at walls.
         """
         x = self.into(checked_points(points, self.grid.dimension))
         failed = np.zeros((len(self.steps), len(x)), dtype=bool)

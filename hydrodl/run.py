@@ -32,11 +32,11 @@ from hydrodl.data.tables import read_points
 from hydrodl.export import write_vtk
 from hydrodl.mesh.bounding_box import lifted_nodes
 from hydrodl.mesh.domain import Domain
-from hydrodl.network import Network
+from hydrodl.network.network import Network
+from hydrodl.network.noise_average import posterior_proba
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Controls, Solution
 from hydrodl.plot import plot_all
-from hydrodl.posterior import posterior_proba
 from hydrodl.storage import load_checkpoint, save_checkpoint
 from hydrodl.training.minimisation import DEFAULTS, train
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hydrodl.calibration import calibration
 from hydrodl.common.errors import InputError
+from hydrodl.network.reliability import calibration
 
 
 def test_by_hand() -> None:

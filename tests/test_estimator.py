@@ -25,7 +25,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from hydrodl._fitting import agreed, width_of
 from hydrodl.estimator import HydroClassifier
 from hydrodl.mesh.interpolation import interpolate
-from hydrodl.posterior import posterior_proba
+from hydrodl.network.noise_average import posterior_proba
 
 SMALL: dict[str, Any] = {"layers": 2, "nodes": 9, "margin": 1.0, "noise": 0.02, "weight": 10.0}
 X, y = make_moons(200, noise=0.15, random_state=0)

@@ -16,14 +16,13 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from hydrodl import residual
 from hydrodl.export import write_npz
 from hydrodl.mesh.gathering import lexicographic, whole
-from hydrodl.onnxfile import exact_form
+from hydrodl.network.exact_form import exact_form
+from hydrodl.network.network import residual_network as residual
+from hydrodl.network.residual_network import ResidualNetwork, neuron_form, rectify, relu_form
+from hydrodl.network.table_network import TableNetwork, table_form
 from hydrodl.physics.neurons import Neurons
-from hydrodl.relu import rectify, relu_form
-from hydrodl.residual import ResidualNetwork, neuron_form
-from hydrodl.table import TableNetwork, table_form
 from tests.form_cases import TRAINED, everywhere, random_neurons, trained, untrained, wild
 
 MESHES = Path(__file__).parents[1] / "meshes"

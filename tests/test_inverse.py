@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.inverse import NetworkMaps, inverse_push, solve_layer
 from hydrodl.mesh.interpolation import interpolate
 from hydrodl.mesh.uniform_grid import Grid, spread
+from hydrodl.network.inversion import solve_layer
+from hydrodl.network.network import NetworkMaps, inverse_push
+from hydrodl.network.table_network import PortableNetwork
 from hydrodl.physics.neurons import Neurons
-from hydrodl.portable import PortableNetwork
 
 MESHES = Path(__file__).parents[1] / "meshes"
 

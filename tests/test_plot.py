@@ -26,7 +26,7 @@ from hydrodl.data.samples import Samples
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather_nodes
 from hydrodl.mesh.layer_partition import layers
-from hydrodl.network import Network
+from hydrodl.network.network import Network
 from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.physics.losses import Classification
 from hydrodl.physics.problem import Problem

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.posterior import Posterior, posterior, posterior_proba, sweep_back
+from hydrodl.network.noise_average import Posterior, posterior, posterior_proba, sweep_back
 from hydrodl.solver.transport_operator import Generator
 from tests.networks import TIMES, network, rough, waves
 

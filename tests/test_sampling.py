@@ -14,11 +14,11 @@ from dolfinx import fem
 from scipy import stats
 
 import hydrodl as hd
-from hydrodl.chain import sample_chain
 from hydrodl.data.density_sampling import sample_density
+from hydrodl.network.markov_chain import sample_chain
+from hydrodl.network.noise_average import posterior, sweep_back
+from hydrodl.network.random_paths import sample_ends, sample_paths
 from hydrodl.physics.neurons import Neurons
-from hydrodl.posterior import posterior, sweep_back
-from hydrodl.sampling import sample_ends, sample_paths
 from tests.networks import network, rough, waves
 
 MESHES = Path(__file__).parents[1] / "meshes"

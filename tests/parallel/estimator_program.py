@@ -12,7 +12,7 @@ from mpi4py import MPI
 from sklearn.datasets import make_moons
 
 from hydrodl.estimator import HydroClassifier
-from hydrodl.inverse import inverse_push
+from hydrodl.network.network import inverse_push
 from hydrodl.transport import HydroTransport
 
 WORLD = MPI.COMM_WORLD

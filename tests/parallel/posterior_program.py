@@ -17,10 +17,10 @@ from hydrodl import _animation
 from hydrodl._animation import animate
 from hydrodl._decision import plot_calibration, plot_decision
 from hydrodl._trajectories import plot_trajectories
-from hydrodl.chain import sample_chain
 from hydrodl.data.density_sampling import sample_density
-from hydrodl.posterior import posterior, posterior_proba
-from hydrodl.sampling import sample_paths
+from hydrodl.network.markov_chain import sample_chain
+from hydrodl.network.noise_average import posterior, posterior_proba
+from hydrodl.network.random_paths import sample_paths
 from tests.networks import network, waves
 
 CASES: dict[str, dict[str, Any]] = {

@@ -16,8 +16,9 @@ from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.mesh.gathering import whole
 from hydrodl.mesh.interpolation import checked_points, fills_box
-from hydrodl.network import Network
+from hydrodl.network.network import Network
 from hydrodl.physics.neurons import ACTIVATIONS
 
 _BLOCK = 2**20  # hidden values at a time: a wide network of many points would otherwise fill the memory
@@ -100,3 +101,51 @@ def neuron_form(network: Network) -> ResidualNetwork:
 def _blocks(count: int, width: int) -> Iterator[slice]:
     size = max(1, _BLOCK // max(1, width))
     return (slice(start, start + size) for start in range(0, count, size))
+
+
+def relu_form(network: Network) -> ResidualNetwork:
+    """The stack of rectified layers that a network in d = 1 is, equal to it to rounding. Collective.
+
+    Any mesh of an interval will do; every layer has one hidden neuron less than the mesh has nodes.
+
+    Raises:
+        InputError: d > 1, elements of higher degree, neuron control, or a mesh of several intervals.
+    """
+    domain = network.domain
+    if domain.dimension > 1:
+        raise InputError(f"the rectified form needs d = 1, feature space has d = {domain.dimension}; use table_form")
+    if network.solution.coefficients is not None:
+        raise InputError("this network is made of neurons already: use neuron_form")
+    if domain.degree > 1:
+        raise InputError(f"the rectified form needs elements of degree 1, these have degree {domain.degree}")
+    if not fills_box(domain):
+        raise InputError("the rectified form needs a mesh of one interval, this one has gaps")
+    nodes, velocity = whole(domain, network.solution.velocity)
+    signs, kinks, outputs, constants = rectify(nodes[:, 0], velocity[:, 0])
+    layers = len(velocity)
+    return ResidualNetwork(
+        weights=np.tile(signs[:, None], (layers, 1, 1)), offsets=np.tile(-signs * kinks, (layers, 1)),
+        outputs=outputs[:, None, :], constants=constants[:, None],
+        steps=network.solution.problem.layers.steps, lower=domain.bounds[0], upper=domain.bounds[1],
+    )  # fmt: skip
+
+
+def rectify(nodes: Floats, values: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Piecewise linear functions as sums of rectified neurons.
+
+    Args:
+        nodes: x, shape (n + 1,), increasing, n >= 1.
+        values: m functions at the nodes, shape (m, n + 1).
+
+    Returns:
+        (signs (n,), kinks (n,), outputs (m, n), constants (m,)) such that
+        u(x) = constants + outputs @ relu(signs * (x - kinks)) on [x_0, x_n].
+    """
+    slopes = np.diff(values, axis=1) / np.diff(nodes)
+    middle = min(int(np.searchsorted(nodes, 0.5 * (nodes[0] + nodes[-1]))), len(nodes) - 2)
+    jumps = np.diff(slopes, axis=1)  # at nodes 1 .. n-1
+    right = np.hstack([slopes[:, middle : middle + 1], jumps[:, middle:]])
+    left = np.hstack([jumps[:, : middle - 1], -slopes[:, middle - 1 : middle]]) if middle else slopes[:, :0]
+    signs = np.repeat([-1.0, 1.0], [middle, len(nodes) - 1 - middle])
+    kinks = np.concatenate([nodes[1 : middle + 1], nodes[middle:-1]])
+    return signs, kinks, np.hstack([left, right]), values[:, middle]

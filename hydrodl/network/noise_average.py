@@ -15,18 +15,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import checked_points, interpolate, into
-from hydrodl.network import Network
+from hydrodl.network.network import Network
 from hydrodl.physics.solution import Solution
 from hydrodl.solver.transport_operator import Generator
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,9 @@ from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.samples import Samples
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
-from hydrodl.mesh.interpolation import checked_points, interpolate, into
+from hydrodl.mesh.interpolation import checked_points, field_gradients, interpolate, into
+from hydrodl.network.inversion import invert
+from hydrodl.physics.neurons import neuron_gradients
 from hydrodl.physics.readout import Readout
 from hydrodl.physics.solution import Solution
 
@@ -77,8 +79,8 @@ class Network:
         return self._hidden.values(k, points) @ self.solution.coefficients[k].T
 
     def inverse(self, points: ArrayLike, *, failures: str = "warn") -> Floats:
-        """``push`` run backwards from the last layer, see :func:`~hydrodl.inverse.inverse_push`."""
-        from hydrodl.inverse import inverse_push  # which needs this module
+        """``push`` run backwards from the last layer, see :func:`~hydrodl.network.network.inverse_push`."""
+        from hydrodl.network.network import inverse_push  # which needs this module
 
         return inverse_push(self, points, failures=failures)
 
@@ -105,3 +107,46 @@ class Network:
         if not len(samples):
             raise InputError("accuracy needs at least one sample")
         return float((self.predict(samples.features) == samples.labels).mean())
+
+
+def inverse_push(network: Network, points: ArrayLike, *, failures: str = "warn") -> Floats:
+    """Trajectories that end at points (n, d): ``network.push`` run backwards, shape (N + 1, n, d); collective.
+
+    result[N] are the points (those outside feature space moved to its nearest point) and result[0] their preimages:
+    network.push(result[0])[-1] gives the points back, but for those that failed.
+
+    Args:
+        network: with any domain and any control.
+        points: in mesh coordinates.
+        failures: what to do where no preimage is found: "warn", "raise" or "ignore". The row then holds the best
+            point found, which lies in feature space.
+
+    Raises:
+        InputError: points of another dimension or not finite, another word for ``failures``.
+        SolverError: failures="raise" and a point has no preimage.
+    """
+    return invert(NetworkMaps(network), points, failures=failures, quiet=network.domain.comm.rank > 0)
+
+
+class NetworkMaps:
+    """The layers of a network; every method is collective."""
+
+    def __init__(self, network: Network) -> None:
+        self._network, self._domain = network, network.domain
+        self.steps = network.solution.problem.layers.steps
+        self.bounds = network.domain.bounds
+
+    def into(self, points: Floats) -> Floats:
+        """See :class:`Maps`."""
+        return into(self._domain, points)
+
+    def velocity(self, k: int, points: Floats) -> Floats:
+        """See :class:`Maps`."""
+        return self._network.velocity(k, points)
+
+    def gradient(self, k: int, points: Floats) -> Floats:
+        """See :class:`Maps`."""
+        hidden, outputs = self._network._hidden, self._network.solution.coefficients
+        if hidden is None or outputs is None:
+            return field_gradients(self._domain, self._network._velocity[k], points)
+        return neuron_gradients(hidden, outputs[k], k, points)

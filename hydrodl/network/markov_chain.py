@@ -20,17 +20,15 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.checks import whole_number
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather_nodes, lexicographic
 from hydrodl.mesh.interpolation import checked_points, into
 from hydrodl.mesh.point_location import locate
-from hydrodl.network import Network
+from hydrodl.network.network import Network
 from hydrodl.solver.transport_operator import Generator
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)

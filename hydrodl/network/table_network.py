@@ -17,8 +17,10 @@ from numpy.typing import ArrayLike
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.interpolation import checked_points
-from hydrodl.mesh.uniform_grid import Grid, spread
-from hydrodl.network import Network
+from hydrodl.mesh.uniform_grid import Grid, OnGrid, spread
+from hydrodl.network.inversion import invert
+from hydrodl.network.network import Network
+from hydrodl.physics.neurons import HiddenLayers, neuron_gradients
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,3 +79,62 @@ def table_form(network: Network) -> TableNetwork:
     table = spread(domain, order, grid.size, network.solution.velocity)
     shape = *table.shape[:2], *(int(count) for count in grid.counts)
     return TableNetwork(table.reshape(shape), network.solution.problem.layers.steps, grid.lower, grid.upper)
+
+
+@dataclass(frozen=True, eq=False)
+class PortableNetwork(OnGrid):
+    """The layers x -> x + Delta_k u_k(x) of a network, in mesh coordinates.
+
+    Attributes:
+        grid: the nodes.
+        steps: Delta_k, shape (N,).
+        table: u_k at the nodes, shape (N, d, nodes).
+        hidden, outputs: the neurons and their coefficients A, shape (N, d, J), or None: the table is the network.
+    """
+
+    grid: Grid
+    steps: Floats
+    table: Floats
+    hidden: HiddenLayers | None = None
+    outputs: Floats | None = None
+
+    @classmethod
+    def of(cls, network: Network) -> PortableNetwork:
+        """The same network; collective.
+
+        Raises:
+            InputError: its domain is no uniform box of degree 1.
+        """
+        solution, domain = network.solution, network.domain
+        grid, order = Grid.of(domain)
+        table = spread(domain, order, grid.size, solution.velocity)
+        return cls(grid, solution.problem.layers.steps, table, network._hidden, solution.coefficients)
+
+    def velocity(self, k: int, points: Floats) -> Floats:
+        """u_k at points (n, d) of feature space, shape (n, d)."""
+        if self.hidden is None or self.outputs is None:
+            return self.grid.interpolate(self.table[k], points)
+        return self.hidden.values(k, points) @ self.outputs[k].T
+
+    def gradient(self, k: int, points: Floats) -> Floats:
+        """du_k,i / dx_j at points (n, d) of feature space, shape (n, d, d)."""
+        if self.hidden is None or self.outputs is None:
+            return self.grid.gradient(self.table[k], points)
+        return neuron_gradients(self.hidden, self.outputs[k], k, points)
+
+    def push(self, points: ArrayLike) -> Floats:
+        """As ``Network.push``: trajectories of points (n, d), shape (N + 1, n, d).
+
+        Raises:
+            InputError: points of another dimension, or not finite.
+        """
+        x = checked_points(points, self.grid.dimension)
+        path = np.empty((len(self.steps) + 1, *x.shape))
+        path[0] = self.into(x)
+        for k, step in enumerate(self.steps):
+            path[k + 1] = self.into(path[k] + step * self.velocity(k, path[k]))
+        return path
+
+    def inverse(self, points: ArrayLike, *, failures: str = "warn") -> Floats:
+        """As :func:`~hydrodl.network.network.inverse_push`."""
+        return invert(self, points, failures=failures)

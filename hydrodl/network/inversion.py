@@ -19,9 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
-from hydrodl.mesh.interpolation import checked_points, field_gradients, into
-from hydrodl.network import Network
-from hydrodl.physics.neurons import neuron_gradients
+from hydrodl.mesh.interpolation import checked_points
 
 Flags = NDArray[np.bool_]
 
@@ -58,25 +56,6 @@ class Maps(Protocol):
 
     def gradient(self, k: int, points: Floats) -> Floats:
         """du_k,i / dx_j at points (n, d) of feature space, shape (n, d, d)."""
-
-
-def inverse_push(network: Network, points: ArrayLike, *, failures: str = "warn") -> Floats:
-    """Trajectories that end at points (n, d): ``network.push`` run backwards, shape (N + 1, n, d); collective.
-
-    result[N] are the points (those outside feature space moved to its nearest point) and result[0] their preimages:
-    network.push(result[0])[-1] gives the points back, but for those that failed.
-
-    Args:
-        network: with any domain and any control.
-        points: in mesh coordinates.
-        failures: what to do where no preimage is found: "warn", "raise" or "ignore". The row then holds the best
-            point found, which lies in feature space.
-
-    Raises:
-        InputError: points of another dimension or not finite, another word for ``failures``.
-        SolverError: failures="raise" and a point has no preimage.
-    """
-    return invert(NetworkMaps(network), points, failures=failures, quiet=network.domain.comm.rank > 0)
 
 
 def invert(maps: Maps, points: ArrayLike, *, failures: str = "warn", quiet: bool = False) -> Floats:
@@ -180,27 +159,3 @@ def _direction(maps: Maps, k: int, step: float, x: Floats, miss: Floats) -> Floa
     singular = np.abs(np.linalg.det(jacobian)) < 1e-8
     jacobian[singular] = np.eye(x.shape[1])
     return np.linalg.solve(jacobian, miss[..., None])[..., 0]
-
-
-class NetworkMaps:
-    """The layers of a network; every method is collective."""
-
-    def __init__(self, network: Network) -> None:
-        self._network, self._domain = network, network.domain
-        self.steps = network.solution.problem.layers.steps
-        self.bounds = network.domain.bounds
-
-    def into(self, points: Floats) -> Floats:
-        """See :class:`Maps`."""
-        return into(self._domain, points)
-
-    def velocity(self, k: int, points: Floats) -> Floats:
-        """See :class:`Maps`."""
-        return self._network.velocity(k, points)
-
-    def gradient(self, k: int, points: Floats) -> Floats:
-        """See :class:`Maps`."""
-        hidden, outputs = self._network._hidden, self._network.solution.coefficients
-        if hidden is None or outputs is None:
-            return field_gradients(self._domain, self._network._velocity[k], points)
-        return neuron_gradients(hidden, outputs[k], k, points)

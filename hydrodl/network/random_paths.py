@@ -11,22 +11,20 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import ufl
 from dolfinx import fem
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from hydrodl.chain import NodePaths, sample_chain
+from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import whole_number
 from hydrodl.common.errors import InputError
-from hydrodl.data.density_sampling import sample_density
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import checked_points, interpolate, into
 from hydrodl.mesh.uniform_grid import Grid, spread
-from hydrodl.network import Network
+from hydrodl.network.network import Network
 
-__all__ = ["NodePaths", "sample_chain", "sample_density", "sample_ends", "sample_paths"]
-
-Floats = NDArray[np.float64]
 Evaluator = Callable[[Floats], Floats]
+
+
 PIECE = 20000
 """Points evaluated at once, at most."""
 

@@ -1,0 +1,1 @@
+"""The trained network: maps, inverse, noise averages, random paths, exact forms."""
