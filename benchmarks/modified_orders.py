@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import numpy as np
 
 import hydrodl as hd
-from hydrodl.analysis._residuals import ModifiedResiduals
-from hydrodl.analysis.modified import layer_residuals, modified_energy, space_residuals
+from hydrodl.analysis.backward_error.modified_system import layer_residuals, modified_energy, space_residuals
+from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals
 from hydrodl.physics.flow import Flow
 
 OPTIONS = {"tao_gatol": 1e-13, "tao_max_it": 30}

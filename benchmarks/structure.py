@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 import hydrodl as hd
-from hydrodl.analysis.circulation import circulation
-from hydrodl.analysis.conservation import conservation
-from hydrodl.analysis.euler_poincare import euler_poincare
-from hydrodl.analysis.multisymplectic import patch_sum, random_data, random_patches, two_form
-from hydrodl.analysis.spacetime import SpaceTime
+from hydrodl.analysis.structure.circulation import circulation
+from hydrodl.analysis.structure.conservation import conservation
+from hydrodl.analysis.structure.euler_poincare import euler_poincare
+from hydrodl.analysis.structure.multisymplectic_law import patch_sum, random_data, random_patches, two_form
+from hydrodl.analysis.structure.space_time_action import SpaceTime
 from hydrodl.physics.flow import Flow
 
 MEANS = np.array([[-0.4, 0.3], [0.4, 0.0]])

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 import hydrodl as hd
-from hydrodl.analysis.stability import accelerations, lipschitz
+from hydrodl.analysis.stability.training_bounds import accelerations, lipschitz
 from hydrodl.mesh.gathering import gather, gather_nodes, lexicographic
 from hydrodl.physics.flow import Flow
 

@@ -20,8 +20,8 @@ import numpy as np
 from stability_picture import OUTCOMES, ROUNDING, draw, outcome, pick
 
 import hydrodl as hd
-from hydrodl.analysis.bounds import Bound
-from hydrodl.analysis.stability import (
+from hydrodl.analysis.stability.bounds import Bound
+from hydrodl.analysis.stability.training_bounds import (
     cell_peclet,
     depth_convergence,
     layer_determinants,

@@ -39,7 +39,7 @@ from hydrodl.data.snapshot_sets import Snapshots, read_snapshots, snapshots
 from hydrodl.wasserstein import wasserstein
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.readout import Readout
-from hydrodl.recommend import recommend
+from hydrodl.analysis.stability.recommendation import recommend
 from hydrodl.training.reduced_functional import ReducedFunctional
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.samples import Samples

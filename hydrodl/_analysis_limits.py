@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydrodl._estimate import seconds, sizes_of
-from hydrodl.analysis.bounds import Bound
-from hydrodl.analysis.spectrum import Spectrum, spectrum
-from hydrodl.analysis.stability import second_variation
+from hydrodl.analysis.stability.bounds import Bound
+from hydrodl.analysis.stability.hessian_spectrum import Spectrum, spectrum
+from hydrodl.analysis.stability.training_bounds import second_variation
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.physics.flow import Flow

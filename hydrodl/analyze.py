@@ -21,18 +21,18 @@ from hydrodl import run
 from hydrodl._analysis_figures import draw_all
 from hydrodl._analysis_limits import EIGEN_SECONDS, FACTOR_BYTES, TOLERANCE, central_slabs, smallest_curvature
 from hydrodl._analysis_page import ANALYSIS, PAGE, page
-from hydrodl.analysis._residuals import ModifiedResiduals
-from hydrodl.analysis.bounds import cells_per_direction
-from hydrodl.analysis.conservation import Conservation, conservation
-from hydrodl.analysis.euler_poincare import euler_poincare
-from hydrodl.analysis.modified import layer_residuals, modified_energy, space_residuals
-from hydrodl.analysis.multisymplectic import Multisymplecticity, multisymplecticity
-from hydrodl.analysis.stability import training_bounds
+from hydrodl.analysis.backward_error.modified_system import layer_residuals, modified_energy, space_residuals
+from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals
+from hydrodl.analysis.stability.bounds import cells_per_direction
+from hydrodl.analysis.stability.recommendation import weigh
+from hydrodl.analysis.stability.training_bounds import training_bounds
+from hydrodl.analysis.structure.conservation import Conservation, conservation
+from hydrodl.analysis.structure.euler_poincare import euler_poincare
+from hydrodl.analysis.structure.multisymplectic_law import Multisymplecticity, multisymplecticity
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.physics.flow import Flow
 from hydrodl.physics.solution import Solution
-from hydrodl.recommend import weigh
 
 RESIDUALS = ("equation_residual", "modified_residual_2", "modified_residual_4")
 KEYS = (

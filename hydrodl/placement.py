@@ -16,7 +16,7 @@ from dolfinx import fem
 from mpi4py import MPI
 from numpy.typing import NDArray
 
-from hydrodl.analysis.stability import accelerations, layer_lipschitz, lipschitz
+from hydrodl.analysis.stability.training_bounds import accelerations, layer_lipschitz, lipschitz
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.layer_partition import Layers

@@ -10,7 +10,7 @@ import pytest
 
 import hydrodl as hd
 from hydrodl.adapt import adapt, transfer
-from hydrodl.analysis.stability import depth_convergence, lipschitz
+from hydrodl.analysis.stability.training_bounds import depth_convergence, lipschitz
 from hydrodl.physics.flow import Flow
 from hydrodl.placement import adapted_layers, interior_losses, layer_at, objective_errors
 from tests.networks import network

@@ -22,8 +22,8 @@ from hydrodl import _analysis_figures, _analysis_limits, analyze, cli, run
 from hydrodl._analysis_figures import FAILS, HOLDS, OPEN, ratio, sides, state
 from hydrodl._analysis_limits import central_slabs, factor_bytes
 from hydrodl._analysis_page import page
-from hydrodl.analysis.conservation import conservation
-from hydrodl.analysis.stability import cell_peclet, depth_convergence, layer_invertibility
+from hydrodl.analysis.stability.training_bounds import cell_peclet, depth_convergence, layer_invertibility
+from hydrodl.analysis.structure.conservation import conservation
 from hydrodl.physics.flow import Flow
 
 MIXTURE = """

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.analysis.casimir import a_priori, along, convexity, energy_casimir
-from hydrodl.analysis.equilibrium import Equilibrium
+from hydrodl.analysis.stability.energy_casimir import a_priori, along, convexity, energy_casimir
+from hydrodl.analysis.stability.equilibrium import Equilibrium
 from hydrodl.solver.marching import evolve
 
 GAS = hd.Lagrangian(1e-10, decay=0.0, energy=hd.Focusing(2.0))  # e = rho^2, c^2 = 2 rho

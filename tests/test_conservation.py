@@ -11,9 +11,9 @@ import ufl
 from dolfinx import fem
 
 import hydrodl as hd
-from hydrodl.analysis.circulation import circulation, push
-from hydrodl.analysis.conservation import conservation, drift, energies, energy_sources, losses_inside
-from hydrodl.analysis.euler_poincare import euler_poincare
+from hydrodl.analysis.structure.circulation import circulation, push
+from hydrodl.analysis.structure.conservation import conservation, drift, energies, energy_sources, losses_inside
+from hydrodl.analysis.structure.euler_poincare import euler_poincare
 from hydrodl.physics.flow import Flow
 
 pytestmark = pytest.mark.filterwarnings("ignore:densities are negative:RuntimeWarning")

@@ -12,15 +12,15 @@ import sympy
 from sympy.calculus.euler import euler_equations
 
 import hydrodl as hd
-from hydrodl.analysis.first_order import multisymplectic_form
-from hydrodl.analysis.multisymplectic import (
+from hydrodl.analysis.structure.multisymplectic_form import multisymplectic_form
+from hydrodl.analysis.structure.multisymplectic_law import (
     multisymplecticity,
     patch_sum,
     random_data,
     random_patches,
     two_form,
 )
-from hydrodl.analysis.spacetime import SpaceTime, Tangent, window
+from hydrodl.analysis.structure.space_time_action import SpaceTime, Tangent, window
 from hydrodl.physics.flow import Flow
 from hydrodl.solver.marching import evolve
 

@@ -10,9 +10,9 @@ import pytest
 import sympy
 
 import hydrodl as hd
-from hydrodl.analysis import series
-from hydrodl.analysis._stack import SlabStack
-from hydrodl.analysis.series import COUPLING, DIFFUSION, ETA, SMOOTHING, TRANSPORT, XI, H
+from hydrodl.analysis.backward_error import difference_series as series
+from hydrodl.analysis.backward_error.difference_series import COUPLING, DIFFUSION, ETA, SMOOTHING, TRANSPORT, XI, H
+from hydrodl.analysis.backward_error.slab_samples import SlabStack
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.physics.flow import Flow
 

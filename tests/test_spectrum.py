@@ -11,9 +11,9 @@ from mpi4py import MPI
 from scipy.optimize import brentq
 
 import hydrodl as hd
-from hydrodl.analysis.focusing import focusing_threshold
-from hydrodl.analysis.spectrum import spectrum
-from hydrodl.analysis.stability import second_variation
+from hydrodl.analysis.stability.focusing_threshold import focusing_threshold
+from hydrodl.analysis.stability.hessian_spectrum import spectrum
+from hydrodl.analysis.stability.training_bounds import second_variation
 
 THETA = {"euler-box": 1.0, "midpoint": 0.5}
 

@@ -15,12 +15,15 @@ from dolfinx import mesh as dmesh
 from mpi4py import MPI
 
 import hydrodl as hd
-from hydrodl.analysis import bounds, hyperbolic, modes, stability
-from hydrodl.analysis.gradients import Elements
+from hydrodl.analysis.stability.element_gradients import Elements
+from hydrodl.analysis.stability.recommendation import recommend, weigh
+from hydrodl.analysis.stability.training_bounds import bounds
+from hydrodl.analysis.stability.training_bounds import discrete_modes as modes
+from hydrodl.analysis.stability.training_bounds import marching_bounds as hyperbolic
+from hydrodl.analysis.stability.training_bounds import training_bounds as stability
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.physics.flow import Flow
-from hydrodl.recommend import recommend, weigh
 from hydrodl.solver.sweeps import Sweeps
 
 PLAIN = hd.Lagrangian(0.1)

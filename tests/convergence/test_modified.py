@@ -15,8 +15,13 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.analysis._residuals import ModifiedResiduals
-from hydrodl.analysis.modified import layer_residuals, modified_energy, modified_system, space_residuals
+from hydrodl.analysis.backward_error.modified_system import (
+    layer_residuals,
+    modified_energy,
+    modified_system,
+    space_residuals,
+)
+from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals
 from hydrodl.physics.flow import Flow
 from tests.parallel.launch import run_on_ranks
 
@@ -174,7 +179,7 @@ PROGRAM = """
 import json
 import numpy as np
 import hydrodl as hd
-from hydrodl.analysis.modified import modified_energy, modified_system
+from hydrodl.analysis.backward_error.modified_system import modified_energy, modified_system
 from tests.convergence.test_modified import smooth_flow
 found = []
 for d, layers, theta in ((1, 12, 0.5), (2, 3, 1.0)):

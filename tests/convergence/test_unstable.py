@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.analysis.casimir import energy_casimir
-from hydrodl.analysis.equilibrium import Equilibrium
-from hydrodl.analysis.modes import UniformState, largest_growth
+from hydrodl.analysis.stability.discrete_modes import UniformState, largest_growth
+from hydrodl.analysis.stability.energy_casimir import energy_casimir
+from hydrodl.analysis.stability.equilibrium import Equilibrium
 from hydrodl.solver.marching import evolve
 
 SQUARE = hd.Domain.box([0.0, 0.0], [1.0, 1.0], 6)

@@ -10,10 +10,10 @@ import hydrodl as hd  # isort: skip  (before mpi4py: it loads the compiled stack
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.analysis.conservation import conservation
-from hydrodl.analysis.euler_poincare import euler_poincare
-from hydrodl.analysis.multisymplectic import multisymplecticity, patch_sum, random_data, random_patches
-from hydrodl.analysis.spacetime import SpaceTime
+from hydrodl.analysis.structure.conservation import conservation
+from hydrodl.analysis.structure.euler_poincare import euler_poincare
+from hydrodl.analysis.structure.multisymplectic_law import multisymplecticity, patch_sum, random_data, random_patches
+from hydrodl.analysis.structure.space_time_action import SpaceTime
 from hydrodl.physics.flow import Flow
 
 

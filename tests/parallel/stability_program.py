@@ -9,15 +9,15 @@ import hydrodl as hd  # isort: skip  (before mpi4py: it loads the compiled stack
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.analysis.casimir import a_priori, energy_casimir
-from hydrodl.analysis.equilibrium import Equilibrium
-from hydrodl.analysis.focusing import focusing_threshold
-from hydrodl.analysis.hyperbolic import compact_hyperbolic, discrete_hyperbolic, explicit_marching
-from hydrodl.analysis.modes import fastest, slowest
-from hydrodl.analysis.spectrum import spectrum
-from hydrodl.analysis.stability import accelerations, layer_determinants, layer_lipschitz, lipschitz
+from hydrodl.analysis.stability.discrete_modes import fastest, slowest
+from hydrodl.analysis.stability.energy_casimir import a_priori, energy_casimir
+from hydrodl.analysis.stability.equilibrium import Equilibrium
+from hydrodl.analysis.stability.focusing_threshold import focusing_threshold
+from hydrodl.analysis.stability.hessian_spectrum import spectrum
+from hydrodl.analysis.stability.marching_bounds import compact_hyperbolic, discrete_hyperbolic, explicit_marching
+from hydrodl.analysis.stability.recommendation import recommend
+from hydrodl.analysis.stability.training_bounds import accelerations, layer_determinants, layer_lipschitz, lipschitz
 from hydrodl.physics.flow import Flow
-from hydrodl.recommend import recommend
 
 GAS = hd.Lagrangian(0.01, decay=0.0, energy=hd.Focusing(1.0))
 

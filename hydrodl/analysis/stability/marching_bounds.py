@@ -15,8 +15,8 @@ from math import inf, pi, sqrt
 
 import numpy as np
 
-from hydrodl.analysis.bounds import Bound, at_least, at_most, cells_per_direction, largest, smallest, within
-from hydrodl.analysis.modes import UniformState, box_growth, fastest
+from hydrodl.analysis.stability.bounds import Bound, at_least, at_most, cells_per_direction, largest, smallest, within
+from hydrodl.analysis.stability.discrete_modes import UniformState, box_growth, fastest
 from hydrodl.mesh.domain import Domain
 from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.physics.flow import Flow

@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from math import pi
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from hydrodl.analysis.modes import UniformState, modes
+from hydrodl.analysis.stability.discrete_modes import UniformState, modes
+from hydrodl.common.arrays import Floats
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.physics.lagrangian import Lagrangian
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,11 @@ import ufl
 from dolfinx import fem
 from numpy.typing import NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.physics.flow import Flow
 from hydrodl.solver.mass_matrix import Mass
-
-Floats = NDArray[np.float64]
 
 
 class SlabDensity:

@@ -30,7 +30,10 @@ from hydrodl.common.errors import InputError
 Symbol = Any
 """A sympy expression in ``H``, ``XI`` and ``ETA``."""
 
+
 H, XI, ETA = sympy.symbols("h xi eta")
+
+
 LEVELS = 3
 """How many orders are kept: the original equations, and two sets of terms after them."""
 
@@ -46,8 +49,14 @@ def mean(d: Symbol = XI) -> Symbol:
 
 
 TRANSPORT = mean() * difference()
+
+
 DIFFUSION = difference(XI + ETA) * mean(XI) * difference(ETA)
+
+
 COUPLING = mean(XI + ETA) * difference(XI) * difference(ETA)
+
+
 SMOOTHING = difference() ** 2
 
 

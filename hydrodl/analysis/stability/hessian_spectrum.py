@@ -13,14 +13,12 @@ from typing import Any, Protocol
 
 import numpy as np
 from mpi4py import MPI
-from numpy.typing import NDArray
 from petsc4py import PETSc
 from slepc4py import SLEPc
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.petsc_options import OptionScope
-
-Floats = NDArray[np.float64]
 
 
 class Quadratic(Protocol):

@@ -1,6 +1,6 @@
 """The space-time action around a flow: Hessian products over any patch, and tangent solutions from its KKT matrix.
 
-Unknowns of slab k are u_k, r_k and phi_k; phi_N and rho_0 are data. With A of :mod:`hydrodl.analysis.slab`
+Unknowns of slab k are u_k, r_k and phi_k; phi_N and rho_0 are data. With A of :mod:`hydrodl.analysis.structure.slab_hamiltonian`
 
     S_h = sum_k int A(u_k, r_k, phi_k, p_k) - sum_c (rho0_c, phi_{c,0})_h + ...,    p_k = phi_{k+1} + jump
 
@@ -21,15 +21,16 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
-from hydrodl.analysis.slab import SlabDensity, slab_states
+from hydrodl.analysis.structure.slab_hamiltonian import SlabDensity, slab_states
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.petsc_options import OptionScope
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.physics.flow import Flow
 
-Floats = NDArray[np.float64]
 Patch = NDArray[np.bool_]
 """Pairs (slab, cell) of a patch: shape (N, owned cells)."""
+
 
 DEFAULTS: dict[str, Any] = {
     "ksp_type": "gmres",  # with an exact factorisation: a step or two of refinement

@@ -1,7 +1,7 @@
 """The space part of the modified system on uniform boxes with the vertex rule, evaluated on nodal grids.
 
 One slab's fields are gathered to one rank as arrays over the grid; high-order centred differences on a window inside
-give their derivatives; the series of :mod:`hydrodl.analysis.series` do the rest. Axis 0 of every result is the order:
+give their derivatives; the series of :mod:`hydrodl.analysis.backward_error.difference_series` do the rest. Axis 0 of every result is the order:
 the original equations, the order-2 terms, the order-4 terms.
 """
 
@@ -10,12 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hydrodl.analysis import series
-from hydrodl.analysis.series import LEVELS
+from hydrodl.analysis.backward_error import difference_series as series
+from hydrodl.analysis.backward_error.difference_series import LEVELS
+from hydrodl.common.arrays import Floats
 
-Floats = NDArray[np.float64]
 Window = tuple[slice, ...]
 
 

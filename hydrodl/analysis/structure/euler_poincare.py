@@ -18,14 +18,13 @@ from dolfinx import fem, la
 from dolfinx import mesh as dmesh
 from numpy.typing import NDArray
 
-from hydrodl.analysis.conservation import losses_inside
-from hydrodl.analysis.slab import Recovery
+from hydrodl.analysis.structure.conservation import losses_inside
+from hydrodl.analysis.structure.slab_hamiltonian import Recovery
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.physics.flow import Flow
-
-Floats = NDArray[np.float64]
 
 WALL = 4
 """Cells between a wall and the nodes where the residual is measured: nested recovered derivatives see no wall there."""

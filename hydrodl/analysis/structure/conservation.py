@@ -3,7 +3,7 @@
     mass of each class    int rho_c                      exact (rounding)
     energy                H_h(u_k, r_k, q_k)             to the scheme's order in Delta, between losses
     momentum              sum_c int rho_c grad phi_c     where feature space, V and the walls allow it
-    circulation, d = 2    see :func:`hydrodl.analysis.circulation.circulation`
+    circulation, d = 2    see :func:`hydrodl.analysis.structure.circulation.circulation`
     duality               (rho_T, phi_N) = (rho0, phi_0) + sum_k Delta_k <dl/drho, r_k> + sum_j <dG_j, rho_j>     exact
 
 Local laws at every node i, between a slab and the next: mass, (M (R' - R) + Delta dH/dphi)_i = 0, exact; energy,
@@ -23,11 +23,10 @@ from dolfinx import fem
 from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
-from hydrodl.analysis.circulation import circulation
-from hydrodl.analysis.slab import Recovery, SlabDensity, slab_states
+from hydrodl.analysis.structure.circulation import circulation
+from hydrodl.analysis.structure.slab_hamiltonian import Recovery, SlabDensity, slab_states
+from hydrodl.common.arrays import Floats
 from hydrodl.physics.flow import Flow
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,17 +14,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from hydrodl.analysis.slab import Recovery
+from hydrodl.analysis.structure.slab_hamiltonian import Recovery
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import interpolate, into
 from hydrodl.mesh.point_location import locate
 from hydrodl.physics.flow import Flow
-
-Floats = NDArray[np.float64]
 
 SIDES = 200
 """Corners of the default loop."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hydrodl.analysis import series
-from hydrodl.analysis._residuals import ResidualSums
-from hydrodl.analysis._stack import Derivatives, SlabStack
-from hydrodl.analysis.series import LEVELS
-
-Floats = NDArray[np.float64]
+from hydrodl.analysis.backward_error import difference_series as series
+from hydrodl.analysis.backward_error.difference_series import LEVELS
+from hydrodl.analysis.backward_error.residual_sums import ResidualSums
+from hydrodl.analysis.backward_error.slab_samples import Derivatives, SlabStack
+from hydrodl.common.arrays import Floats
 
 
 def add_layer(sums: ResidualSums, slabs: SlabStack, energies: Mapping[int, Floats], k: int, points: int) -> None:

@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from hydrodl.analysis.bounds import Bound
-from hydrodl.analysis.hyperbolic import marching_bounds
-from hydrodl.analysis.spectrum import Quadratic
-from hydrodl.analysis.stability import cell_peclet, maximum_principle, training_bounds
+from hydrodl.analysis.stability.bounds import Bound
+from hydrodl.analysis.stability.hessian_spectrum import Quadratic
+from hydrodl.analysis.stability.marching_bounds import marching_bounds
+from hydrodl.analysis.stability.training_bounds import cell_peclet, maximum_principle, training_bounds
 from hydrodl.physics.flow import Flow
 from hydrodl.physics.solution import Solution
 

@@ -19,16 +19,14 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
-from hydrodl.analysis.bounds import cells_per_direction
+from hydrodl.analysis.stability.bounds import cells_per_direction
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.laplacian_spectrum import largest_eigenvalue, smallest_eigenvalue
 from hydrodl.physics.lagrangian import Lagrangian
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

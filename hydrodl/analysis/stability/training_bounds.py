@@ -12,23 +12,27 @@ from typing import Any
 
 import numpy as np
 from mpi4py import MPI
-from numpy.typing import NDArray
 
-from hydrodl.analysis.bounds import Bound, at_least, largest, more_than, nodes_for, smallest, within
-from hydrodl.analysis.gradients import Elements
-from hydrodl.analysis.modes import slowest
-from hydrodl.analysis.spectrum import Quadratic, Spectrum, spectrum
+from hydrodl.analysis.stability.bounds import Bound, at_least, largest, more_than, nodes_for, smallest, within
+from hydrodl.analysis.stability.discrete_modes import slowest
+from hydrodl.analysis.stability.element_gradients import Elements
+from hydrodl.analysis.stability.hessian_spectrum import Quadratic, Spectrum, spectrum
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.physics.flow import Flow, peclet
 
-Floats = NDArray[np.float64]
-
 SPECIFICATION = "design of hydrodl, section 7"
+
+
 POSITIVE = "M-matrices: Berman and Plemmons, Nonnegative Matrices in the Mathematical Sciences, 1994, chapter 6"
+
+
 HOMEOMORPHISM = "Behrmann, Grathwohl, Chen, Duvenaud, Jacobsen, Invertible Residual Networks, ICML 2019"
+
+
 EULER = "Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, section I.7"
 
 
@@ -87,7 +91,7 @@ def cell_peclet(flow: Flow) -> Bound:
 def lipschitz(flow: Flow) -> Floats:
     """Lip(u_k) of each slab, (N,): the largest spectral norm of grad u_k over all elements; collective.
 
-    Exact for P1, P2 and for Q1 on parallelepipeds, else an upper bound: see ``hydrodl.analysis.gradients``. On a domain
+    Exact for P1, P2 and for Q1 on parallelepipeds, else an upper bound: see ``hydrodl.analysis.stability.element_gradients``. On a domain
     that is not convex it is the Lipschitz constant along paths inside the domain.
     """
     elements, velocity = Elements(flow.domain), with_ghosts(flow.domain, flow.velocity)

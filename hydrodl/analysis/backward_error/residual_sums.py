@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hydrodl.analysis._stack import SlabStack
-from hydrodl.analysis.series import LEVELS
+from hydrodl.analysis.backward_error.difference_series import LEVELS
+from hydrodl.analysis.backward_error.slab_samples import SlabStack
 
-Floats = NDArray[np.float64]
 EQUATIONS = ("density", "potential", "velocity", "energy")
 
 

@@ -23,19 +23,18 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.integrate import cumulative_trapezoid
 
-from hydrodl.analysis.bounds import Bound
-from hydrodl.analysis.equilibrium import Equilibrium, State, on_grid
-from hydrodl.analysis.modes import fastest
+from hydrodl.analysis.stability.bounds import Bound
+from hydrodl.analysis.stability.discrete_modes import fastest
+from hydrodl.analysis.stability.equilibrium import Equilibrium, State, on_grid
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
 from hydrodl.mesh.uniform_grid import GatheredGrid
 from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.physics.flow import Flow
 
-Floats = NDArray[np.float64]
 SOURCE = "Holm, Marsden, Ratiu, Weinstein, Physics Reports 123 (1985); Arnold (1965)"
 
 

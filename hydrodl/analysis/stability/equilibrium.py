@@ -7,16 +7,14 @@ from functools import cached_property
 from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.uniform_grid import GatheredGrid
 from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.physics.flow import Flow
 from hydrodl.physics.lagrangian import Field, Lagrangian
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

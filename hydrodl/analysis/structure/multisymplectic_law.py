@@ -9,7 +9,7 @@ With P the slabs between two layers the sum is the difference of the two-forms a
     omega_k(V, W) = sum_c (drho_c, dphi_c')_h - (drho_c', dphi_c)_h,    V = (drho, dphi), W = (drho', dphi').
 
 Unknowns of the first and last layer carry data and always count as border; a wall of feature space does not. The law
-belongs to K and L of :mod:`hydrodl.analysis.first_order`: with the vertex rule, tangents of another S(z) (a node's own
+belongs to K and L of :mod:`hydrodl.analysis.structure.multisymplectic_form`: with the vertex rule, tangents of another S(z) (a node's own
 energies) satisfy it too, tangents of another transport, noise, smoothness or step do not.
 """
 
@@ -22,15 +22,13 @@ from typing import Any
 import numpy as np
 from dolfinx import mesh as dmesh
 from mpi4py import MPI
-from numpy.typing import NDArray
 
-from hydrodl.analysis.spacetime import Patch, SpaceTime, Tangent, window
+from hydrodl.analysis.structure.space_time_action import Patch, SpaceTime, Tangent, window
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.physics.flow import Flow
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

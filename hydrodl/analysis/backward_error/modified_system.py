@@ -7,7 +7,7 @@ In slab variables (u_k, r_k, q_k) every product of the scheme is taken at one po
 with D, D* = (2/Delta) tanh(Delta d_t/2) (theta = 1/2) or (1 - exp(-Delta d_t))/Delta, (exp(Delta d_t) - 1)/Delta
 (theta = 1) on smooth r(t), q(t). Cutting their series after the first term gives the original system, after the
 second and third the modified ones. In space, on uniform boxes with the vertex rule, the operators of H_h have such
-series too (:mod:`hydrodl.analysis.series`), nu_h(u) included. The two directions are kept apart: residuals in layers
+series too (:mod:`hydrodl.analysis.backward_error.difference_series`), nu_h(u) included. The two directions are kept apart: residuals in layers
 hold the operators in space as they are, residuals in space hold the difference in layers as it is.
 
 A residual that falls faster with more terms under refinement is the evidence that the modified system is the one
@@ -22,23 +22,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.analysis._layers import add_layer
-from hydrodl.analysis._residuals import ModifiedResiduals, ResidualSums
-from hydrodl.analysis._space import SpaceModel
-from hydrodl.analysis._stack import Derivatives, SlabStack, central, smooth_stretches
+from hydrodl.analysis.backward_error.layer_residuals import add_layer
+from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals, ResidualSums
+from hydrodl.analysis.backward_error.slab_samples import Derivatives, SlabStack, central, smooth_stretches
+from hydrodl.analysis.backward_error.space_residuals import SpaceModel
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.uniform_grid import GatheredGrid
 from hydrodl.physics.flow import Flow
 
-__all__ = [
-    "ModifiedEnergy", "ModifiedResiduals", "ModifiedSystem", "layer_residuals", "modified_energy", "modified_system",
-    "space_residuals",
-]  # fmt: skip
-
-Floats = NDArray[np.float64]
 POINTS = 9
 """Points of the centred differences that give derivatives of the discrete fields: order 8 throughout."""
+
+
 WINDOW = 0.5
 """Central share of depth and of each side of the box on which residuals are measured, away from both ends."""
 

@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 from mpi4py import MPI
-from numpy.typing import NDArray
 
-from hydrodl.analysis import series
-from hydrodl.analysis.slab import SlabDensity
+from hydrodl.analysis.backward_error import difference_series as series
+from hydrodl.analysis.structure.slab_hamiltonian import SlabDensity
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.physics.flow import Flow
 from hydrodl.solver.mass_matrix import Mass
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Backward error analysis: the modified system that the numbers solve."""

@@ -1,0 +1,1 @@
+"""Stability of flows, training and networks, and the layers and nodes that follow."""

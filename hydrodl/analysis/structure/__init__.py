@@ -1,0 +1,1 @@
+"""Conservation, symplecticity and multisymplecticity of the discrete flow."""
