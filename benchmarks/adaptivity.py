@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 import hydrodl as hd
-from hydrodl.adapt import adapt, transfer
-from hydrodl.placement import adapted_layers, layer_at, objective_errors
+from hydrodl.adaptivity.adaptive_training import adapt
+from hydrodl.adaptivity.layer_placement import adapted_layers, layer_at, objective_errors
+from hydrodl.adaptivity.velocity_transfer import transfer
 
 ProblemOn = Callable[[hd.Domain, hd.Layers], hd.Problem]
 GAUSSIAN = [hd.Gaussian(-1.0, 0.3)]

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import hydrodl as hd
-from hydrodl.adapt import transfer
+from hydrodl.adaptivity.velocity_transfer import transfer
 
 FACTORS = (8.0, 4.0, 2.0, 1.0)
 OPTIONS: dict[str, dict[str, Any]] = {

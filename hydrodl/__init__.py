@@ -8,7 +8,8 @@ from hydrodl.common import import_order  # noqa: F401, I001  (first: it orders t
 
 from typing import TYPE_CHECKING, Any
 
-from hydrodl.adapt import adapt, transfer
+from hydrodl.adaptivity.adaptive_training import adapt
+from hydrodl.adaptivity.velocity_transfer import transfer
 from hydrodl.bridge import Bridge, bridge
 from hydrodl.network.reliability import Calibration, calibration
 from hydrodl.physics.solution import Controls
@@ -31,7 +32,7 @@ from hydrodl.network.network import Network
 from hydrodl.physics.neurons import Neurons
 from hydrodl.network.exact_form import exact_form
 from hydrodl.onnxfile import write_onnx
-from hydrodl.placement import adapted_layers
+from hydrodl.adaptivity.layer_placement import adapted_layers
 from hydrodl.network.noise_average import Posterior, posterior
 from hydrodl.network.markov_chain import sample_chain
 from hydrodl.network.random_paths import sample_paths

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.adapt import adapt, transfer
+from hydrodl.adaptivity.adaptive_training import adapt
+from hydrodl.adaptivity.layer_placement import adapted_layers, interior_losses, layer_at, objective_errors
+from hydrodl.adaptivity.velocity_transfer import transfer
 from hydrodl.analysis.stability.training_bounds import depth_convergence, lipschitz
 from hydrodl.physics.flow import Flow
-from hydrodl.placement import adapted_layers, interior_losses, layer_at, objective_errors
 from tests.networks import network
 
 Floats = np.ndarray

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.refine import cell_errors, marked, refine_cells, refined
+from hydrodl.adaptivity.mesh_refinement import cell_errors, marked, refine_cells, refined
 from tests.networks import network
 
 

@@ -9,9 +9,10 @@ import hydrodl as hd  # isort: skip  (before mpi4py: it loads the compiled stack
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.adapt import adapt, transfer
-from hydrodl.placement import adapted_layers, layer_at, objective_errors
-from hydrodl.refine import cell_errors
+from hydrodl.adaptivity.adaptive_training import adapt
+from hydrodl.adaptivity.layer_placement import adapted_layers, layer_at, objective_errors
+from hydrodl.adaptivity.mesh_refinement import cell_errors
+from hydrodl.adaptivity.velocity_transfer import transfer
 
 HALF = [[-4.0, 0.0], [4.0, 0.0]]
 

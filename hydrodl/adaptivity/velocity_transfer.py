@@ -1,15 +1,12 @@
-"""Training on layers and meshes that follow the flow: train, look where the error is, cut there, train again."""
+"""A velocity from one partition of depth and one mesh to others: the start of the next solve."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
+from hydrodl.adaptivity.layer_placement import sections
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import with_ghosts
@@ -18,10 +15,7 @@ from hydrodl.mesh.layer_partition import Layers
 from hydrodl.mesh.point_location import locate
 from hydrodl.physics.flow import Flow
 from hydrodl.physics.problem import Problem
-from hydrodl.physics.solution import Controls, Solution
-from hydrodl.placement import adapted_layers, sections
-from hydrodl.refine import check_refinable, refined
-from hydrodl.training.minimisation import train
+from hydrodl.physics.solution import Solution
 
 
 def transfer(solution: Solution, problem: Problem) -> Floats:
@@ -81,65 +75,3 @@ def _in_features(old: Domain, new: Domain, velocity: Floats) -> Floats:
             values[:, found.rows] = np.einsum("ki,mki->mk", table, fields[:, old.V.dofmap.list[found.cells]])
         old.comm.Reduce(values, out if old.comm.rank == rank else None, MPI.SUM, rank)
     return out.reshape(*velocity.shape[:2], new.owned)
-
-
-def adapt(
-    problem_on: Callable[[Domain, Layers], Problem], domain: Domain, layers: Layers, rounds: int = 3, *,
-    bulk: float | None = 0.5, growth: float | None = 1.0, margin: float | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> tuple[Solution, ...]:  # fmt: skip
-    """Train, refine, train again, each time from the velocity found before; collective.
-
-    Args:
-        problem_on: the problem on a domain and layers; it makes the densities anew. A loss inside finds its layer by
-            ``layer_at(layers, depth)``: its depth stays a layer.
-        domain, layers: to begin with, coarse.
-        rounds: how many problems are solved, at least 1.
-        bulk: the share of the estimated error whose cells are refined, see :func:`~hydrodl.refine.refined`; None
-            leaves the mesh as it is.
-        growth: the number of layers is multiplied by it and they are placed anew; 1 moves them; None leaves them.
-        margin: as in :func:`~hydrodl.placement.adapted_layers`, here None by default.
-        options: as in ``train``.
-
-    Returns:
-        The solutions of all rounds, the last one best. A round that does not converge is the last one.
-
-    Raises:
-        InputError: numbers out of range, a mesh of boxes that is to be refined, a problem on another domain or other
-            layers than given, neurons, or what ``train`` raises.
-    """
-    _check(domain, rounds, bulk, growth)
-    found: list[Solution] = []
-    for number in range(rounds):
-        if number:
-            domain, layers = _next(found[-1], bulk, growth, margin)
-        problem = problem_on(domain, layers)
-        if problem.domain is not domain or problem.layers is not layers:
-            raise InputError("problem_on returned a problem on another domain or other layers than it was given")
-        if problem.control is not None:
-            raise InputError("neurons cannot be adapted: adapt needs problems with the field control")
-        start = Controls(transfer(found[-1], problem), readout=found[-1].readout) if found else None
-        found.append(train(problem, options=options, initial=start))
-        if not found[-1].converged:
-            break
-    return tuple(found)
-
-
-def _next(solution: Solution, bulk: float | None, growth: float | None, margin: float | None) -> tuple[Domain, Layers]:
-    domain, layers = solution.problem.domain, solution.problem.layers
-    if bulk is not None:
-        domain = refined(solution, bulk)
-    if growth is not None:
-        layers = adapted_layers(solution, int(np.ceil(growth * len(layers) - 1e-9)), margin=margin)
-    return domain, layers
-
-
-def _check(domain: Domain, rounds: int, bulk: float | None, growth: float | None) -> None:
-    if isinstance(rounds, bool) or not isinstance(rounds, int | np.integer) or rounds < 1:
-        raise InputError(f"rounds is {rounds}, must be a whole number of at least 1")
-    if bulk is not None:
-        check_refinable(domain, bulk)
-    if growth is not None:
-        check_number("growth", growth, positive=True)
-        if growth < 1:
-            raise InputError(f"growth is {growth}, must be at least 1")

@@ -17,19 +17,23 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hydrodl.analysis.stability.training_bounds import accelerations, layer_lipschitz, lipschitz
+from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.physics.flow import Flow
 from hydrodl.physics.solution import Solution
 
-Floats = NDArray[np.float64]
-
 GOALS = ("objective", "network")
 """What the layers are placed for: the error of J, or the distance to the infinitely deep network."""
 
+
 MOST_LAYERS = 100_000
+
+
 _FLOOR = 0.05  # of the mean of g^(1/p): a coarse flow may have missed what happens where it sees nothing
+
+
 _SAMPLES = 64  # points a given layer at which the density of layers is sampled
 
 

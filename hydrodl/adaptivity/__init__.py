@@ -1,0 +1,1 @@
+"""Layers and meshes placed where the solution needs them."""
