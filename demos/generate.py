@@ -21,8 +21,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import hydrodl as hd
-from hydrodl.bridge import bridge
 from hydrodl.network.random_paths import sample_paths
+from hydrodl.transport.schroedinger_bridge import bridge
 
 small = "--small" in sys.argv[1:]
 layers, nodes, bandwidth, tolerance, draws, allowed = (

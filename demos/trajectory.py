@@ -23,8 +23,8 @@ from mpi4py import MPI
 
 from hydrodl.data.snapshot_sets import snapshots
 from hydrodl.export import write_vtk
-from hydrodl.holdout import leave_one_out
-from hydrodl.wasserstein import wasserstein
+from hydrodl.transport.held_out import leave_one_out
+from hydrodl.transport.wasserstein_distance import wasserstein
 
 small = "--small" in sys.argv[1:]
 count, layers, nodes, bandwidth = (300, 8, 51, 0.15) if small else (600, 16, 91, 0.1)

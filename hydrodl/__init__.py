@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydrodl.adaptivity.adaptive_training import adapt
 from hydrodl.adaptivity.velocity_transfer import transfer
-from hydrodl.bridge import Bridge, bridge
+from hydrodl.transport.schroedinger_bridge import Bridge, bridge
 from hydrodl.network.reliability import Calibration, calibration
 from hydrodl.physics.solution import Controls
 from hydrodl.data.datasets import DATASETS, load_dataset
@@ -26,7 +26,7 @@ from hydrodl.physics.internal_energy import Entropy, Focusing, Power
 from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.physics.losses import Classification, Density, Position
 from hydrodl.data.density_sampling import sample_density
-from hydrodl.holdout import HeldOut, leave_one_out
+from hydrodl.transport.held_out import HeldOut, leave_one_out
 from hydrodl.network.network import inverse_push
 from hydrodl.network.network import Network
 from hydrodl.physics.neurons import Neurons
@@ -37,7 +37,7 @@ from hydrodl.network.noise_average import Posterior, posterior
 from hydrodl.network.markov_chain import sample_chain
 from hydrodl.network.random_paths import sample_paths
 from hydrodl.data.snapshot_sets import Snapshots, read_snapshots, snapshots
-from hydrodl.wasserstein import wasserstein
+from hydrodl.transport.wasserstein_distance import wasserstein
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.readout import Readout
 from hydrodl.analysis.stability.recommendation import recommend
@@ -50,7 +50,7 @@ from hydrodl.training.derivative_tests import hessian_symmetry, taylor_orders
 
 if TYPE_CHECKING:
     from hydrodl.estimator import HydroClassifier
-    from hydrodl.transport import HydroTransport
+    from hydrodl.estimators.transport_estimator import HydroTransport
 
 __version__ = "0.1.0"
 
@@ -118,7 +118,7 @@ __all__ = [
     "write_onnx",
 ]
 
-_LATER = {"HydroClassifier": "hydrodl.estimator", "HydroTransport": "hydrodl.transport"}
+_LATER = {"HydroClassifier": "hydrodl.estimator", "HydroTransport": "hydrodl.estimators.transport_estimator"}
 
 
 def __getattr__(name: str) -> Any:

@@ -20,7 +20,7 @@ from hydrodl.common.parallel import attempt
 from hydrodl.data.class_densities import Densities, densities, mixture, sample_mixture
 from hydrodl.data.datasets import DATASETS, load_dataset
 from hydrodl.data.samples import Samples
-from hydrodl.data.snapshot_sets import Snapshots, snapshot_layers, snapshot_losses
+from hydrodl.data.snapshot_sets import Snapshots
 from hydrodl.data.tables import read_csv
 from hydrodl.mesh.bounding_box import around, lifted_nodes
 from hydrodl.mesh.domain import Domain
@@ -29,6 +29,7 @@ from hydrodl.physics import lagrangian, losses
 from hydrodl.physics.neurons import Neurons
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.readout import Readout
+from hydrodl.transport.snapshot_targets import snapshot_layers, snapshot_losses
 
 TEST_SEED = 1_000_003  # added to data.seed: test samples that no usual training seed repeats
 TAILS = 3.0  # standard deviations of a mixture that its box holds, before the margin

@@ -14,11 +14,12 @@ from hydrodl.data.class_densities import Densities, mixture, sample_mixture
 from hydrodl.data.density_sampling import sample_density
 from hydrodl.data.gaussian import Gaussian
 from hydrodl.data.preprocessing import Preprocessing
-from hydrodl.data.snapshot_sets import Snapshots, read_snapshots, snapshot_layers
+from hydrodl.data.snapshot_sets import Snapshots, read_snapshots
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.quadrature import integrals, moment
 from hydrodl.physics.solution import Solution
-from hydrodl.wasserstein import has_pot, wasserstein
+from hydrodl.transport.snapshot_targets import snapshot_layers
+from hydrodl.transport.wasserstein_distance import has_pot, wasserstein
 
 DRAWS = 1000  # points drawn from a density to measure its distance to a snapshot
 

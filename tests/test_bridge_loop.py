@@ -1,4 +1,4 @@
-"""hydrodl.bridge: it meets its targets by either method and divergence, says when it does not, counts in raw units."""
+"""hydrodl.transport.schroedinger_bridge: it meets its targets by either method and divergence, says when it does not, counts in raw units."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.bridge import Bridge, bridge
 from hydrodl.common.errors import InputError
 from hydrodl.data.preprocessing import raw_metric
 from hydrodl.mesh.quadrature import moment
+from hydrodl.transport.schroedinger_bridge import Bridge, bridge
 from tests.parallel.launch import run_on_ranks
 
 LAYERS = hd.layers(4)

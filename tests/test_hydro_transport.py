@@ -14,8 +14,8 @@ from sklearn.base import clone
 from sklearn.datasets import make_moons
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from hydrodl.probability_flow import ProbabilityFlow
-from hydrodl.transport import HydroTransport
+from hydrodl.estimators.transport_estimator import HydroTransport
+from hydrodl.transport.probability_flow import ProbabilityFlow
 
 M0, S0, M1, S1 = -1.0, 0.5, 1.5, 1.0
 GRID = (np.arange(1200) + 0.5) / 1200

@@ -14,10 +14,11 @@ import pytest
 import hydrodl as hd
 from hydrodl import config
 from hydrodl.common.errors import DataError, InputError
-from hydrodl.data.snapshot_sets import Snapshots, read_snapshots, snapshot_layers, snapshot_losses, snapshots
-from hydrodl.holdout import HeldOut, leave_one_out
+from hydrodl.data.snapshot_sets import Snapshots, read_snapshots, snapshots
 from hydrodl.run import load, train_into
-from hydrodl.wasserstein import displacement, wasserstein
+from hydrodl.transport.held_out import HeldOut, leave_one_out
+from hydrodl.transport.snapshot_targets import snapshot_layers, snapshot_losses
+from hydrodl.transport.wasserstein_distance import displacement, wasserstein
 
 
 def clouds(shifts: tuple[float, ...], n: int = 60, scale: float = 1.0, seed: int = 0) -> list[np.ndarray]:

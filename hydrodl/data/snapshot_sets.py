@@ -16,15 +16,13 @@ from mpi4py import MPI
 from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.errors import DataError, InputError
+from hydrodl.common.errors import DataError
 from hydrodl.common.parallel import attempt
 from hydrodl.data.class_densities import Densities, densities
 from hydrodl.data.preprocessing import Preprocessing, raw_map
 from hydrodl.data.samples import Samples
 from hydrodl.data.tables import read_points
 from hydrodl.mesh.domain import Domain
-from hydrodl.mesh.layer_partition import Layers
-from hydrodl.physics.losses import Density
 
 POPULATION = "0"  # the name of the one class
 
@@ -177,33 +175,3 @@ def check_times(times: ArrayLike) -> Floats:
     if not np.isfinite(found).all() or (np.diff(found) <= 0).any():
         raise DataError(f"snapshot times are {found.tolist()}, must be finite and increase")
     return found
-
-
-def snapshot_layers(times: ArrayLike, layers: int, depth: float = 1.0) -> tuple[Layers, list[int]]:
-    """A partition of depth into ``layers`` layers among which every snapshot's time is one, and the index of each.
-
-    Each span between snapshots gets equal layers, their number in proportion to its length and at least 1.
-
-    Raises:
-        InputError: fewer layers than spans, or depth not positive.
-        DataError: see :func:`check_times`.
-    """
-    found = check_times(times)
-    if not (np.isfinite(depth) and depth > 0):
-        raise InputError(f"depth is {depth}, must be a positive number")
-    spans = len(found) - 1
-    if isinstance(layers, bool) or not isinstance(layers, int | np.integer) or layers < spans:
-        raise InputError(f"layers is {layers}, must be a whole number of at least {spans}, one per span of snapshots")
-    at = depth * (found - found[0]) / (found[-1] - found[0])
-    counts = np.ones(spans, dtype=int)
-    for _ in range(int(layers) - spans):  # to the span whose layers are thickest
-        counts[np.argmax(np.diff(at) / counts)] += 1
-    pieces = [np.linspace(at[j], at[j + 1], counts[j] + 1)[:-1] for j in range(spans)]
-    return Layers(np.concatenate([*pieces, at[-1:]])), [0, *np.cumsum(counts).tolist()]
-
-
-def snapshot_losses(
-    targets: Mapping[int, Densities], weight: float = 10.0, divergence: str = "kl", floor: float = 1e-8
-) -> list[Density]:
-    """One density loss for every target, by layer index."""
-    return [Density(weight, target, divergence, floor, layer) for layer, target in targets.items()]

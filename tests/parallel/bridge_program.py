@@ -8,9 +8,9 @@ import hydrodl as hd  # isort: skip  (before mpi4py: it loads the compiled stack
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.bridge import bridge
 from hydrodl.data.snapshot_sets import snapshots
-from hydrodl.holdout import leave_one_out
+from hydrodl.transport.held_out import leave_one_out
+from hydrodl.transport.schroedinger_bridge import bridge
 
 domain = hd.Domain.box([-2.5, -2.5], [2.5, 2.5], 15)
 same = hd.Preprocessing(np.zeros(2), np.array([2.0, 3.0]))

@@ -12,8 +12,8 @@ from mpi4py import MPI
 from sklearn.datasets import make_moons
 
 from hydrodl.estimator import HydroClassifier
+from hydrodl.estimators.transport_estimator import HydroTransport
 from hydrodl.network.network import inverse_push
-from hydrodl.transport import HydroTransport
 
 WORLD = MPI.COMM_WORLD
 X, y = make_moons(60, noise=0.15, random_state=0)

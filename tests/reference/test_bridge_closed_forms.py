@@ -1,4 +1,4 @@
-"""hydrodl.bridge against closed forms, Sinkhorn and quantiles: the work and the densities on the way.
+"""hydrodl.transport.schroedinger_bridge against closed forms, Sinkhorn and quantiles: the work and the densities on the way.
 
 What reaches 1e-3: the midpoint scheme without fitted diffusion (nu_h - nu = h^2 |u|^2 / (2 nu) is of order h^2, but
 with a constant that costs 7 percent of the work in d = 1 where the unfitted error is 0.01 percent). Densities then stay
@@ -21,8 +21,8 @@ from scipy.linalg import sqrtm
 from scipy.stats import norm
 
 import hydrodl as hd
-from hydrodl.bridge import Bridge, bridge
 from hydrodl.mesh.quadrature import moment
+from hydrodl.transport.schroedinger_bridge import Bridge, bridge
 
 
 def gaussian_bridge(m: np.ndarray, s: np.ndarray, n: np.ndarray, q: np.ndarray, noise: float) -> tuple:

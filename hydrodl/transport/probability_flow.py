@@ -16,16 +16,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.interpolation import checked_points
 from hydrodl.mesh.uniform_grid import Grid, OnGrid, spread
 from hydrodl.network.inversion import report, solve_layer
 from hydrodl.physics.flow import Flow
 from hydrodl.physics.solution import Solution
-
-Floats = NDArray[np.float64]
 
 _SMALLEST = 1e-300  # density whose logarithm is taken
 

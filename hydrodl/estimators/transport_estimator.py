@@ -7,18 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hydrodl._fitting import SOLVING, KeepsSolution, agreed, communicator, step_line, width_of
-from hydrodl.bridge import Bridge, bridge
-from hydrodl.common.checks import (
-    check_choices,  # fmt: skip
-    whole_number,
-)
+from hydrodl.common.arrays import Floats
+from hydrodl.common.checks import check_choices, whole_number
 from hydrodl.common.errors import InputError
 from hydrodl.data.class_densities import Densities, densities
 from hydrodl.data.preprocessing import features_of, preprocess
@@ -27,15 +24,16 @@ from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers
 from hydrodl.mesh.uniform_grid import Grid
 from hydrodl.physics.lagrangian import Lagrangian
-from hydrodl.probability_flow import ProbabilityFlow
-
-Floats = NDArray[np.float64]
+from hydrodl.transport.probability_flow import ProbabilityFlow
+from hydrodl.transport.schroedinger_bridge import Bridge, bridge
 
 NODES = {1: 121, 2: 41, 3: 15}
 """Default nodes per direction, by the dimension of feature space."""
 
+
 CHOICES = {"mode": ("flow", "bridge"), "comm": ("world", "self")}
 """Parameters that are one of a few words."""
+
 
 OPTIONS = {"tao_gatol": 1e-3, "tao_max_it": 100}
 """The rounds on the way to the target need no more; J is then right to 1e-6."""
@@ -66,7 +64,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         margin: distance from the samples to the walls, in the same units.
         one_unit: the features share a unit: keep them in proportion instead of standardising each.
         tolerance: relative L1 distance to the target density at which training stops.
-        max_rounds: limit of training problems on the way there, see :func:`~hydrodl.bridge.bridge`.
+        max_rounds: limit of training problems on the way there, see :func:`~hydrodl.transport.schroedinger_bridge.bridge`.
         substeps: steps a layer of either map.
         options: PETSc's options, as for :func:`~hydrodl.training.minimisation`; those not given are ``OPTIONS``, then train's.
         random_state: of mode="bridge".

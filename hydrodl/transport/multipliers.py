@@ -1,4 +1,4 @@
-"""The multipliers and weights of a bridge between its rounds, see :mod:`hydrodl.bridge`."""
+"""The multipliers and weights of a bridge between its rounds, see :mod:`hydrodl.transport.schroedinger_bridge`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from hydrodl.physics.losses import Density
 from hydrodl.physics.solution import Solution
 
 WEIGHT = 2.0  # of the KL divergence; that of l2 is this over the mean density of the target
+
+
 GROWTH = {"penalty": 10.0, "augmented": 3.0}  # of the weight: every round, or after a round that gained too little
+
+
 GAIN = 0.25  # an "augmented" round must shrink the distance below this part of what it was
+
+
 CLEAR = 1e-6  # of the floor: how near to -floor a shifted target may come before rounding would lose it
 
 

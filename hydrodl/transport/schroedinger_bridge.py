@@ -23,8 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from hydrodl._bridge_cost import kinetic_cost, sinkhorn_cost
-from hydrodl._multipliers import Multipliers, first_weight
 from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
@@ -36,11 +34,15 @@ from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Solution
 from hydrodl.training.minimisation import train
 from hydrodl.training.optimiser import Monitor
-
-__all__ = ["Bridge", "bridge"]
+from hydrodl.transport.bridge_cost import kinetic_cost, sinkhorn_cost
+from hydrodl.transport.multipliers import Multipliers, first_weight
 
 REACHED = "distance below the tolerance"
+
+
 METHODS = ("augmented", "penalty")
+
+
 DECAY = 1e-3  # of a bridge for which only the noise is given: keeps the velocity of empty regions bounded
 
 

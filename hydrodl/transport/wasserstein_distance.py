@@ -12,6 +12,8 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 
 MOST = 2000  # points of a set in an exact distance; larger sets are thinned, since its cost grows with the cube
+
+
 _PIVOTS = 2_000_000
 
 

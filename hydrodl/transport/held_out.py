@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from hydrodl.bridge import Bridge, bridge
 from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import whole_number
 from hydrodl.common.errors import InputError
 from hydrodl.data.density_sampling import sample_density
-from hydrodl.data.snapshot_sets import Snapshots, snapshot_layers
+from hydrodl.data.snapshot_sets import Snapshots
 from hydrodl.mesh.domain import Domain
 from hydrodl.network.network import Network
 from hydrodl.network.random_paths import sample_paths
 from hydrodl.physics.lagrangian import Lagrangian
-from hydrodl.wasserstein import displacement, pot, wasserstein
-
-__all__ = ["HeldOut", "leave_one_out"]
+from hydrodl.transport.schroedinger_bridge import Bridge, bridge
+from hydrodl.transport.snapshot_targets import snapshot_layers
+from hydrodl.transport.wasserstein_distance import displacement, pot, wasserstein
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +64,7 @@ def leave_one_out(
     Args:
         snapshots: at least three.
         held: index of a snapshot between the first and the last.
-        physics, tolerance: see :func:`~hydrodl.bridge.bridge`, as are further ``choices`` by name.
+        physics, tolerance: see :func:`~hydrodl.transport.schroedinger_bridge.bridge`, as are further ``choices`` by name.
         layers: number of layers in all, see :func:`~hydrodl.data.snapshot_sets.snapshot_layers`.
         nodes, margin: of the box around all samples, see :meth:`Domain.around`.
         bandwidth: of the density estimates, in mesh units.

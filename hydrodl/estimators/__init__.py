@@ -1,0 +1,1 @@
+"""The network as scikit-learn's estimators."""

@@ -1,0 +1,1 @@
+"""Schroedinger bridges, snapshots and probability flows: densities tied at several times."""
