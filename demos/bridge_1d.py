@@ -20,7 +20,7 @@ import numpy as np
 
 import hydrodl as hd
 from hydrodl.export import write_vtk
-from hydrodl.plot import plot_convergence, plot_densities, plot_velocity
+from hydrodl.pictures.figures import plot_convergence, plot_densities, plot_velocity
 
 small = "--small" in sys.argv[1:]
 layers, nodes, weights, tolerance = (32, 121, (1, 10, 100), 0.02) if small else (64, 201, (1, 10, 100, 1000), 0.005)

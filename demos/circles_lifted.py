@@ -24,7 +24,7 @@ import hydrodl as hd
 from mpi4py import MPI
 
 from hydrodl.export import write_vtk
-from hydrodl.plot import plot_all
+from hydrodl.pictures.figures import plot_all
 
 small = "--small" in sys.argv[1:]
 layers = 6

@@ -18,7 +18,7 @@ from mpi4py import MPI
 
 from hydrodl.export import write_vtk
 from hydrodl.logistic import logistic_readout
-from hydrodl.plot import plot_all
+from hydrodl.pictures.figures import plot_all
 
 small = "--small" in sys.argv[1:]
 layers, plane, space = (3, 25, 11) if small else (4, 41, 15)

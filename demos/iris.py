@@ -14,7 +14,7 @@ import numpy as np
 
 import hydrodl as hd
 from hydrodl.export import write_vtk
-from hydrodl.plot import plot_all
+from hydrodl.pictures.figures import plot_all
 
 small = "--small" in sys.argv[1:]
 splits = 3 if small else 5

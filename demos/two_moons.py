@@ -23,7 +23,7 @@ from pathlib import Path
 
 import hydrodl as hd
 from hydrodl.export import write_vtk
-from hydrodl.plot import plot_all
+from hydrodl.pictures.figures import plot_all
 
 small = "--small" in sys.argv[1:]
 layers, nodes = (8, 41) if small else (16, 41)

@@ -23,7 +23,7 @@ import numpy as np
 import hydrodl as hd
 from hydrodl.export import write_vtk
 from hydrodl.physics.neurons import Neurons
-from hydrodl.plot import plot_all
+from hydrodl.pictures.figures import plot_all
 
 # isort: split
 from matplotlib import rc_context

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hydrodl._analysis_figures import FAILS, HOLDS, OPEN, number, sides, state
+from hydrodl.pictures.analysis_figures import FAILS, HOLDS, OPEN, number, sides, state
 
 ANALYSIS, PAGE = "analysis.json", "analysis.md"
 ROUNDING = 1e-10

@@ -18,7 +18,6 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl import run
-from hydrodl._analysis_figures import draw_all
 from hydrodl._analysis_limits import EIGEN_SECONDS, FACTOR_BYTES, TOLERANCE, central_slabs, smallest_curvature
 from hydrodl._analysis_page import ANALYSIS, PAGE, page
 from hydrodl.analysis.backward_error.modified_system import layer_residuals, modified_energy, space_residuals
@@ -33,6 +32,7 @@ from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.physics.flow import Flow
 from hydrodl.physics.solution import Solution
+from hydrodl.pictures.analysis_figures import draw_all
 
 RESIDUALS = ("equation_residual", "modified_residual_2", "modified_residual_4")
 KEYS = (

@@ -19,7 +19,6 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 from hydrodl import _build, config
-from hydrodl._decision import plot_calibration
 from hydrodl._progress import SAVE_EVERY, Watch, progress
 from hydrodl._resume import model, point, resumed
 from hydrodl._sections import Config
@@ -36,7 +35,8 @@ from hydrodl.network.network import Network
 from hydrodl.network.noise_average import posterior_proba
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Controls, Solution
-from hydrodl.plot import plot_all
+from hydrodl.pictures.decision import plot_calibration
+from hydrodl.pictures.figures import plot_all
 from hydrodl.storage import load_checkpoint, save_checkpoint
 from hydrodl.training.minimisation import DEFAULTS, train
 

@@ -18,13 +18,14 @@ import pytest
 from matplotlib.image import imread
 from mpi4py import MPI
 
-from hydrodl import _analysis_figures, _analysis_limits, analyze, cli, run
-from hydrodl._analysis_figures import FAILS, HOLDS, OPEN, ratio, sides, state
+from hydrodl import _analysis_limits, analyze, cli, run
 from hydrodl._analysis_limits import central_slabs, factor_bytes
 from hydrodl._analysis_page import page
 from hydrodl.analysis.stability.training_bounds import cell_peclet, depth_convergence, layer_invertibility
 from hydrodl.analysis.structure.conservation import conservation
 from hydrodl.physics.flow import Flow
+from hydrodl.pictures import analysis_figures as _analysis_figures
+from hydrodl.pictures.analysis_figures import FAILS, HOLDS, OPEN, ratio, sides, state
 
 MIXTURE = """
 [data]

@@ -17,8 +17,6 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 
-from hydrodl._canvas import COLOURS, axis_names, blend
-from hydrodl._raster import Raster, gather_triangles, rasterise
 from hydrodl.common.errors import InputError
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import Preprocessing
@@ -32,7 +30,9 @@ from hydrodl.physics.losses import Classification
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.readout import Readout
 from hydrodl.physics.solution import Solution
-from hydrodl.plot import plot_all, plot_convergence, plot_densities, plot_velocity
+from hydrodl.pictures.canvas import COLOURS, axis_names, blend
+from hydrodl.pictures.figures import plot_all, plot_convergence, plot_densities, plot_velocity
+from hydrodl.pictures.raster import Raster, gather_triangles, rasterise
 
 BLUE, ORANGE = (np.array(to_rgb(name)) for name in COLOURS[:2])
 
@@ -181,5 +181,5 @@ def test_picture_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> Non
 
 
 def test_pyplot_is_left_alone() -> None:
-    code = "import sys, hydrodl.plot; assert 'matplotlib.pyplot' not in sys.modules"
+    code = "import sys, hydrodl.pictures.figures; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

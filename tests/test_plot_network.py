@@ -12,12 +12,12 @@ from matplotlib.image import imread
 from PIL import Image
 
 import hydrodl as hd
-from hydrodl import _animation
-from hydrodl._animation import animate
-from hydrodl._canvas import COLOURS
-from hydrodl._decision import FULL, plot_calibration, plot_decision
-from hydrodl._trajectories import plot_trajectories
-from hydrodl.plot import plot_velocity
+from hydrodl.pictures import animation as _animation
+from hydrodl.pictures.animation import animate
+from hydrodl.pictures.canvas import COLOURS
+from hydrodl.pictures.decision import FULL, plot_calibration, plot_decision
+from hydrodl.pictures.figures import plot_velocity
+from hydrodl.pictures.trajectories import plot_trajectories
 from tests.networks import network, waves
 from tests.test_plot import BLUE, ORANGE, near
 

@@ -17,7 +17,7 @@ import hydrodl as hd
 from benchmarks.strong import spirals
 from hydrodl import cli
 from hydrodl._progress import line
-from hydrodl.plot import plot_convergence
+from hydrodl.pictures.figures import plot_convergence
 from hydrodl.training.continuation import easier
 from hydrodl.training.optimiser import Optimiser
 

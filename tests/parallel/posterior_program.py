@@ -13,14 +13,14 @@ from mpi4py import MPI
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the helpers of the tests
 
-from hydrodl import _animation
-from hydrodl._animation import animate
-from hydrodl._decision import plot_calibration, plot_decision
-from hydrodl._trajectories import plot_trajectories
 from hydrodl.data.density_sampling import sample_density
 from hydrodl.network.markov_chain import sample_chain
 from hydrodl.network.noise_average import posterior, posterior_proba
 from hydrodl.network.random_paths import sample_paths
+from hydrodl.pictures import animation as _animation
+from hydrodl.pictures.animation import animate
+from hydrodl.pictures.decision import plot_calibration, plot_decision
+from hydrodl.pictures.trajectories import plot_trajectories
 from tests.networks import network, waves
 
 CASES: dict[str, dict[str, Any]] = {

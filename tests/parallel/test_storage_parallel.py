@@ -25,7 +25,7 @@ from hydrodl.export import write_npz, write_vtk
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather
 from hydrodl.mesh.layer_partition import layers
-from hydrodl.plot import plot_all, plot_convergence
+from hydrodl.pictures.figures import plot_all, plot_convergence
 from hydrodl.storage import load_checkpoint, save_solution
 from tests.parallel.launch import run_on_ranks
 from tests.parallel.said import refused, report

@@ -11,13 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from hydrodl._canvas import axis_names, blend, colour, draw, frame, image, legend, panels, scatter
-from hydrodl._raster import PIXELS, Raster, rasterise
 from hydrodl.common.arrays import Floats
+from hydrodl.pictures.canvas import axis_names, blend, colour, draw, frame, image, legend, panels, scatter
+from hydrodl.pictures.raster import PIXELS, Raster, rasterise
 
 if TYPE_CHECKING:
     from hydrodl.data.samples import Samples
     from hydrodl.network.network import Network
+
 
 SHOWN = 1500  # samples drawn at most
 

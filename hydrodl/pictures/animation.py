@@ -13,22 +13,33 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from hydrodl._canvas import STYLE, axis_names, blend, colour, few_ticks, frame, image, legend, panels, scatter
-from hydrodl._raster import Raster, rasterise
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
 from hydrodl.mesh.gathering import gather
+from hydrodl.pictures.canvas import STYLE, axis_names, blend, colour, few_ticks, frame, image, legend, panels, scatter
+from hydrodl.pictures.raster import Raster, rasterise
 
 if TYPE_CHECKING:
     from hydrodl.data.samples import Samples
     from hydrodl.network.network import Network
 
+
 SHOWN = 400  # samples drawn at most
+
+
 PIXELS = {1: 401, 2: 141, 3: 31}
+
+
 FORMATS = {".gif": "GIF", ".webp": "WEBP"}
+
+
 FRAMES = 48  # about as many between the first and the last layer
+
+
 TIME, REST = 80, 900  # milliseconds for which a frame is shown, the first and the last one
+
+
 Update = Callable[[Floats, Floats], None]  # of a picture, from densities and sample positions
 
 

@@ -10,13 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from hydrodl._canvas import MARKERS, axis_names, colour, draw, few_ticks, frame, legend, panels
 from hydrodl.common.arrays import Floats
 from hydrodl.network.random_paths import sample_paths
+from hydrodl.pictures.canvas import MARKERS, axis_names, colour, draw, few_ticks, frame, legend, panels
 
 if TYPE_CHECKING:
     from hydrodl.data.samples import Samples
     from hydrodl.network.network import Network
+
 
 SHOWN = 150  # paths drawn at most
 

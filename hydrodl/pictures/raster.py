@@ -13,6 +13,8 @@ from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather_nodes, lexicographic
 
 PIXELS = {1: 401, 2: 241, 3: 41}  # grid points along each direction of a picture
+
+
 # The local dofs of a Lagrange cell in d = 2 (vertices first) as triangles, by cell corners and degree; any other degree
 # is drawn from its vertices alone.
 _TRIANGLES = {

@@ -15,12 +15,18 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from mpi4py import MPI
 
-from hydrodl._canvas import MARKERS, colour, draw, panels
+from hydrodl.pictures.canvas import MARKERS, colour, draw, panels
 
 HOLDS, FAILS, OPEN = "holds", "fails", "fails, but is only sufficient"
 """A bound that is only sufficient and fails proves nothing: what it is there for may hold all the same."""
+
+
 COLOURS = {HOLDS: colour(2), FAILS: colour(1), OPEN: colour(4)}
+
+
 LEVELS = ("original equations", "with the first correction", "with the second correction")
+
+
 _FLOOR = 1e-3  # of a ratio: bars below end here
 
 

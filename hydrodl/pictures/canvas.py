@@ -20,14 +20,18 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from mpi4py import MPI
 
-from hydrodl._raster import Raster
 from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import attempt
+from hydrodl.pictures.raster import Raster
 
 COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#8C510A", "#7F7F7F", "#F0E442",
 )  # fmt: skip
+
+
 MARKERS = "o^sDvP*X<>"
+
+
 STYLE: Any = {"font.size": 9, "axes.titlesize": 9, "axes.linewidth": 0.7, "legend.frameon": False}
 
 

@@ -13,19 +13,26 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from hydrodl._canvas import axis_names, colour, draw, few_ticks, frame, legend, panels, scatter
 from hydrodl.common.arrays import Floats
 from hydrodl.mesh.point_location import locate
 from hydrodl.network.noise_average import posterior as backward_sweep
 from hydrodl.network.reliability import Calibration, calibration
+from hydrodl.pictures.canvas import axis_names, colour, draw, few_ticks, frame, legend, panels, scatter
 
 if TYPE_CHECKING:
     from hydrodl.data.samples import Samples
     from hydrodl.network.network import Network
 
+
 SHOWN = 1500  # samples drawn at most
+
+
 PIXELS = {1: 601, 2: 201, 3: 101}
+
+
 FULL = 0.62  # depth of colour at probability 1, so that samples of the same colour stand out
+
+
 NETWORK, POSTERIOR = "network", "averaged over its noise"
 
 

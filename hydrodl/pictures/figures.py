@@ -16,31 +16,20 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from hydrodl._animation import animate
-from hydrodl._canvas import axis_names, blend, colour, draw, few_ticks, frame, image, legend, panels
-from hydrodl._decision import plot_calibration, plot_decision
-from hydrodl._raster import PIXELS, Raster, rasterise
-from hydrodl._trajectories import plot_trajectories
-from hydrodl._transport import plot_transport
 from hydrodl.common.arrays import Floats
 from hydrodl.mesh.gathering import gather
+from hydrodl.pictures.before_after import plot_transport
+from hydrodl.pictures.canvas import axis_names, blend, colour, draw, few_ticks, frame, image, legend, panels
+from hydrodl.pictures.decision import plot_decision
+from hydrodl.pictures.raster import PIXELS, Raster, rasterise
+from hydrodl.pictures.trajectories import plot_trajectories
 
 if TYPE_CHECKING:
     from hydrodl.data.samples import Samples
     from hydrodl.network.network import Network
     from hydrodl.physics.solution import Solution
 
-__all__ = [
-    "animate",
-    "plot_all",
-    "plot_calibration",
-    "plot_convergence",
-    "plot_decision",
-    "plot_densities",
-    "plot_trajectories",
-    "plot_transport",
-    "plot_velocity",
-]
+
 ARROWS = ListedColormap(colormaps["viridis"](np.linspace(0, 0.85, 256)))  # without the yellow that fades on white
 
 
