@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import hydrodl as hd
-from hydrodl.export import write_vtk
+from hydrodl.files.paraview import write_vtk
 from hydrodl.pictures.figures import plot_convergence, plot_densities, plot_velocity
 
 small = "--small" in sys.argv[1:]

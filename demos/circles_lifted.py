@@ -23,7 +23,7 @@ import hydrodl as hd
 # isort: split
 from mpi4py import MPI
 
-from hydrodl.export import write_vtk
+from hydrodl.files.paraview import write_vtk
 from hydrodl.pictures.figures import plot_all
 
 small = "--small" in sys.argv[1:]

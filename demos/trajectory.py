@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from mpi4py import MPI
 
 from hydrodl.data.snapshot_sets import snapshots
-from hydrodl.export import write_vtk
+from hydrodl.files.paraview import write_vtk
 from hydrodl.transport.held_out import leave_one_out
 from hydrodl.transport.wasserstein_distance import wasserstein
 

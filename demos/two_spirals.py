@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 import hydrodl as hd
-from hydrodl.export import write_vtk
+from hydrodl.files.paraview import write_vtk
 from hydrodl.pictures.figures import plot_all
 
 small = "--small" in sys.argv[1:]

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import hydrodl as hd
-from hydrodl.export import write_vtk
+from hydrodl.files.paraview import write_vtk
 from hydrodl.physics.neurons import Neurons
 from hydrodl.pictures.figures import plot_all
 

@@ -31,7 +31,7 @@ from hydrodl.network.network import inverse_push
 from hydrodl.network.network import Network
 from hydrodl.physics.neurons import Neurons
 from hydrodl.network.exact_form import exact_form
-from hydrodl.onnxfile import write_onnx
+from hydrodl.files.onnx_file import write_onnx
 from hydrodl.adaptivity.layer_placement import adapted_layers
 from hydrodl.network.noise_average import Posterior, posterior
 from hydrodl.network.markov_chain import sample_chain

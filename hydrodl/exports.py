@@ -10,9 +10,10 @@ from typing import Any
 from mpi4py import MPI
 
 from hydrodl.common.errors import InputError
-from hydrodl.export import write_npz, write_vtk
+from hydrodl.files.archive import write_npz
+from hydrodl.files.onnx_file import check_onnx, write_onnx
+from hydrodl.files.paraview import write_vtk
 from hydrodl.network.network import Network
-from hydrodl.onnxfile import check_onnx, write_onnx
 from hydrodl.run import check_writable, load
 
 EXPORTS: dict[str, Callable[[Path, Network], Any]] = {

@@ -20,7 +20,6 @@ from petsc4py import PETSc
 
 from hydrodl import _build, config
 from hydrodl._progress import SAVE_EVERY, Watch, progress
-from hydrodl._resume import model, point, resumed
 from hydrodl._sections import Config
 from hydrodl._snapshot_build import report as snapshot_report
 from hydrodl.common.errors import InputError
@@ -28,7 +27,9 @@ from hydrodl.common.parallel import attempt, partial, replacing
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.tables import read_points
-from hydrodl.export import write_vtk
+from hydrodl.files.checkpoint import load_checkpoint, save_checkpoint
+from hydrodl.files.model_record import model, point, resumed
+from hydrodl.files.paraview import write_vtk
 from hydrodl.mesh.bounding_box import lifted_nodes
 from hydrodl.mesh.domain import Domain
 from hydrodl.network.network import Network
@@ -37,7 +38,6 @@ from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Controls, Solution
 from hydrodl.pictures.decision import plot_calibration
 from hydrodl.pictures.figures import plot_all
-from hydrodl.storage import load_checkpoint, save_checkpoint
 from hydrodl.training.minimisation import DEFAULTS, train
 
 REPORT, PROBLEM, CHECKPOINT = "report.json", "problem.toml", "solution.h5"

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from hydrodl.export import write_npz
+from hydrodl.files.archive import write_npz
 from hydrodl.mesh.gathering import lexicographic, whole
 from hydrodl.network.exact_form import exact_form
 from hydrodl.network.network import residual_network as residual

@@ -17,8 +17,9 @@ import onnxruntime
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from hydrodl import cli, onnxfile
-from hydrodl.onnxfile import write_onnx
+from hydrodl import cli
+from hydrodl.files import onnx_file as onnxfile
+from hydrodl.files.onnx_file import write_onnx
 from hydrodl.physics.neurons import Neurons
 from tests.cli_runs import MOONS
 from tests.form_cases import TRAINED, everywhere, random_neurons, trained, untrained, wild

@@ -20,10 +20,10 @@ import pytest
 from mpi4py import MPI
 
 from hydrodl import _progress, cli, run
+from hydrodl.files.checkpoint import load_checkpoint, save_checkpoint
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers
 from hydrodl.physics.solution import Controls
-from hydrodl.storage import load_checkpoint, save_checkpoint
 from tests.cli_runs import GAUSSIANS, WITHOUT_FIGURES
 
 KILLS = int(os.environ.get("HYDRODL_KILLS", "5"))  # HYDRODL_KILLS=20 for the long test

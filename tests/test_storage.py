@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 
 from hydrodl.common.errors import InputError
-from hydrodl.export import write_npz, write_vtk
+from hydrodl.files.archive import write_npz
+from hydrodl.files.checkpoint import load_checkpoint, save_checkpoint, save_solution
+from hydrodl.files.paraview import write_vtk
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather, lexicographic
 from hydrodl.mesh.layer_partition import layers
-from hydrodl.storage import load_checkpoint, save_checkpoint, save_solution
 
 TIMES = [0.0, 0.25, 1.0]
 

@@ -19,9 +19,9 @@ from mpi4py import MPI
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from hydrodl.export import write_npz
+from hydrodl.files.archive import write_npz
+from hydrodl.files.onnx_file import write_onnx
 from hydrodl.network.exact_form import exact_form
-from hydrodl.onnxfile import write_onnx
 from hydrodl.physics.neurons import Neurons
 from tests.form_cases import everywhere, random_neurons, wild
 from tests.parallel.launch import run_on_ranks

@@ -21,12 +21,13 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from hydrodl.common.parallel import attempt
-from hydrodl.export import write_npz, write_vtk
+from hydrodl.files.archive import write_npz
+from hydrodl.files.checkpoint import load_checkpoint, save_solution
+from hydrodl.files.paraview import write_vtk
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather
 from hydrodl.mesh.layer_partition import layers
 from hydrodl.pictures.figures import plot_all, plot_convergence
-from hydrodl.storage import load_checkpoint, save_solution
 from tests.parallel.launch import run_on_ranks
 from tests.parallel.said import refused, report
 from tests.test_plot import centres_of, fake

@@ -23,22 +23,26 @@ from scipy.spatial import cKDTree
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt, raise_together
-from hydrodl.export import write_npz, write_vtk
 from hydrodl.mesh.domain import Domain
-from hydrodl.mesh.gathering import Slabs, gather, write_on_root
+from hydrodl.mesh.gathering import Slabs, write_on_root
 from hydrodl.mesh.layer_partition import Layers
 
 if TYPE_CHECKING:
     from hydrodl.physics.solution import Solution
 
-__all__ = [
-    "Checkpoint", "gather", "load_checkpoint", "save_checkpoint", "save_solution", "write_npz", "write_vtk",
-]  # fmt: skip
 
 FORMAT, VERSION = "hydrodl checkpoint", 1
+
+
 MATCH = 1e-8  # nodes closer than this fraction of the box's diagonal are the same node
+
+
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
 _FIELDS = ("velocity", "density", "potential", "jumps")
+
+
 _FACTS = (
     "objective", "parts", "gradient_norm", "initial_gradient_norm", "converged", "reason", "iterations",
     "hessian_products", "timings", "history", "min_density", "mass_error", "peclet",

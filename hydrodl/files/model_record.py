@@ -10,10 +10,10 @@ import numpy as np
 
 from hydrodl.common.errors import InputError
 from hydrodl.data.preprocessing import Preprocessing
+from hydrodl.files.checkpoint import Checkpoint, load_checkpoint
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.readout import Readout
 from hydrodl.physics.solution import Controls
-from hydrodl.storage import Checkpoint, load_checkpoint
 
 _DRAWN = ("width", "activation", "scale", "seed")  # what says which neurons the coefficients belong to
 

@@ -1,0 +1,1 @@
+"""Checkpoints, ParaView, npz and ONNX."""
