@@ -21,7 +21,7 @@ from time import process_time
 from typing import Any, NamedTuple
 
 import hydrodl as hd
-from hydrodl.estimator import HydroClassifier
+from hydrodl.estimators.classifier import HydroClassifier
 
 # isort: split
 import numpy as np

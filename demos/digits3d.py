@@ -16,8 +16,8 @@ from pathlib import Path
 import hydrodl as hd  # isort: skip  (before mpi4py: it loads the compiled stack in the order that needs)
 from mpi4py import MPI
 
+from hydrodl.estimators.initial_readout import logistic_readout
 from hydrodl.files.paraview import write_vtk
-from hydrodl.logistic import logistic_readout
 from hydrodl.pictures.figures import plot_all
 
 small = "--small" in sys.argv[1:]

@@ -49,7 +49,7 @@ from hydrodl.training.minimisation import train
 from hydrodl.training.derivative_tests import hessian_symmetry, taylor_orders
 
 if TYPE_CHECKING:
-    from hydrodl.estimator import HydroClassifier
+    from hydrodl.estimators.classifier import HydroClassifier
     from hydrodl.estimators.transport_estimator import HydroTransport
 
 __version__ = "0.1.0"
@@ -118,7 +118,10 @@ __all__ = [
     "write_onnx",
 ]
 
-_LATER = {"HydroClassifier": "hydrodl.estimator", "HydroTransport": "hydrodl.estimators.transport_estimator"}
+_LATER = {
+    "HydroClassifier": "hydrodl.estimators.classifier",
+    "HydroTransport": "hydrodl.estimators.transport_estimator",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ from hydrodl.common.errors import DataError
 from hydrodl.data.bandwidth import WIDTHS, choose_bandwidth
 from hydrodl.data.datasets import bandwidth
 from hydrodl.data.preprocessing import Preprocessing
-from hydrodl.logistic import logistic_readout
+from hydrodl.estimators.initial_readout import logistic_readout
 from tests.parallel.launch import run_on_ranks
 
 ROOT = Path(__file__).parents[1]
@@ -175,7 +175,7 @@ PROGRAM = """
 import hydrodl as hd
 from hydrodl.data.bandwidth import choose_bandwidth
 from hydrodl.common.errors import DataError
-from hydrodl.logistic import logistic_readout
+from hydrodl.estimators.initial_readout import logistic_readout
 samples = hd.load_dataset("wine")
 readout = logistic_readout(samples)
 said = [choose_bandwidth(samples), readout.weights.tolist(), readout.offsets.tolist()]

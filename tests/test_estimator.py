@@ -22,8 +22,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from hydrodl._fitting import agreed, width_of
-from hydrodl.estimator import HydroClassifier
+from hydrodl.estimators.classifier import HydroClassifier
+from hydrodl.estimators.ranks_and_seeds import agreed, width_of
 from hydrodl.mesh.interpolation import interpolate
 from hydrodl.network.noise_average import posterior_proba
 

@@ -13,13 +13,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from hydrodl._fitting import SOLVING, KeepsSolution, agreed, communicator, step_line, width_of
 from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_choices, whole_number
 from hydrodl.common.errors import InputError
 from hydrodl.data.class_densities import Densities, densities
 from hydrodl.data.preprocessing import features_of, preprocess
 from hydrodl.data.samples import Samples
+from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
+from hydrodl.estimators.ranks_and_seeds import agreed, step_line, width_of
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers
 from hydrodl.mesh.uniform_grid import Grid

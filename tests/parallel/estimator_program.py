@@ -11,7 +11,7 @@ import numpy as np
 from mpi4py import MPI
 from sklearn.datasets import make_moons
 
-from hydrodl.estimator import HydroClassifier
+from hydrodl.estimators.classifier import HydroClassifier
 from hydrodl.estimators.transport_estimator import HydroTransport
 from hydrodl.network.network import inverse_push
 

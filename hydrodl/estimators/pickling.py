@@ -6,12 +6,14 @@ and neurons. Every rank holds the whole of it.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from mpi4py import MPI
+from sklearn.utils.validation import check_is_fitted
 
 from hydrodl.common.arrays import Floats
 from hydrodl.data.class_densities import Densities
@@ -98,3 +100,50 @@ class PortableSolution:
             warnings.simplefilter("ignore", RuntimeWarning)  # given when it was trained
             swept = train(problem, initial=start, options=options, monitor=lambda entry: True)
         return replace(swept, **self.facts)
+
+
+SOLVING = threading.RLock()
+"""Held while PETSc is at work: it must not be called by two threads at once, as joblib's threads would."""
+
+
+class KeepsSolution:
+    """Estimators whose ``solution_`` and ``network_`` survive pickling as plain arrays.
+
+    Both belong to a mesh and to MPI. They are left out of a pickle and computed again, by two sweeps, when they are
+    first asked for; that is collective.
+    """
+
+    comm: str
+    options: Mapping[str, Any] | None
+
+    def _keep_solution(self, solution: Solution, preprocessing: Preprocessing) -> None:
+        self._solution: Solution | None = solution
+        self._network: Network | None = Network(solution, preprocessing)
+        self._state = PortableSolution.of(self._network)
+
+    @property
+    def solution_(self) -> Solution:
+        """What training found; collective after unpickling."""
+        check_is_fitted(self)
+        if self._solution is None:
+            with SOLVING:
+                self._solution = self._state.solution(communicator(self.comm), self.options)
+        return self._solution
+
+    @property
+    def network_(self) -> Network:
+        """The network on its mesh; collective after unpickling."""
+        check_is_fitted(self)
+        if self._network is None:
+            self._network = Network(self.solution_, self._state.preprocessing)
+        return self._network
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what belongs to a mesh."""
+        state: Any = super().__getstate__()
+        return state | dict.fromkeys({"_solution", "_network"} & set(state))
+
+
+def communicator(word: str) -> MPI.Comm:
+    """The ranks that work together: "world" or "self"."""
+    return MPI.COMM_SELF if word == "self" else MPI.COMM_WORLD

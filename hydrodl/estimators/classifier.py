@@ -15,15 +15,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from hydrodl._fitting import SOLVING, KeepsSolution, agreed, communicator, seed_of, step_line, width_of
-from hydrodl.common.checks import (
-    check_choices,  # fmt: skip
-    check_number,
-)
+from hydrodl.common.arrays import Floats
+from hydrodl.common.checks import check_choices, check_number
 from hydrodl.data.class_densities import densities
 from hydrodl.data.preprocessing import preprocess
 from hydrodl.data.samples import Samples
-from hydrodl.logistic import PENALTY, logistic_readout
+from hydrodl.estimators.initial_readout import PENALTY, logistic_readout
+from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
+from hydrodl.estimators.ranks_and_seeds import agreed, seed_of, step_line, width_of
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers
 from hydrodl.mesh.uniform_grid import Grid, spread
@@ -35,22 +34,25 @@ from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Solution
 from hydrodl.training.minimisation import train
 
-Floats = NDArray[np.float64]
-
 NODES = {1: 121, 2: 61, 3: 17}
 """Default nodes per direction of the data, by the dimension of feature space."""
+
 
 NARROWER = 0.5
 """Default bandwidth over the one that best predicts a sample from the others: noise and mesh blur the rest."""
 
+
 ADDED = 1.0
 """Distance from the samples to the walls in added coordinates, where the flow needs room that the data do not show."""
+
 
 OPTIONS = {"tao_gatol": 1e-3, "tao_max_it": 100}
 """Options of PETSc unless others are given: below this gradient no prediction changes."""
 
+
 CHOICES = {"readout": ("fixed", "trained"), "probabilities": ("flow", "posterior", "bayes"), "comm": ("world", "self")}
 """Parameters that are one of a few words."""
+
 
 FLOOR = 1e-12
 """Where all class densities together are below this part of their mean, the readout decides more and more."""

@@ -13,6 +13,7 @@ from hydrodl.physics.readout import Readout
 PENALTY = 1.0
 """Strength of the ridge |W|^2 / 2 against the sum of the samples' cross-entropies."""
 
+
 LEAST = 1.0
 """Mean row norm of W below which the readout is made steeper: a flat one asks the flow for long ways."""
 

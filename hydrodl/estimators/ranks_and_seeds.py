@@ -1,0 +1,51 @@
+"""What the estimators share: what they keep of a solution, data that scikit-learn allows and hydrodl does not, ranks
+that must agree, progress."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from hydrodl.common.errors import DataError, InputError
+from hydrodl.data.bandwidth import choose_bandwidth
+from hydrodl.data.samples import Samples
+
+BANDWIDTH = 0.2
+"""Width of the kernel, in standard deviations, where the samples are too few to choose one."""
+
+
+def agreed(comm: MPI.Comm, *arrays: NDArray[Any]) -> None:
+    """Raise InputError unless every rank has the same arrays; collective."""
+    mark = [zlib.crc32(np.ascontiguousarray(array)) for array in arrays] + [array.shape for array in arrays]
+    if any(other != mark for other in comm.allgather(mark)):
+        raise InputError("the ranks were given different data; all must fit the same, or use comm='self'")
+
+
+def seed_of(random_state: Any, comm: MPI.Comm) -> int:
+    """A seed from scikit-learn's random_state, the same on all ranks; collective."""
+    return int(comm.bcast(int(check_random_state(random_state).randint(2**31 - 1)), root=0))
+
+
+def step_line(comm: MPI.Comm) -> Callable[[dict[str, Any]], None]:
+    """A monitor that prints one line a step on the first rank."""
+
+    def show(entry: dict[str, Any]) -> None:
+        if comm.rank == 0:
+            numbers = f"J = {entry['objective']:.8g}   gradient {entry['gradient_norm']:.1e}"
+            print(f"step {entry['iteration']:3d}   {numbers}", flush=True)
+
+    return show
+
+
+def width_of(samples: Samples) -> float:
+    """The bandwidth that suits the samples, ``BANDWIDTH`` where no class has two different ones."""
+    try:
+        return choose_bandwidth(samples)
+    except DataError:
+        return BANDWIDTH

@@ -1,1 +1,0 @@
-"""Schroedinger bridges, snapshots and probability flows: densities tied at several times."""
