@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl._estimate import seconds, sizes_of
 from hydrodl.analysis.stability.bounds import Bound
 from hydrodl.analysis.stability.hessian_spectrum import Spectrum, spectrum
 from hydrodl.analysis.stability.training_bounds import second_variation
@@ -19,6 +18,7 @@ from hydrodl.common.errors import InputError
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.physics.flow import Flow
 from hydrodl.physics.solution import Controls, Solution
+from hydrodl.problem_file.size_estimate import seconds, sizes_of
 from hydrodl.training.controlled_functional import ControlledFunctional
 from hydrodl.training.reduced_functional import ReducedFunctional
 

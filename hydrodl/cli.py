@@ -22,14 +22,16 @@ from mpi4py import MPI
 from rich.console import Console
 from rich.table import Table
 
-from hydrodl import _estimate, config, exports, run
+from hydrodl import exports, run
 from hydrodl._analysis_limits import TOLERANCE
 from hydrodl._analysis_page import ANALYSIS, PAGE, summary
-from hydrodl._build import sizes
 from hydrodl._progress import SAVE_EVERY
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import attempt
 from hydrodl.data.datasets import DATASETS
+from hydrodl.problem_file import reading as config
+from hydrodl.problem_file import size_estimate as _estimate
+from hydrodl.problem_file.building import sizes
 
 DONE, FAILED, WRONG_INPUT, NOT_CONVERGED = 0, 1, 2, 3
 PATIENCE = 10.0  # seconds in which the other ranks must come to the same end, else all are aborted

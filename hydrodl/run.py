@@ -18,10 +18,7 @@ import numpy as np
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from hydrodl import _build, config
 from hydrodl._progress import SAVE_EVERY, Watch, progress
-from hydrodl._sections import Config
-from hydrodl._snapshot_build import report as snapshot_report
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt, partial, replacing
 from hydrodl.data.class_densities import Densities
@@ -38,6 +35,10 @@ from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Controls, Solution
 from hydrodl.pictures.decision import plot_calibration
 from hydrodl.pictures.figures import plot_all
+from hydrodl.problem_file import building as _build
+from hydrodl.problem_file import reading as config
+from hydrodl.problem_file.building_snapshots import report as snapshot_report
+from hydrodl.problem_file.schema import Config
 from hydrodl.training.minimisation import DEFAULTS, train
 
 REPORT, PROBLEM, CHECKPOINT = "report.json", "problem.toml", "solution.h5"

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hydrodl import _toml, config
-from hydrodl._expression import Expression
 from hydrodl.common.errors import InputError
+from hydrodl.problem_file import reading as config
+from hydrodl.problem_file import toml_text as _toml
+from hydrodl.problem_file.formula import Expression
 
 MOONS = '[data]\nsource = "two_moons"\n'
 

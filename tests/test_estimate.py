@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from mpi4py import MPI
 
-from hydrodl import _build, _machine, cli, config
-from hydrodl._estimate import Sizes, check_memory, fitting, memory_bytes, seconds, sizes_of
+from hydrodl import cli
 from hydrodl.common.errors import InputError
+from hydrodl.problem_file import building as _build
+from hydrodl.problem_file import machine as _machine
+from hydrodl.problem_file import reading as config
+from hydrodl.problem_file.size_estimate import Sizes, check_memory, fitting, memory_bytes, seconds, sizes_of
 from tests.cli_runs import GAUSSIANS, MOONS
 
 SQUARE = Sizes(layers=64, nodes=(201, 101), dimension=2, classes=2)

@@ -11,12 +11,13 @@ import hydrodl as hd
 import numpy as np
 import pytest
 
-from hydrodl import cli, config
+from hydrodl import cli
 from hydrodl.common.errors import DataError, InputError
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.tables import read_csv
 from hydrodl.mesh.quadrature import moment
 from hydrodl.pictures.canvas import axis_names
+from hydrodl.problem_file import reading as config
 from tests.parallel.launch import run_on_ranks
 
 CHEAP = {"tao_gatol": 1e-3}

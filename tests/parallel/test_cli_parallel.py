@@ -124,7 +124,7 @@ def test_no_convergence_is_told_once(folder: Path) -> None:
 def test_an_error_on_one_rank_ends_all(rank: int, folder: Path) -> None:
     """One rank fails between two collective calls, the other waits in the next: the failing one must end both."""
     code = f"""
-import hydrodl.cli as cli, hydrodl._build as build
+import hydrodl.cli as cli, hydrodl.problem_file.building as build
 from mpi4py import MPI
 cli.PATIENCE = 1.0
 whole = build.make_problem

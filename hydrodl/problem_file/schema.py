@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from hydrodl._data_sections import (
+from hydrodl.problem_file.data_schema import (
     Component,
     Corner,
     Data,
@@ -21,7 +21,7 @@ from hydrodl._data_sections import (
     positive,
     whole,
 )
-from hydrodl._expression import Expression
+from hydrodl.problem_file.formula import Expression
 from hydrodl.training.minimisation import PREFIXES
 
 

@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-
-Floats = NDArray[np.float64]
 
 FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {  # name: (function, number of arguments)
     **{name: (getattr(np, name), 1) for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "arctan", "exp")},
@@ -25,17 +23,28 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {  # name: (function, num
     **{name: (getattr(np, name), 2) for name in ("minimum", "maximum", "hypot")},
     "where": (np.where, 3),
 }
+
+
 CONSTANTS = {"pi": np.pi, "e": np.e}
+
+
 COORDINATES = ("x1", "x2", "x3")
+
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
     ast.Pow: operator.pow,
 }  # fmt: skip
+
+
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.UAdd: operator.pos, ast.USub: operator.neg}
+
+
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
 }  # fmt: skip
+
+
 _LONGEST, _DEEPEST = 2000, 100  # characters of a formula, and how deep it may nest
 
 

@@ -8,12 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl import _data_sections as data_sections
-from hydrodl import _sections as sections
-from hydrodl import _snapshot_build as snapshot_build
-from hydrodl._estimate import Sizes, check_memory
-from hydrodl._expression import Expression
-from hydrodl._snapshot_build import gaussians
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
@@ -29,9 +23,17 @@ from hydrodl.physics import lagrangian, losses
 from hydrodl.physics.neurons import Neurons
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.readout import Readout
+from hydrodl.problem_file import building_snapshots as snapshot_build
+from hydrodl.problem_file import data_schema as data_sections
+from hydrodl.problem_file import schema as sections
+from hydrodl.problem_file.building_snapshots import gaussians
+from hydrodl.problem_file.formula import Expression
+from hydrodl.problem_file.size_estimate import Sizes, check_memory
 from hydrodl.transport.snapshot_targets import snapshot_layers, snapshot_losses
 
 TEST_SEED = 1_000_003  # added to data.seed: test samples that no usual training seed repeats
+
+
 TAILS = 3.0  # standard deviations of a mixture that its box holds, before the margin
 
 

@@ -14,11 +14,11 @@ from typing import Any
 from mpi4py import MPI
 from pydantic import ValidationError
 
-from hydrodl import _toml
-from hydrodl._config_errors import explain
-from hydrodl._sections import Config
 from hydrodl.common.errors import InputError
 from hydrodl.data.datasets import DATASETS
+from hydrodl.problem_file import toml_text as _toml
+from hydrodl.problem_file.schema import Config
+from hydrodl.problem_file.schema_errors import explain
 
 
 def from_tables(tables: dict[str, Any], folder: Path) -> Config:

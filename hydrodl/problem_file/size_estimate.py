@@ -8,26 +8,45 @@ from dataclasses import dataclass, replace
 
 from mpi4py import MPI
 
-from hydrodl._machine import available_bytes, seconds_per_solve
 from hydrodl.common.errors import InputError
 from hydrodl.physics.problem import Problem
+from hydrodl.problem_file.machine import available_bytes, seconds_per_solve
 
 # Measured by benchmarks/memory.py, by dimension, for two classes of Q1 elements with the vertex rule. Bytes per node
 # whatever the layers (mesh, patterns, sums over corners); per layer and node; what every class beyond the second and
 # every doubling of the nodes beyond FEW (the fill of the factors) adds to that.
 _MESH_BYTES = {1: 2000.0, 2: 7500.0, 3: 24000.0}
+
+
 _BYTES = {1: 800.0, 2: 1750.0, 3: 2100.0}
+
+
 _CLASS_BYTES = {1: 155.0, 2: 275.0, 3: 460.0}
+
+
 _FILL_BYTES = {1: 0.0, 2: 90.0, 3: 50.0}
+
+
 _FEW = 2000
+
+
 _OTHER_ELEMENTS = 1.2  # elements without the vertex rule keep a mass matrix and element matrices; times degree^(d/2)
+
+
 _NEURON_BYTES = 16.0  # per layer, node and neuron: their values, and work of the same size
+
+
 _PROCESS = 350e6  # bytes of a rank before it has a problem
+
 
 # Of the same runs, on a core where _machine.seconds_per_solve is _SOLVE: microseconds per layer and node of a Newton
 # step, and per layer, node and class of a Hessian product.
 _STEP, _PRODUCT = {1: 2.5, 2: 6.0, 3: 15.0}, {1: 0.08, 2: 0.12, 3: 0.3}
+
+
 _SOLVE = 3e-8
+
+
 _STEPS, _PRODUCTS = 12, 100  # of a usual run
 
 

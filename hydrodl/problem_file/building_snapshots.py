@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from hydrodl import _data_sections as data_sections
-from hydrodl import _sections as sections
 from hydrodl.common.arrays import Floats
 from hydrodl.data.class_densities import Densities, mixture, sample_mixture
 from hydrodl.data.density_sampling import sample_density
@@ -18,6 +16,8 @@ from hydrodl.data.snapshot_sets import Snapshots, read_snapshots
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.quadrature import integrals, moment
 from hydrodl.physics.solution import Solution
+from hydrodl.problem_file import data_schema as data_sections
+from hydrodl.problem_file import schema as sections
 from hydrodl.transport.snapshot_targets import snapshot_layers
 from hydrodl.transport.wasserstein_distance import has_pot, wasserstein
 

@@ -34,7 +34,11 @@ def whole(default: Any, least: int) -> Any:
 
 
 Layer = Annotated[int | None, Field(ge=1, description="a layer number of at least 1 (default: the last)")]
+
+
 Positive = Annotated[float, Field(gt=0)]
+
+
 Corner = Annotated[list[float], Field(min_length=1, max_length=3)]
 
 

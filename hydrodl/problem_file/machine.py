@@ -12,8 +12,14 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 UNLIMITED = 2.0**60  # cgroups of the first version write a huge number where there is no limit
+
+
 _V2 = ("memory.max", "memory.current", "inactive_file")
+
+
 _V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+
+
 _SIDE, _FIELDS, _REPEATS = 40, 4, 20  # the test that measures speed: nodes per direction, right-hand sides, solves
 
 

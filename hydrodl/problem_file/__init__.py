@@ -1,0 +1,1 @@
+"""PROBLEM.toml: its schema, its reading, and the objects it describes."""
