@@ -1,6 +1,6 @@
 """``python -m hydrodl`` is the ``hydrodl`` command."""
 
-from hydrodl.cli import main
+from hydrodl.application.cli import main
 
 if __name__ == "__main__":
     main()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hydrodl import cli
+from hydrodl.application import cli
 from tests.cli_runs import MOONS, TABLE
 
 

@@ -18,11 +18,14 @@ import pytest
 from matplotlib.image import imread
 from mpi4py import MPI
 
-from hydrodl import _analysis_limits, analyze, cli, run
-from hydrodl._analysis_limits import central_slabs, factor_bytes
-from hydrodl._analysis_page import page
 from hydrodl.analysis.stability.training_bounds import cell_peclet, depth_convergence, layer_invertibility
 from hydrodl.analysis.structure.conservation import conservation
+from hydrodl.application import analysis_limits as _analysis_limits
+from hydrodl.application import analyze_run as analyze
+from hydrodl.application import cli
+from hydrodl.application import run_directory as run
+from hydrodl.application.analysis_limits import central_slabs, factor_bytes
+from hydrodl.application.analysis_page import page
 from hydrodl.physics.flow import Flow
 from hydrodl.pictures import analysis_figures as _analysis_figures
 from hydrodl.pictures.analysis_figures import FAILS, HOLDS, OPEN, ratio, sides, state
@@ -282,5 +285,5 @@ def test_a_wrong_tolerance_is_refused(tolerance: str, line: Path, refused: Calla
 
 
 def test_other_commands_do_not_wait_for_the_analyses() -> None:
-    code = "import sys, hydrodl.cli; sys.exit('sympy' in sys.modules)"
+    code = "import sys, hydrodl.application.cli; sys.exit('sympy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

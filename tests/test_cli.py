@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hydrodl import _progress, cli, run
+from hydrodl.application import cli
+from hydrodl.application import progress as _progress
+from hydrodl.application import run_directory as run
 from tests.cli_runs import MOONS
 
 REPORT_KEYS = {

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hydrodl import cli, run
+from hydrodl.application import cli
+from hydrodl.application import run_directory as run
 from tests.cli_runs import MOONS
 
 BAD_PROBLEMS = [

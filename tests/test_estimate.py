@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from mpi4py import MPI
 
-from hydrodl import cli
+from hydrodl.application import cli
 from hydrodl.common.errors import InputError
 from hydrodl.problem_file import building as _build
 from hydrodl.problem_file import machine as _machine

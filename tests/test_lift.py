@@ -11,7 +11,7 @@ import hydrodl as hd
 import numpy as np
 import pytest
 
-from hydrodl import cli
+from hydrodl.application import cli
 from hydrodl.common.errors import DataError, InputError
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.tables import read_csv

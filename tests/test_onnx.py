@@ -17,7 +17,7 @@ import onnxruntime
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from hydrodl import cli
+from hydrodl.application import cli
 from hydrodl.files import onnx_file as onnxfile
 from hydrodl.files.onnx_file import write_onnx
 from hydrodl.physics.neurons import Neurons

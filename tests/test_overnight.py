@@ -19,7 +19,9 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from hydrodl import _progress, cli, run
+from hydrodl.application import cli
+from hydrodl.application import progress as _progress
+from hydrodl.application import run_directory as run
 from hydrodl.files.checkpoint import load_checkpoint, save_checkpoint
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers

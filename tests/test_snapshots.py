@@ -12,10 +12,10 @@ import ot
 import pytest
 
 import hydrodl as hd
+from hydrodl.application.run_directory import load, train_into
 from hydrodl.common.errors import DataError, InputError
 from hydrodl.data.snapshot_sets import Snapshots, read_snapshots, snapshots
 from hydrodl.problem_file import reading as config
-from hydrodl.run import load, train_into
 from hydrodl.transport.held_out import HeldOut, leave_one_out
 from hydrodl.transport.snapshot_targets import snapshot_layers, snapshot_losses
 from hydrodl.transport.wasserstein_distance import displacement, wasserstein

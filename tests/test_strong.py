@@ -15,8 +15,8 @@ from petsc4py import PETSc
 
 import hydrodl as hd
 from benchmarks.strong import spirals
-from hydrodl import cli
-from hydrodl._progress import line
+from hydrodl.application import cli
+from hydrodl.application.progress import line
 from hydrodl.pictures.figures import plot_convergence
 from hydrodl.training.continuation import easier
 from hydrodl.training.optimiser import Optimiser

@@ -13,7 +13,7 @@ from tests.parallel.launch import launch
 
 pytestmark = pytest.mark.parallel
 
-COMMAND = "from hydrodl.cli import main; main()"
+COMMAND = "from hydrodl.application.cli import main; main()"
 # Not symmetric, so that no eigenvalue or largest value is double; layers and nodes enough for every part.
 PROBLEM = """
 [data]

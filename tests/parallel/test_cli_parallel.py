@@ -14,7 +14,7 @@ from tests.parallel.launch import launch
 
 pytestmark = pytest.mark.parallel
 
-COMMAND = "from hydrodl.cli import main; main()"
+COMMAND = "from hydrodl.application.cli import main; main()"
 # Not symmetric, so that no eigenvalue or distance is double.
 PROBLEM = """
 [data]
@@ -124,7 +124,7 @@ def test_no_convergence_is_told_once(folder: Path) -> None:
 def test_an_error_on_one_rank_ends_all(rank: int, folder: Path) -> None:
     """One rank fails between two collective calls, the other waits in the next: the failing one must end both."""
     code = f"""
-import hydrodl.cli as cli, hydrodl.problem_file.building as build
+import hydrodl.application.cli as cli, hydrodl.problem_file.building as build
 from mpi4py import MPI
 cli.PATIENCE = 1.0
 whole = build.make_problem
@@ -145,7 +145,7 @@ cli.main()
 def test_sigterm_on_one_rank_stops_all_and_keeps_the_best_iterate(folder: Path) -> None:
     code = """
 import os, signal
-import hydrodl.cli as cli, hydrodl._progress as progress
+import hydrodl.application.cli as cli, hydrodl.application.progress as progress
 from mpi4py import MPI
 watch = progress.Watch.__call__
 def call(self, step):

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.parallel
 # On one rank, at one step, before that step's checkpoint is written.
 AT_STEP = """
 import os, signal, resource
-import hydrodl._progress as progress
+import hydrodl.application.progress as progress
 from mpi4py import MPI
 watch = progress.Watch.__call__
 def call(self, step):

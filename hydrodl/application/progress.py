@@ -19,6 +19,8 @@ from rich.table import Table
 from hydrodl.physics.solution import Controls
 
 SAVE_EVERY = 1.0  # minutes between checkpoints of a run that is under way
+
+
 _ROWS = 12  # Newton steps shown on a terminal
 
 

@@ -8,12 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from hydrodl.analysis.stability.bounds import Bound
 from hydrodl.analysis.stability.hessian_spectrum import Spectrum, spectrum
 from hydrodl.analysis.stability.training_bounds import second_variation
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.physics.flow import Flow
@@ -22,17 +20,24 @@ from hydrodl.problem_file.size_estimate import seconds, sizes_of
 from hydrodl.training.controlled_functional import ControlledFunctional
 from hydrodl.training.reduced_functional import ReducedFunctional
 
-Floats = NDArray[np.float64]
-
 TOLERANCE = 0.1
 """How far from the infinitely deep network the recommended one may be, in feature units, unless told otherwise."""
+
+
 FACTOR_BYTES = 5e8
 """Memory for the factors of the space-time matrix: the multisymplectic law is checked on no more slabs than fit."""
+
+
 EIGEN_SECONDS = 1200.0
 """Estimated time on one core beyond which the smallest eigenvalue of the Hessian is not looked for."""
 
+
 PRODUCTS = 300  # Hessian products that an eigenvalue usually takes, at most
+
+
 RESTARTS = 60  # most restarts of the search, about 20 products each
+
+
 SPEAK_EVERY = 10.0  # seconds
 
 

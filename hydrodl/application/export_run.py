@@ -9,12 +9,12 @@ from typing import Any
 
 from mpi4py import MPI
 
+from hydrodl.application.run_directory import check_writable, load
 from hydrodl.common.errors import InputError
 from hydrodl.files.archive import write_npz
 from hydrodl.files.onnx_file import check_onnx, write_onnx
 from hydrodl.files.paraview import write_vtk
 from hydrodl.network.network import Network
-from hydrodl.run import check_writable, load
 
 EXPORTS: dict[str, Callable[[Path, Network], Any]] = {
     "vtk": lambda folder, network: write_vtk(folder, network.solution),

@@ -8,8 +8,12 @@ from typing import Any
 from hydrodl.pictures.analysis_figures import FAILS, HOLDS, OPEN, number, sides, state
 
 ANALYSIS, PAGE = "analysis.json", "analysis.md"
+
+
 ROUNDING = 1e-10
 """Laws that are exact hold to this, relative."""
+
+
 MEANINGS = {
     "maximum principle": "densities stay non-negative and the objective stays bounded below",
     "cell Peclet": "the mesh resolves the noise; the scheme is of second order in h",
@@ -20,6 +24,8 @@ MEANINGS = {
     "discrete hyperbolic": "every wave of the marched fluid is neutral",
     "explicit marching": "thin enough layers for marching",
 }
+
+
 TITLES = {
     "analysis_energy.png": "energy by layer",
     "analysis_residuals.png": "residuals of the original and the modified equations",

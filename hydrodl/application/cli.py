@@ -22,10 +22,11 @@ from mpi4py import MPI
 from rich.console import Console
 from rich.table import Table
 
-from hydrodl import exports, run
-from hydrodl._analysis_limits import TOLERANCE
-from hydrodl._analysis_page import ANALYSIS, PAGE, summary
-from hydrodl._progress import SAVE_EVERY
+from hydrodl.application import export_run as exports
+from hydrodl.application import run_directory as run
+from hydrodl.application.analysis_limits import TOLERANCE
+from hydrodl.application.analysis_page import ANALYSIS, PAGE, summary
+from hydrodl.application.progress import SAVE_EVERY
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import attempt
 from hydrodl.data.datasets import DATASETS
@@ -34,9 +35,13 @@ from hydrodl.problem_file import size_estimate as _estimate
 from hydrodl.problem_file.building import sizes
 
 DONE, FAILED, WRONG_INPUT, NOT_CONVERGED = 0, 1, 2, 3
+
+
 PATIENCE = 10.0  # seconds in which the other ranks must come to the same end, else all are aborted
 
+
 app = typer.Typer(name="hydrodl", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Directory of a finished run.")]
 
@@ -98,7 +103,7 @@ def analyze(
     full: Annotated[bool, typer.Option("--full", help="Spare no memory and no time on large runs.")] = False,
 ) -> None:
     """What a run conserves and really solves, how stable it is, how many layers and nodes to use."""
-    from hydrodl.analyze import analyze_run  # here, so that no other command waits for sympy
+    from hydrodl.application.analyze_run import analyze_run  # here, so that no other command waits for sympy
 
     found = analyze_run(folder, tolerance=tolerance, full=full)
     print("\n".join(summary(found)))

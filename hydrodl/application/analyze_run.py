@@ -17,9 +17,6 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl import run
-from hydrodl._analysis_limits import EIGEN_SECONDS, FACTOR_BYTES, TOLERANCE, central_slabs, smallest_curvature
-from hydrodl._analysis_page import ANALYSIS, PAGE, page
 from hydrodl.analysis.backward_error.modified_system import layer_residuals, modified_energy, space_residuals
 from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals
 from hydrodl.analysis.stability.bounds import cells_per_direction
@@ -28,6 +25,15 @@ from hydrodl.analysis.stability.training_bounds import training_bounds
 from hydrodl.analysis.structure.conservation import Conservation, conservation
 from hydrodl.analysis.structure.euler_poincare import euler_poincare
 from hydrodl.analysis.structure.multisymplectic_law import Multisymplecticity, multisymplecticity
+from hydrodl.application import run_directory as run
+from hydrodl.application.analysis_limits import (
+    EIGEN_SECONDS,
+    FACTOR_BYTES,
+    TOLERANCE,
+    central_slabs,
+    smallest_curvature,
+)
+from hydrodl.application.analysis_page import ANALYSIS, PAGE, page
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.physics.flow import Flow
@@ -35,10 +41,14 @@ from hydrodl.physics.solution import Solution
 from hydrodl.pictures.analysis_figures import draw_all
 
 RESIDUALS = ("equation_residual", "modified_residual_2", "modified_residual_4")
+
+
 KEYS = (
     "energy_drift", "modified_energy_drift", "multisymplectic_residual", *RESIDUALS, "stability",
     "hessian_min_eigenvalue", "recommended",
 )  # fmt: skip
+
+
 _POINTS = (9, 7)  # of the differences for the residuals: fewer only where there are too few layers or nodes
 
 

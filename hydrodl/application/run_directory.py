@@ -18,7 +18,7 @@ import numpy as np
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from hydrodl._progress import SAVE_EVERY, Watch, progress
+from hydrodl.application.progress import SAVE_EVERY, Watch, progress
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt, partial, replacing
 from hydrodl.data.class_densities import Densities
@@ -42,7 +42,11 @@ from hydrodl.problem_file.schema import Config
 from hydrodl.training.minimisation import DEFAULTS, train
 
 REPORT, PROBLEM, CHECKPOINT = "report.json", "problem.toml", "solution.h5"
+
+
 CALIBRATION = "calibration.png"
+
+
 _FIELDS = ("problem", "velocity", "density", "potential", "jumps", "coefficients")
 
 

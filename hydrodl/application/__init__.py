@@ -1,0 +1,1 @@
+"""The hydrodl command: runs as directories, analysis, export, progress."""
