@@ -31,7 +31,7 @@ from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import attempt
 from hydrodl.data.datasets import DATASETS
 from hydrodl.problem_file import reading as config
-from hydrodl.problem_file import size_estimate as _estimate
+from hydrodl.problem_file import size_estimate
 from hydrodl.problem_file.building import sizes
 
 DONE, FAILED, WRONG_INPUT, NOT_CONVERGED = 0, 1, 2, 3
@@ -173,8 +173,8 @@ def datasets() -> None:
 def _dry_run(wanted: config.Config) -> None:
     """Print what the problem needs, also if that is more than there is; collective."""
     found = sizes(wanted)
-    print("\n".join(_estimate.lines(found, MPI.COMM_WORLD)), flush=True)
-    _estimate.check_memory(found, MPI.COMM_WORLD)
+    print("\n".join(size_estimate.lines(found, MPI.COMM_WORLD)), flush=True)
+    size_estimate.check_memory(found, MPI.COMM_WORLD)
 
 
 def _print_report(folder: Path, report: dict[str, Any]) -> None:

@@ -35,7 +35,7 @@ from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Controls, Solution
 from hydrodl.pictures.decision import plot_calibration
 from hydrodl.pictures.figures import plot_all
-from hydrodl.problem_file import building as _build
+from hydrodl.problem_file import building
 from hydrodl.problem_file import reading as config
 from hydrodl.problem_file.building_snapshots import report as snapshot_report
 from hydrodl.problem_file.schema import Config
@@ -113,7 +113,7 @@ def train_into(
     """
     began = time.monotonic()
     check_writable(folder, comm)
-    made = _build.setup(wanted)
+    made = building.setup(wanted)
     problem, checkpoint = made.problem, folder / CHECKPOINT
     initial = resumed(checkpoint, problem) if resume else None
     solved = _as_solved(wanted, problem.domain, made.train.preprocessing.lift)
@@ -145,7 +145,7 @@ def _clear(folder: Path, comm: MPI.Comm) -> None:
     attempt(comm, lambda: clear() if comm.rank == 0 else None)
 
 
-def _write(folder: Path, solution: Solution, made: _build.Setup, text: str, began: float) -> dict[str, Any]:
+def _write(folder: Path, solution: Solution, made: building.Setup, text: str, began: float) -> dict[str, Any]:
     """All files of a run, ``text`` being its problem.toml; the report."""
     problem, start = solution.problem, time.monotonic()
     comm = problem.domain.comm
@@ -209,8 +209,8 @@ def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
     solved = config.load(folder / PROBLEM, comm=comm, check_data=False)
     lower, upper = solved.domain.lower or [], solved.domain.upper or []
     dimension = None if solved.domain.mesh is not None else len(lower)
-    domain = _build.make_domain(solved, dimension, (np.array(lower), np.array(upper)))
-    found = load_checkpoint(folder / CHECKPOINT, domain, _build.make_layers(solved))
+    domain = building.make_domain(solved, dimension, (np.array(lower), np.array(upper)))
+    found = load_checkpoint(folder / CHECKPOINT, domain, building.make_layers(solved))
     if found.density is None or found.potential is None:
         raise InputError(f"the run in {folder} has not finished; continue it with hydrodl train --resume")
     held = found.attributes["model"]
@@ -219,7 +219,7 @@ def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
     controls = point(found)
     names = [f.name for f in fields(Solution) if f.name not in _FIELDS and f.name in found.attributes]
     facts = {name: found.attributes[name] for name in names}
-    problem = _build.make_problem(solved, rho, controls.readout)
+    problem = building.make_problem(solved, rho, controls.readout)
     jumps = np.zeros_like(found.potential[1:]) if found.jumps is None else found.jumps
     solution = Solution(
         problem, found.velocity, found.density, found.potential, jumps, coefficients=controls.coefficients, **facts
@@ -260,7 +260,7 @@ def redraw(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
     """
     check_writable(folder, comm)
     run = load(folder, comm)
-    samples, test = _build.samples(run.config.data)
+    samples, test = building.samples(run.config.data)
     network = run.network
     plot_all(run.solution, network, samples.with_preprocessing(run.preprocessing), folder)
     if run.solution.readout is not None and test is not None:

@@ -19,7 +19,7 @@ from hydrodl.data.tables import read_csv
 from hydrodl.mesh.bounding_box import around, lifted_nodes
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers, layers
-from hydrodl.physics import lagrangian, losses
+from hydrodl.physics import internal_energy, lagrangian, losses
 from hydrodl.physics.neurons import Neurons
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.readout import Readout
@@ -254,14 +254,14 @@ def make_lagrangian(physics: sections.Physics, rho: Densities) -> lagrangian.Lag
     )  # fmt: skip
 
 
-def _energy(energy: sections.Entropy | sections.Power | None) -> lagrangian.InternalEnergy | None:
+def _energy(energy: sections.Entropy | sections.Power | None) -> internal_energy.InternalEnergy | None:
     match energy:
         case sections.Focusing():
-            return lagrangian.Focusing(energy.weight, energy.exponent)
+            return internal_energy.Focusing(energy.weight, energy.exponent)
         case sections.Power():
-            return lagrangian.Power(energy.weight, energy.exponent)
+            return internal_energy.Power(energy.weight, energy.exponent)
         case sections.Entropy():
-            return lagrangian.Entropy(energy.weight)
+            return internal_energy.Entropy(energy.weight)
     return None
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from hydrodl.common.errors import InputError
 from hydrodl.data.datasets import DATASETS
-from hydrodl.problem_file import toml_text as _toml
+from hydrodl.problem_file import toml_text
 from hydrodl.problem_file.schema import Config
 from hydrodl.problem_file.schema_errors import explain
 
@@ -72,12 +72,12 @@ def dumps(config: Config, folder: Path) -> str:
         del tables["domain"]["nodes"], tables["domain"]["cells"]
     if len(config.loss) == 1:
         tables["loss"] = tables["loss"][0]
-    return _toml.dumps(tables)
+    return toml_text.dumps(tables)
 
 
 def _overridden(path: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    tables = _toml.read(path)
-    _toml.override(tables, overrides)
+    tables = toml_text.read(path)
+    toml_text.override(tables, overrides)
     return tables
 
 
