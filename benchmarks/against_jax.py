@@ -51,10 +51,17 @@ def write(path: Path, found: hd.Solution) -> None:
         return np.asarray(fields)[..., order].reshape(*np.shape(fields)[:-1], *shape)
 
     np.savez(
-        path, rho=grid(problem.densities.values), entropy=grid(loss.field(domain, problem.classes)), h=h,
-        velocity=grid(found.velocity), step=problem.layers.steps[0], weight=loss.weight, noise=physics.noise,
-        decay=physics.decay, smoothness=physics.smoothness,
-    )  # fmt: skip
+        path,
+        rho=grid(problem.densities.values),
+        entropy=grid(loss.field(domain, problem.classes)),
+        h=h,
+        velocity=grid(found.velocity),
+        step=problem.layers.steps[0],
+        weight=loss.weight,
+        noise=physics.noise,
+        decay=physics.decay,
+        smoothness=physics.smoothness,
+    )
 
 
 def first(rows: list[list[float]], value: float) -> list[float] | None:

@@ -30,9 +30,13 @@ from typing import Any
 
 PYTHON, FORMS = "Python, array operators", "forms (UFL, FFCx)"
 PETSC = {
-    "KSP.matSolve": "solves", "KSP.solve": "solves", "KSP.setUp": "factors", "Mat.mult": "sparse products",
-    "Mat.matMult": "sparse products", "TAO.solve": "TAO and CG themselves",
-}  # fmt: skip
+    "KSP.matSolve": "solves",
+    "KSP.solve": "solves",
+    "KSP.setUp": "factors",
+    "Mat.mult": "sparse products",
+    "Mat.matMult": "sparse products",
+    "TAO.solve": "TAO and CG themselves",
+}
 DOLFINX = {"assemble_": "assembly", "pack_": "assembly", "tabulate_": "expressions", "scatter_": "ghosts"}
 FORM_COMPILERS = ("ufl", "ffcx", "basix", "cffi")
 WHERE = ("PETSc", "DOLFINx", "NumPy, SciPy", "MPI", FORMS, PYTHON)
@@ -76,10 +80,16 @@ class Watch:
         monitoring, on = sys.monitoring, sys.monitoring.events
         monitoring.use_tool_id(monitoring.PROFILER_ID, "hydrodl")
         handlers = {
-            on.CALL: self._call, on.C_RETURN: self._called, on.C_RAISE: self._called,
-            on.PY_START: self._enter, on.PY_RESUME: self._enter, on.PY_THROW: self._enter,
-            on.PY_RETURN: self._leave, on.PY_YIELD: self._leave, on.PY_UNWIND: self._leave,
-        }  # fmt: skip
+            on.CALL: self._call,
+            on.C_RETURN: self._called,
+            on.C_RAISE: self._called,
+            on.PY_START: self._enter,
+            on.PY_RESUME: self._enter,
+            on.PY_THROW: self._enter,
+            on.PY_RETURN: self._leave,
+            on.PY_YIELD: self._leave,
+            on.PY_UNWIND: self._leave,
+        }
         for event, handler in handlers.items():
             monitoring.register_callback(monitoring.PROFILER_ID, event, handler)
         chosen = on.CALL | on.PY_START | on.PY_RESUME | on.PY_THROW | on.PY_RETURN | on.PY_YIELD | on.PY_UNWIND

@@ -122,14 +122,10 @@ SECTIONS = {
         small="--small",
     ),
     "against_mfgsolver": Section(
-        "Against mfgsolver",
-        "Error of J against time where J is known in closed form.",
-        small="--small",
+        "Against mfgsolver", "Error of J against time where J is known in closed form.", small="--small"
     ),
     "against_jax": Section(
-        "Against JAX, L-BFGS and Adam",
-        "CPU time to the same J of the same discrete problem.",
-        small="--small",
+        "Against JAX, L-BFGS and Adam", "CPU time to the same J of the same discrete problem.", small="--small"
     ),
 }
 

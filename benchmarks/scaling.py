@@ -114,11 +114,18 @@ def one(dimension: int, layers: int, nodes: int) -> None:
     first, last = moments[min(1, len(moments) - 1)], moments[-1]
     spent = last.cpu - first.cpu
     measured = {
-        "unknowns": found.problem.unknowns, "wall": wall, "cpu": cpu, "converged": found.converged,
-        "newton": found.iterations, "products": products, "evaluations": evaluations,
-        "step": spent / max(last.step - first.step, 1), "pair": spent / max(last.pairs - first.pairs, 1),
-        "product": product_seconds(found), "bytes": grown / (layers * made.domain.nodes),
-    }  # fmt: skip
+        "unknowns": found.problem.unknowns,
+        "wall": wall,
+        "cpu": cpu,
+        "converged": found.converged,
+        "newton": found.iterations,
+        "products": products,
+        "evaluations": evaluations,
+        "step": spent / max(last.step - first.step, 1),
+        "pair": spent / max(last.pairs - first.pairs, 1),
+        "product": product_seconds(found),
+        "bytes": grown / (layers * made.domain.nodes),
+    }
     print(json.dumps(measured))
 
 

@@ -120,8 +120,16 @@ ratios = []
 for name, draw, inside in (("eight_gaussians", eight_gaussians, near_modes), ("checkerboard", checkerboard, on_black)):
     say(f"{name}: {layers} layers, {domain.nodes} nodes")
     target = density_of(draw(4000, seed=0))
-    found = bridge(start, target, hd.layers(layers), physics, tolerance=tolerance, floor=1e-4, monitor=show,
-                   options={"tao_gatol": 3e-3})  # fmt: skip
+    found = bridge(
+        start,
+        target,
+        hd.layers(layers),
+        physics,
+        tolerance=tolerance,
+        floor=1e-4,
+        monitor=show,
+        options={"tao_gatol": 3e-3},
+    )
     say(found)
     assert found.converged, found.reason
     assert found.solution.min_density > 0

@@ -166,11 +166,21 @@ def train(scheme: str, fitted: bool, nodes: int, layers: int, points: np.ndarray
         solution = hd.train(problem(scheme, fitted, nodes, layers), options={"tao_max_it": 60})
     flow = Flow.of(solution)
     return Run(
-        scheme, fitted, nodes, layers, solution.converged, solution.objective, solution.min_density,
-        *positivity(flow), float(layer_determinants(flow).min()), depth_error(flow, points),
-        maximum_principle(flow), cell_peclet(flow), layer_invertibility(flow),
+        scheme,
+        fitted,
+        nodes,
+        layers,
+        solution.converged,
+        solution.objective,
+        solution.min_density,
+        *positivity(flow),
+        float(layer_determinants(flow).min()),
+        depth_error(flow, points),
+        maximum_principle(flow),
+        cell_peclet(flow),
+        layer_invertibility(flow),
         depth_convergence(flow, TOLERANCE, by_layer=True),
-    ), flow  # fmt: skip
+    ), flow
 
 
 # A trained velocity changes with N, and whole numbers of layers are coarse where one or two are enough. So the velocity

@@ -70,9 +70,19 @@ def say(*words: object) -> None:
 say(f"trajectory: {len(TIMES)} snapshots of {count} cells, t = {TIMES[HELD]:g} held out")
 say(f"{layers} layers, {nodes} x {nodes} nodes, noise {noise:.3f} in mesh units")
 found = leave_one_out(
-    seen, HELD, physics, layers=layers, nodes=nodes, margin=0.8, bandwidth=bandwidth, tolerance=tolerance, floor=1e-3,
-    draws=count, monitor=show, options={"tao_gatol": 3e-3},
-)  # fmt: skip
+    seen,
+    HELD,
+    physics,
+    layers=layers,
+    nodes=nodes,
+    margin=0.8,
+    bandwidth=bandwidth,
+    tolerance=tolerance,
+    floor=1e-3,
+    draws=count,
+    monitor=show,
+    options={"tao_gatol": 3e-3},
+)
 solution = found.bridge.solution
 say(found.bridge)
 assert found.bridge.converged, found.bridge.reason

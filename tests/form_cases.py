@@ -20,9 +20,12 @@ TRAINED: dict[str, tuple[dict[str, Any], Any, int, dict[str, Any]]] = {
     "space, lifted": ({"name": "circles", "n": 120, "lift": 1}, [9, 8, 4], 2, {}),
     "neurons, tanh": ({"name": "two_moons", "n": 240}, [11, 9], 3, {"control": Neurons(12)}),
     "neurons, relu, readout": (
-        {"name": "wine", "dimensions": 2}, [11, 9], 3, {"control": Neurons(10, "relu"), "trained": True},
+        {"name": "wine", "dimensions": 2},
+        [11, 9],
+        3,
+        {"control": Neurons(10, "relu"), "trained": True},
     ),
-}  # fmt: skip
+}
 
 
 @cache
@@ -33,9 +36,13 @@ def trained(name: str) -> tuple[hd.Network, hd.Samples]:
     domain = hd.Domain.around(train, nodes, margin=0.6)
     loss = hd.Classification(5.0, trained=choices.get("trained", False))
     problem = hd.Problem(
-        domain, hd.layers(layers), hd.densities(train, domain, 0.3), hd.Lagrangian(0.05, smoothness=0.05), loss,
+        domain,
+        hd.layers(layers),
+        hd.densities(train, domain, 0.3),
+        hd.Lagrangian(0.05, smoothness=0.05),
+        loss,
         control=choices.get("control"),
-    )  # fmt: skip
+    )
     solution = hd.train(problem)
     assert solution.converged, solution
     return hd.Network(solution), test

@@ -63,9 +63,14 @@ layers = 3
 tao_gatol = 1e-8
 """
 NUMBERS = (
-    "energy_drift", "modified_energy_drift", "multisymplectic_residual", "equation_residual", "modified_residual_2",
-    "modified_residual_4", "hessian_min_eigenvalue",
-)  # fmt: skip
+    "energy_drift",
+    "modified_energy_drift",
+    "multisymplectic_residual",
+    "equation_residual",
+    "modified_residual_2",
+    "modified_residual_4",
+    "hessian_min_eigenvalue",
+)
 BOUND_KEYS = {"name", "value", "bound", "holds", "needs_layers", "needs_nodes", "source"}
 PICTURES = ("analysis_energy.png", "analysis_residuals.png", "analysis_stability.png")
 

@@ -1,4 +1,4 @@
-"""hydrodl.transport.schroedinger_bridge: it meets its targets by either method and divergence, says when it does not, counts in raw units."""
+"""A bridge meets its targets by either method and divergence, says when it does not, counts in raw units."""
 
 from __future__ import annotations
 

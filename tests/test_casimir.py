@@ -28,9 +28,8 @@ def uniform(domain: hd.Domain, density: float, velocity: list[float], physics: h
 def shear(profile: Any, density: float = 2.0, physics: hd.Lagrangian = GAS) -> Equilibrium:
     """(V(y), 0) with uniform density: a steady flow along x."""
     return Equilibrium.of_functions(
-        PLANE, physics, lambda x: np.full(len(x), density),
-        lambda x: np.stack([profile(x[:, 1]), 0 * x[:, 1]], axis=1),
-    )  # fmt: skip
+        PLANE, physics, lambda x: np.full(len(x), density), lambda x: np.stack([profile(x[:, 1]), 0 * x[:, 1]], axis=1)
+    )
 
 
 def named(bounds: Any) -> dict[str, Any]:
@@ -105,8 +104,9 @@ BAD: list[tuple[hd.Domain, hd.Lagrangian, str]] = [
     (hd.Domain.box([0, 0, 0], [1, 1, 1], 3), GAS, "d = 1 or 2"),
     (hd.Domain.box([0, 0], [1, 1], 3, cells="simplex"), GAS, "uniform box"),
     (hd.Domain.interval(0, 1, 2), GAS, "at least 3 nodes"),
-    (LINE, replace(GAS, decay=0.1), "decay 0"), (LINE, replace(GAS, energy=None), "internal energy"),
-]  # fmt: skip
+    (LINE, replace(GAS, decay=0.1), "decay 0"),
+    (LINE, replace(GAS, energy=None), "internal energy"),
+]
 
 
 @pytest.mark.parametrize("domain, physics, words", BAD, ids=lambda x: x if isinstance(x, str) else "")
@@ -145,9 +145,11 @@ def test_the_functional_is_the_energy_beyond_first_order() -> None:
 def test_the_norm_stays_below_the_functional(kind: str) -> None:
     """Q <= E for any state whose density stays in the region."""
     base = {
-        "line": uniform(LINE, 1.0, [0.7]), "plane": uniform(PLANE, 1.0, [0.5, 0.2]),
-        "shear": shear(lambda y: 0.3 * np.cosh(y), 1.0), "noisy": uniform(LINE, 1.0, [0.0], replace(GAS, noise=0.01)),
-    }[kind]  # fmt: skip
+        "line": uniform(LINE, 1.0, [0.7]),
+        "plane": uniform(PLANE, 1.0, [0.5, 0.2]),
+        "shear": shear(lambda y: 0.3 * np.cosh(y), 1.0),
+        "noisy": uniform(LINE, 1.0, [0.0], replace(GAS, noise=0.01)),
+    }[kind]
     random, domain = np.random.default_rng(4), base.domain
     density = base.density * (1 + 0.29 * random.uniform(-1, 1, (20, domain.owned)))
     x = domain.coordinates.T
@@ -170,9 +172,10 @@ def test_leaving_the_region_is_noticed() -> None:
     assert not a_priori(base, base.density[None] * 1.2, base.velocity[None], 0.1).inside
 
 
-@pytest.mark.parametrize("scheme, crossings, steps, size, margin, drift", [
-    ("midpoint", 50, 1000, 5e-4, 0.1, 1e-3), ("euler-box", 5, 400, 5e-3, 0.3, 0.06),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "scheme, crossings, steps, size, margin, drift",
+    [("midpoint", 50, 1000, 5e-4, 0.1, 1e-3), ("euler-box", 5, 400, 5e-3, 0.3, 0.06)],
+)
 def test_a_perturbed_gas_at_rest_stays_within_the_estimate(
     scheme: str, crossings: int, steps: int, size: float, margin: float, drift: float
 ) -> None:

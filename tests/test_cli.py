@@ -21,10 +21,27 @@ from hydrodl.application import run_directory as run
 from tests.cli_runs import MOONS
 
 REPORT_KEYS = {
-    "converged", "reason", "objective", "gradient_norm", "iterations", "hessian_products", "train_accuracy",
-    "test_accuracy", "warnings", "mass_error", "min_density", "peclet", "layers", "nodes", "unknowns", "ranks",
-    "wall_time_s", "time_s", "versions", "linear_solver",
-}  # fmt: skip
+    "converged",
+    "reason",
+    "objective",
+    "gradient_norm",
+    "iterations",
+    "hessian_products",
+    "train_accuracy",
+    "test_accuracy",
+    "warnings",
+    "mass_error",
+    "min_density",
+    "peclet",
+    "layers",
+    "nodes",
+    "unknowns",
+    "ranks",
+    "wall_time_s",
+    "time_s",
+    "versions",
+    "linear_solver",
+}
 
 
 def report_of(folder: Path) -> dict:

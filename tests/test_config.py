@@ -147,9 +147,17 @@ def test_unreadable_files(make: str, tmp_path: Path) -> None:
 
 def test_overrides_are_toml_values_else_strings(tmp_path: Path) -> None:
     made = check(
-        MOONS, tmp_path, "network.layers=4", "physics.noise=0.5", "network.scheme=midpoint", "domain.nodes=[5, 6]",
-        'data.source="circles"', "solver.tao_type=nls", "solver.tao_max_it=3", "loss.weight=2.5",
-    )  # fmt: skip
+        MOONS,
+        tmp_path,
+        "network.layers=4",
+        "physics.noise=0.5",
+        "network.scheme=midpoint",
+        "domain.nodes=[5, 6]",
+        'data.source="circles"',
+        "solver.tao_type=nls",
+        "solver.tao_max_it=3",
+        "loss.weight=2.5",
+    )
     assert (made.network.layers, made.physics.noise, made.network.scheme) == (4, 0.5, "midpoint")
     assert (made.domain.nodes, made.data.source, made.loss[0].weight) == ([5, 6], "circles", 2.5)
     assert made.solver == {"tao_type": "nls", "tao_max_it": 3}
@@ -234,9 +242,11 @@ def test_paths_follow_the_file(tmp_path: Path) -> None:
 
 
 scalars = st.one_of(
-    st.text(st.characters(exclude_categories=["Cs"])), st.booleans(), st.integers(-(2**63), 2**63 - 1),
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
     st.floats(allow_nan=False),
-)  # fmt: skip
+)
 keys = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 tables = st.recursive(
     st.dictionaries(keys, scalars | st.lists(scalars), max_size=4),
@@ -267,11 +277,30 @@ def test_formulas() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "x9", "x1.real", "().__class__", "__import__('os')", "exp(x1, x1)", "exp(x=1)", "lambda: 1", "[x1]", "'a'",
-        "True", "1j", "x1 if x1 else 1", "x1 and x2", "x1 < x2 < 1", "x1; x2", "x1 // 2", "", "x1\x00",
-        "-" * 1999 + "1", "1+" * 5000 + "1", "(" * 900 + "1" + ")" * 900, "10**10**10**10",
+        "x9",
+        "x1.real",
+        "().__class__",
+        "__import__('os')",
+        "exp(x1, x1)",
+        "exp(x=1)",
+        "lambda: 1",
+        "[x1]",
+        "'a'",
+        "True",
+        "1j",
+        "x1 if x1 else 1",
+        "x1 and x2",
+        "x1 < x2 < 1",
+        "x1; x2",
+        "x1 // 2",
+        "",
+        "x1\x00",
+        "-" * 1999 + "1",
+        "1+" * 5000 + "1",
+        "(" * 900 + "1" + ")" * 900,
+        "10**10**10**10",
     ],
-)  # fmt: skip
+)
 def test_formulas_hold_nothing_but_arithmetic(text: str) -> None:
     with pytest.raises(InputError):
         Expression(text)(np.ones((1, 2)))

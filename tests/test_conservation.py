@@ -23,9 +23,17 @@ TARGETS = np.array([[0.1, 0.5], [-0.2, -0.3]])
 
 
 def solved(
-    d: int, nodes: int, layers: Any, scheme: str, *, classes: int = 2, losses: Any = None, cells: str = "box",
-    wall: float = 2.0, **physics: Any,
-) -> hd.Solution:  # fmt: skip
+    d: int,
+    nodes: int,
+    layers: Any,
+    scheme: str,
+    *,
+    classes: int = 2,
+    losses: Any = None,
+    cells: str = "box",
+    wall: float = 2.0,
+    **physics: Any,
+) -> hd.Solution:
     """Gaussians to Gaussians in a box so wide that the data meet the walls' conditions."""
     domain = hd.Domain.box([-wall] * d, [wall] * d, nodes, cells=cells)
 
@@ -243,8 +251,12 @@ def test_the_momentum_equation_sees_every_term() -> None:
     flow = flow_of(1, 97, 32, "midpoint", fitted=False, potential=lambda x: 0.2 * np.cos(np.pi * x[:, 0] / 2))
     exact, physics = euler_poincare(flow).relative, flow.lagrangian
     changes: list[dict[str, Any]] = [
-        {"noise": 0.11}, {"kinetic": 0.9}, {"energy": hd.Power(0.2)}, {"potential": None}, {"smoothness": 0.33}
-    ]  # fmt: skip
+        {"noise": 0.11},
+        {"kinetic": 0.9},
+        {"energy": hd.Power(0.2)},
+        {"potential": None},
+        {"smoothness": 0.33},
+    ]
     for change in changes:
         assert euler_poincare(replace(flow, lagrangian=replace(physics, **change))).relative > 3 * exact, change
 

@@ -21,9 +21,15 @@ TIMES = [0.0, 0.15, 0.5, 0.8]
 
 
 def problem(
-    scheme: str = "euler-box", *, trained: bool = True, control: Neurons | None = None, layer: int | None = None,
-    kl: bool = True, d: int = 2, **choices: Any,
-) -> hd.Problem:  # fmt: skip
+    scheme: str = "euler-box",
+    *,
+    trained: bool = True,
+    control: Neurons | None = None,
+    layer: int | None = None,
+    kl: bool = True,
+    d: int = 2,
+    **choices: Any,
+) -> hd.Problem:
     domain = hd.Domain.box([-1.0] * d, np.linspace(1.2, 1.5, d), {1: 12, 2: 6, 3: 3}[d], **choices)
 
     def classes(shift: float) -> hd.Densities:

@@ -24,8 +24,14 @@ CASES: dict[str, dict[str, Any]] = {
     "P1": {"d": 2, "nodes": 5, "cells": "simplex"},
     "P2": {"d": 2, "nodes": 4, "cells": "simplex", "degree": 2},
 }
-GAS = hd.Lagrangian(1e-4, decay=0.1, smoothness=0.2, kinetic=0.9, energy=hd.Focusing(0.7),
-                    potential=[lambda x: 0.2 * x[:, 0] ** 2, lambda x: -0.1 * x[:, -1]])  # fmt: skip
+GAS = hd.Lagrangian(
+    1e-4,
+    decay=0.1,
+    smoothness=0.2,
+    kinetic=0.9,
+    energy=hd.Focusing(0.7),
+    potential=[lambda x: 0.2 * x[:, 0] ** 2, lambda x: -0.1 * x[:, -1]],
+)
 
 
 def line(nodes: int = 21) -> hd.Domain:

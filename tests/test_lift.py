@@ -270,8 +270,11 @@ def test_a_lifted_run_predicts_and_exports(
     rows = [f"{x},{samples.class_names[c]}" for x, c in zip(samples.features[:, 0], samples.labels, strict=True)]
     Path("t.csv").write_text("\n".join(["x,kind", *rows]) + "\n")
     Path("p.toml").write_text(PROBLEM.format(table="t.csv"))
-    for words in (["train", "p.toml", "--out", "run", "--set", "data.lift=1"], ["plot", "run"],
-                  ["export", "run", "--format", "npz"]):  # fmt: skip
+    for words in (
+        ["train", "p.toml", "--out", "run", "--set", "data.lift=1"],
+        ["plot", "run"],
+        ["export", "run", "--format", "npz"],
+    ):
         assert cli.invoke(words) == 0
     solved = Path("run/problem.toml").read_text()
     assert "lift = 1" in solved and "nodes = [15, 7]" in solved and "margin = [0.5, 1.0]" in solved

@@ -21,9 +21,18 @@ TIMES = [0.0, 0.3, 0.5, 1.0]
 @pytest.mark.parametrize(
     ("classes", "d", "nearest"),
     # the smallest distance between anchors where the best spread is known
-    [(2, 2, 2), (3, 2, 3**0.5), (5, 2, 2 * np.sin(np.pi / 5)), (2, 3, 2), (3, 3, 3**0.5), (4, 3, (8 / 3) ** 0.5),
-     (6, 3, 2**0.5), (1, 2, None), (1, 3, None)],
-)  # fmt: skip
+    [
+        (2, 2, 2),
+        (3, 2, 3**0.5),
+        (5, 2, 2 * np.sin(np.pi / 5)),
+        (2, 3, 2),
+        (3, 3, 3**0.5),
+        (4, 3, (8 / 3) ** 0.5),
+        (6, 3, 2**0.5),
+        (1, 2, None),
+        (1, 3, None),
+    ],
+)
 def test_anchors_are_spread_evenly_on_the_sphere(classes: int, d: int, nearest: float | None) -> None:
     readout = hd.Readout.spread(classes, d)
     assert readout.weights.shape == (classes, d)

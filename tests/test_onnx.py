@@ -157,12 +157,15 @@ def test_the_same_network_gives_the_same_bytes(tmp_path: Path) -> None:
 # What cannot be written
 
 
-@pytest.mark.parametrize("make", [
-    lambda: wild(hd.Domain.box([-1, -1], [1, 1], 4, cells="simplex"), 0.1),
-    lambda: wild(hd.Domain.from_file(MESHES / "disc.msh"), 0.1),
-    lambda: wild(hd.Domain.interval(-1, 1, 9, degree=2), 0.1),
-    lambda: random_neurons(hd.Domain.from_file(MESHES / "disc.msh"), Neurons(3), 0.1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: wild(hd.Domain.box([-1, -1], [1, 1], 4, cells="simplex"), 0.1),
+        lambda: wild(hd.Domain.from_file(MESHES / "disc.msh"), 0.1),
+        lambda: wild(hd.Domain.interval(-1, 1, 9, degree=2), 0.1),
+        lambda: random_neurons(hd.Domain.from_file(MESHES / "disc.msh"), Neurons(3), 0.1),
+    ],
+)
 def test_networks_without_an_exact_form_are_refused(make: Any, tmp_path: Path) -> None:
     with pytest.raises(hd.InputError, match=r"the (table|rectified|residual) form needs") as caught:
         write_onnx(tmp_path / "network.onnx", make())

@@ -191,9 +191,8 @@ def file_size_limit() -> Iterator[Callable[[int], None]]:
 
 
 def test_disk_that_fills_up_ends_the_run_with_the_last_good_checkpoint(
-    optimum: Path, file_size_limit: Callable[[int], None], refused: Callable[..., str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    optimum: Path, file_size_limit: Callable[[int], None], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept: list[bytes] = []
 
     def fill() -> None:

@@ -52,11 +52,26 @@ def fake(domain: Domain, centres: np.ndarray, steps: int = 3) -> tuple[Solution,
     density = np.repeat(rho.values[None], steps + 1, axis=0)
     history = [{"iteration": k, "objective": 1 + 0.1**k, "gradient_norm": 0.1**k, "cg_iterations": k} for k in range(4)]
     solution = Solution(
-        Problem(domain, layers(steps), rho, Lagrangian(0.02), loss), velocity, density, 0 * density, 0 * density[1:],
-        objective=1.0, parts={}, gradient_norm=0.0, initial_gradient_norm=1.0, converged=True, reason="", iterations=3,
-        hessian_products=6, timings={}, history=tuple(history), min_density=0.0, negative_mass=0.0, mass_error=0.0,
+        Problem(domain, layers(steps), rho, Lagrangian(0.02), loss),
+        velocity,
+        density,
+        0 * density,
+        0 * density[1:],
+        objective=1.0,
+        parts={},
+        gradient_norm=0.0,
+        initial_gradient_norm=1.0,
+        converged=True,
+        reason="",
+        iterations=3,
+        hessian_products=6,
+        timings={},
+        history=tuple(history),
+        min_density=0.0,
+        negative_mass=0.0,
+        mass_error=0.0,
         peclet=0.0,
-    )  # fmt: skip
+    )
     labels = np.arange(60) % classes
     points = centres[labels] + 0.05 * np.random.default_rng(0).normal(size=(60, domain.dimension))
     identity = Preprocessing.identity(domain.dimension)

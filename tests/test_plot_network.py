@@ -32,9 +32,14 @@ def samples(d: int, n: int = 60) -> hd.Samples:
 
 @pytest.mark.parametrize(
     "choices",
-    [{"d": 1, "nodes": 15}, {"d": 2, "nodes": 8}, {"d": 2, "nodes": 5, "cells": "simplex", "degree": 2},
-     {"d": 3, "nodes": 5}, {"d": 3, "nodes": 4, "cells": "simplex"}],
-)  # fmt: skip
+    [
+        {"d": 1, "nodes": 15},
+        {"d": 2, "nodes": 8},
+        {"d": 2, "nodes": 5, "cells": "simplex", "degree": 2},
+        {"d": 3, "nodes": 5},
+        {"d": 3, "nodes": 4, "cells": "simplex"},
+    ],
+)
 def test_every_picture_is_drawn_in_class_colours(tmp_path: Path, choices: dict) -> None:
     net, shown = waves(network("euler-box", **choices)), samples(choices["d"])
     for plot in (plot_decision, plot_trajectories):

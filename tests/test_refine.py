@@ -40,9 +40,13 @@ def test_the_estimate_knows_what_is_resolved() -> None:
     x, y = net.domain.coordinates[: net.domain.owned].T
     zero = np.zeros_like(net.solution.density)
     linear = replace(
-        net.solution, problem=plain, velocity=np.array([[x - y, 2 * x]] * 2), density=zero + x + 3,
-        potential=zero + x + y, jumps=zero[1:],
-    )  # fmt: skip
+        net.solution,
+        problem=plain,
+        velocity=np.array([[x - y, 2 * x]] * 2),
+        density=zero + x + 3,
+        potential=zero + x + y,
+        jumps=zero[1:],
+    )
     assert cell_errors(linear).max() < 1e-20
     bent = replace(linear, velocity=np.array([[np.abs(x), 0 * x]] * 2))
     errors, middle = cell_errors(bent), np.abs(net.domain.coordinates[net.domain.V.dofmap.list][..., 0]).max(axis=1)

@@ -92,10 +92,14 @@ def test_draws_are_reproducible_and_ignore_negative_parts() -> None:
 
 @pytest.mark.parametrize(
     ("values", "n", "message"),
-    [(np.ones(4), 5, r"density has shape \(4,\), must be \(3,\)"), ([1.0, np.nan, 1.0], 5, "density is not finite"),
-     (-np.ones(3), 5, "nowhere positive"), (np.ones(3), 0, "n is 0, must be a whole number of at least 1"),
-     (np.ones(3), 2.5, "n is 2.5")],
-)  # fmt: skip
+    [
+        (np.ones(4), 5, r"density has shape \(4,\), must be \(3,\)"),
+        ([1.0, np.nan, 1.0], 5, "density is not finite"),
+        (-np.ones(3), 5, "nowhere positive"),
+        (np.ones(3), 0, "n is 0, must be a whole number of at least 1"),
+        (np.ones(3), 2.5, "n is 2.5"),
+    ],
+)
 def test_bad_densities(values: Any, n: Any, message: str) -> None:
     with pytest.raises(hd.InputError, match=message):
         sample_density(hd.Domain.interval(-1, 1, 3), values, n)

@@ -187,8 +187,12 @@ def test_only_snapshots_between_others_are_held_out(index: Any) -> None:
 
 def problem(**changes: Any) -> dict[str, Any]:
     entries = [{"time": t, "mixture": [{"mean": [0.3 * t], "std": 0.5}]} for t in (0.0, 1.0, 3.0)]
-    usual = {"data": {"snapshots": entries, "samples": 50}, "network": {"layers": 6}, "domain": {"nodes": 31},
-             "physics": {"noise": 0.2}}  # fmt: skip
+    usual = {
+        "data": {"snapshots": entries, "samples": 50},
+        "network": {"layers": 6},
+        "domain": {"nodes": 31},
+        "physics": {"noise": 0.2},
+    }
     return usual | changes
 
 
@@ -243,10 +247,8 @@ FILES: dict[str, tuple[dict[str, Any], str]] = {
     "target": (problem(loss={"kind": "density", "target": MIXTURE}), "without target and layer"),
     "layers": (problem(network={"layers": 1}), "network.layers of at least 2"),
     "times": (problem(network={"times": [0.0, 0.5, 1.0]}), "and no times"),
-    "no target": (
-        {"data": {"mixture": MIXTURE}, "loss": {"kind": "density"}}, "loss.target is missing",
-    ),
-}  # fmt: skip
+    "no target": ({"data": {"mixture": MIXTURE}, "loss": {"kind": "density"}}, "loss.target is missing"),
+}
 
 
 @pytest.mark.parametrize("case", FILES)

@@ -61,9 +61,16 @@ def test_eigenvalues_are_those_of_the_dense_hessian(d: int, scheme: str, smoothn
 
 
 def uniform(
-    s: float, d: int, nodes: int, layers: int, scheme: str, noise: float, depth: float = 1.0, pull: float = 1e-3,
+    s: float,
+    d: int,
+    nodes: int,
+    layers: int,
+    scheme: str,
+    noise: float,
+    depth: float = 1.0,
+    pull: float = 1e-3,
     smoothness: float = 0.0,
-) -> hd.Problem:  # fmt: skip
+) -> hd.Problem:
     """A focusing energy of weight s about R = 1, u = 0; the loss only keeps the equilibrium one."""
     domain = hd.Domain.box([0] * d, [1] * d, nodes)
     rho = hd.densities_from_function([lambda x: np.ones(len(x))], domain)
@@ -82,9 +89,13 @@ def smallest(problem: hd.Problem) -> float:
 
 
 FOCUSING = [
-    (1, 17, 8, "euler-box", 0.1), (1, 33, 16, "midpoint", 0.1), (2, 9, 8, "euler-box", 0.1),
-    (1, 33, 32, "midpoint", 0.3, 2.0), (1, 33, 16, "midpoint", 0.1, 1.0, 1.0), (1, 17, 8, "euler-box", 0.02),
-]  # fmt: skip
+    (1, 17, 8, "euler-box", 0.1),
+    (1, 33, 16, "midpoint", 0.1),
+    (2, 9, 8, "euler-box", 0.1),
+    (1, 33, 32, "midpoint", 0.3, 2.0),
+    (1, 33, 16, "midpoint", 0.1, 1.0, 1.0),
+    (1, 17, 8, "euler-box", 0.02),
+]
 
 
 @pytest.mark.parametrize("case", FOCUSING, ids=str)

@@ -32,9 +32,14 @@ Velocity = Callable[[np.ndarray, float], np.ndarray]
 
 
 def flow(
-    domain: hd.Domain, velocity: Velocity, layers: int | list[float] = 4, lagrangian: hd.Lagrangian = PLAIN,
-    theta: float = 1.0, depth: float = 1.0, density: float = 1.0,
-) -> Flow:  # fmt: skip
+    domain: hd.Domain,
+    velocity: Velocity,
+    layers: int | list[float] = 4,
+    lagrangian: hd.Lagrangian = PLAIN,
+    theta: float = 1.0,
+    depth: float = 1.0,
+    density: float = 1.0,
+) -> Flow:
     """A flow with velocity u(x (n, d), t) -> (n, d) at mid-depths and a uniform density."""
     partition = hd.layers(layers, depth)
     middle = (partition.times[1:] + partition.times[:-1]) / 2
@@ -56,10 +61,16 @@ def scaled(a: float) -> Velocity:
 
 
 FAMILIES: list[tuple[int, dict[str, Any]]] = [
-    (1, {}), (2, {}), (3, {}), (2, {"cells": "simplex"}), (3, {"cells": "simplex"}),
-    (1, {"degree": 2}), (2, {"cells": "simplex", "degree": 2}), (2, {"cells": "simplex", "degree": 3}), (2, {"degree":
-    2}),
-]  # fmt: skip
+    (1, {}),
+    (2, {}),
+    (3, {}),
+    (2, {"cells": "simplex"}),
+    (3, {"cells": "simplex"}),
+    (1, {"degree": 2}),
+    (2, {"cells": "simplex", "degree": 2}),
+    (2, {"cells": "simplex", "degree": 3}),
+    (2, {"degree": 2}),
+]
 
 
 def box(d: int, **choices: Any) -> hd.Domain:
@@ -237,10 +248,16 @@ def test_cell_peclet() -> None:
     assert bounds.cells_per_direction(hd.Domain.interval(0, 1, 5, degree=2)) == (8,)
 
 
-@pytest.mark.parametrize("energy, second", [
-    (hd.Focusing(0.7), lambda r: -0.7 + 0 * r), (hd.Power(0.5, 3.0), lambda r: r), (hd.Entropy(0.3), lambda r: 0.3 / r),
-    (None, lambda r: 0 * r),
-], ids=["focusing", "power", "entropy", "none"])  # fmt: skip
+@pytest.mark.parametrize(
+    "energy, second",
+    [
+        (hd.Focusing(0.7), lambda r: -0.7 + 0 * r),
+        (hd.Power(0.5, 3.0), lambda r: r),
+        (hd.Entropy(0.3), lambda r: 0.3 / r),
+        (None, lambda r: 0 * r),
+    ],
+    ids=["focusing", "power", "entropy", "none"],
+)
 def test_second_derivative_of_the_energy(energy: Any, second: Callable[[np.ndarray], np.ndarray]) -> None:
     r = np.array([[0.4, 1.0, 2.5]])
     found = energy_derivative(hd.Lagrangian(0.1, energy=energy), r, 2)
@@ -358,8 +375,11 @@ def test_the_recommendation_takes_the_largest_need_and_names_it() -> None:
     assert (made.layers, made.nodes, made.binding, made.feasible) == (12, 40, "b; c", True)
     ignored = plain_bound("d", False, 99, 99, applies=False)
     assert weigh((plain_bound("a", True, 5, None), ignored)).to_dict() == {
-        "layers": 5, "nodes": 2, "binding": "a", "feasible": True
-    }  # fmt: skip
+        "layers": 5,
+        "nodes": 2,
+        "binding": "a",
+        "feasible": True,
+    }
     lost = weigh((plain_bound("a", True, 5, 7), plain_bound("b", False, None, None)))
     assert not lost.feasible and lost.binding == "b; a"
     crossed = weigh((plain_bound("a", False, 5, 7), plain_bound("b", True, None, None, most_nodes=6)))
@@ -370,8 +390,11 @@ def test_the_recommendation_of_a_linear_flow() -> None:
     given = flow(hd.Domain.interval(-1, 1, 9), scaled(-1.5), 4)
     made = recommend(given, 0.05)
     assert {bound.name for bound in made.bounds} == {
-        "maximum principle", "cell Peclet", "layer invertibility", "depth convergence"
-    }  # fmt: skip
+        "maximum principle",
+        "cell Peclet",
+        "layer invertibility",
+        "depth convergence",
+    }
     assert made.feasible and made.binding == "depth convergence; cell Peclet"
     assert made.nodes == 16 and made.layers > 4  # 1.5 h/(2 nu) <= 1
     again = recommend(flow(hd.Domain.interval(-1, 1, made.nodes), scaled(-1.5), made.layers), 0.05)

@@ -36,14 +36,22 @@ def fake_solution(domain: Domain, class_names: tuple[str, ...] = ("a", "b"), par
     x, n, classes = domain.coordinates[: domain.owned], len(depth), range(len(class_names))
     densities = SimpleNamespace(class_names=class_names, preprocessing=None)
     return SimpleNamespace(
-        problem=SimpleNamespace(domain=domain, layers=depth, densities=densities), readout=None, coefficients=None,
+        problem=SimpleNamespace(domain=domain, layers=depth, densities=densities),
+        readout=None,
+        coefficients=None,
         velocity=np.array([[smooth(x, 10 * k + i) for i in range(domain.dimension)] for k in range(n)]),
         density=np.array([[smooth(x, 100 + 10 * k + c) for c in classes] for k in range(n + 1)]),
         potential=np.array([[smooth(x, -10 * k - c) for c in classes] for k in range(n + 1)]),
         jumps=np.array([[smooth(x, 7 * k - c) for c in classes] for k in range(n)]),
-        objective=np.float64(1.5), gradient_norm=1e-9, converged=True, reason="gradient small enough", iterations=7,
-        hessian_products=31, timings={"sweeps": 0.5}, history=({"iteration": 0, "objective": 2.0},),
-    )  # fmt: skip
+        objective=np.float64(1.5),
+        gradient_norm=1e-9,
+        converged=True,
+        reason="gradient small enough",
+        iterations=7,
+        hessian_products=31,
+        timings={"sweeps": 0.5},
+        history=({"iteration": 0, "objective": 2.0},),
+    )
 
 
 @pytest.fixture

@@ -117,8 +117,7 @@ def test_starting_elsewhere_gives_the_same_optimum_and_leaves_the_array_alone() 
 
 
 @pytest.mark.parametrize(
-    "change",
-    [lambda u: u[:-1], lambda u: u[:, :1], lambda u: u[..., :-1], lambda u: u.ravel(), lambda u: u + np.nan],
+    "change", [lambda u: u[:-1], lambda u: u[:, :1], lambda u: u[..., :-1], lambda u: u.ravel(), lambda u: u + np.nan]
 )
 def test_bad_starting_points(change: Callable[[np.ndarray], np.ndarray]) -> None:
     with pytest.raises(hd.InputError, match=r"initial velocity has shape .*must be finite and \(3, 2, 49\)"):

@@ -20,10 +20,16 @@ from hydrodl.training.minimisation import train
 
 
 def adapt(
-    problem_on: Callable[[Domain, Layers], Problem], domain: Domain, layers: Layers, rounds: int = 3, *,
-    bulk: float | None = 0.5, growth: float | None = 1.0, margin: float | None = None,
+    problem_on: Callable[[Domain, Layers], Problem],
+    domain: Domain,
+    layers: Layers,
+    rounds: int = 3,
+    *,
+    bulk: float | None = 0.5,
+    growth: float | None = 1.0,
+    margin: float | None = None,
     options: Mapping[str, Any] | None = None,
-) -> tuple[Solution, ...]:  # fmt: skip
+) -> tuple[Solution, ...]:
     """Train, refine, train again, each time from the velocity found before; collective.
 
     Args:
@@ -31,10 +37,10 @@ def adapt(
             ``layer_at(layers, depth)``: its depth stays a layer.
         domain, layers: to begin with, coarse.
         rounds: how many problems are solved, at least 1.
-        bulk: the share of the estimated error whose cells are refined, see :func:`~hydrodl.adaptivity.mesh_refinement.refined`; None
+        bulk: the share of the estimated error whose cells are refined, see ``refined``; None
             leaves the mesh as it is.
         growth: the number of layers is multiplied by it and they are placed anew; 1 moves them; None leaves them.
-        margin: as in :func:`~hydrodl.adaptivity.layer_placement.adapted_layers`, here None by default.
+        margin: as in :func:`hydrodl.adapted_layers`, here None by default.
         options: as in ``train``.
 
     Returns:

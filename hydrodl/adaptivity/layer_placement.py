@@ -59,9 +59,13 @@ def objective_errors(given: Solution | Flow) -> Floats:
 
 
 def adapted_layers(
-    given: Solution | Flow, count: int | None = None, tolerance: float | None = None, *, goal: str = "objective",
+    given: Solution | Flow,
+    count: int | None = None,
+    tolerance: float | None = None,
+    *,
+    goal: str = "objective",
     margin: float | None = 0.9,
-) -> Layers:  # fmt: skip
+) -> Layers:
     """Layers of the same depth, each with the same share of the error of the flow given; collective.
 
     Their density 1/Delta is proportional to g^(1/p), see the module, and nowhere below Lip(u)/margin: residual blocks
@@ -147,10 +151,12 @@ def _profile(flow: Flow, goal: str, margin: float | None) -> _Profile:
     middle = (times[1:] + times[:-1]) / 2
     least = np.repeat(np.zeros(len(steps)) if margin is None else lipschitz(flow) / margin, _SAMPLES)
     small = 1e-12 * error.max(initial=0.0) + 1e-300
-    logs = np.concatenate([  # geometric between mid-depths: boundary layers decay like exponentials
-        np.interp(t[part.start * _SAMPLES : part.stop * _SAMPLES], middle[part], np.log(error[part] + small))
-        for part in every
-    ])  # fmt: skip
+    logs = np.concatenate(
+        [  # geometric between mid-depths: boundary layers decay like exponentials
+            np.interp(t[part.start * _SAMPLES : part.stop * _SAMPLES], middle[part], np.log(error[part] + small))
+            for part in every
+        ]
+    )
     parts = np.concatenate([np.full((p.stop - p.start) * _SAMPLES, i) for i, p in enumerate(every)])
     width, error = np.repeat(steps / _SAMPLES, _SAMPLES), np.exp(logs)
     shape = error ** (1 / power)
@@ -175,9 +181,15 @@ def _part(flow: Flow, part: slice) -> Flow:
     times = flow.layers.times[part.start : part.stop + 1]
     ends = slice(part.start, part.stop + 1)
     return Flow(
-        flow.domain, Layers(times - times[0]), flow.lagrangian, flow.theta, flow.velocity[part], flow.density[ends],
-        flow.potential[ends], flow.jumps[part],
-    )  # fmt: skip
+        flow.domain,
+        Layers(times - times[0]),
+        flow.lagrangian,
+        flow.theta,
+        flow.velocity[part],
+        flow.density[ends],
+        flow.potential[ends],
+        flow.jumps[part],
+    )
 
 
 def _within(profile: _Profile, tolerance: float) -> Floats:

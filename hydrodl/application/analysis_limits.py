@@ -68,9 +68,13 @@ def central_slabs(flow: Flow, limit: float) -> Flow:
     layer, slab = slice(first, first + slabs + 1), slice(first, first + slabs)
     times = flow.layers.times[layer]
     return replace(
-        flow, layers=Layers(times - times[0]), velocity=flow.velocity[slab], density=flow.density[layer],
-        potential=flow.potential[layer], jumps=flow.jumps[slab],
-    )  # fmt: skip
+        flow,
+        layers=Layers(times - times[0]),
+        velocity=flow.velocity[slab],
+        density=flow.density[layer],
+        potential=flow.potential[layer],
+        jumps=flow.jumps[slab],
+    )
 
 
 def smallest_curvature(

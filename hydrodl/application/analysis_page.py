@@ -128,11 +128,15 @@ def _bounds_table(rows: Sequence[Mapping[str, Any]]) -> str:
     order = {FAILS: 0, OPEN: 1, HOLDS: 2}
     shown = [
         (
-            f"**{row['name']}**: {MEANINGS.get(row['name'], '')}", f"`{row['inequality']}`", sides(row), state(row),
-            _needs(row, "needs_layers"), _needs(row, "needs_nodes"),
+            f"**{row['name']}**: {MEANINGS.get(row['name'], '')}",
+            f"`{row['inequality']}`",
+            sides(row),
+            state(row),
+            _needs(row, "needs_layers"),
+            _needs(row, "needs_nodes"),
         )
         for row in sorted(rows, key=lambda row: order[state(row)])
-    ]  # fmt: skip
+    ]
     return _table(("bound", "inequality", "found", "status", "layers", "nodes"), shown)
 
 

@@ -44,9 +44,14 @@ RESIDUALS = ("equation_residual", "modified_residual_2", "modified_residual_4")
 
 
 KEYS = (
-    "energy_drift", "modified_energy_drift", "multisymplectic_residual", *RESIDUALS, "stability",
-    "hessian_min_eigenvalue", "recommended",
-)  # fmt: skip
+    "energy_drift",
+    "modified_energy_drift",
+    "multisymplectic_residual",
+    *RESIDUALS,
+    "stability",
+    "hessian_min_eigenvalue",
+    "recommended",
+)
 
 
 _POINTS = (9, 7)  # of the differences for the residuals: fewer only where there are too few layers or nodes
@@ -119,9 +124,13 @@ def analyze_run(
 
 
 def analyze(
-    solution: Solution, *, tolerance: float = TOLERANCE, full: bool = False, options: Mapping[str, Any] | None = None,
+    solution: Solution,
+    *,
+    tolerance: float = TOLERANCE,
+    full: bool = False,
+    options: Mapping[str, Any] | None = None,
     quiet: bool = True,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """The analysis of a solution as JSON values, without files; collective.
 
     Args:
@@ -154,12 +163,20 @@ def _facts(solution: Solution) -> dict[str, Any]:
     problem = solution.problem
     domain, physics = problem.domain, problem.lagrangian
     return {
-        "converged": solution.converged, "reason": solution.reason, "gradient_norm": solution.gradient_norm,
-        "scheme": problem.scheme, "layers": len(problem.layers), "depth": problem.layers.depth, "nodes": domain.nodes,
+        "converged": solution.converged,
+        "reason": solution.reason,
+        "gradient_norm": solution.gradient_norm,
+        "scheme": problem.scheme,
+        "layers": len(problem.layers),
+        "depth": problem.layers.depth,
+        "nodes": domain.nodes,
         "nodes_per_direction": [round(cells) + 1 for cells in cells_per_direction(domain)],
-        "dimension": domain.dimension, "classes": problem.classes, "noise": float(physics.noise),
-        "uniform_box": domain.uniform_box and domain.lumped, "ranks": domain.comm.size,
-    }  # fmt: skip
+        "dimension": domain.dimension,
+        "classes": problem.classes,
+        "noise": float(physics.noise),
+        "uniform_box": domain.uniform_box and domain.lumped,
+        "ranks": domain.comm.size,
+    }
 
 
 def _structure(flow: Flow, journal: _Journal) -> dict[str, Any]:
@@ -182,14 +199,19 @@ def _structure(flow: Flow, journal: _Journal) -> dict[str, Any]:
 
 def _conserved(found: Conservation) -> dict[str, Any]:
     equations = {
-        "mass": found.mass_balance.max(), "potential": found.potential_balance.max(),
+        "mass": found.mass_balance.max(),
+        "potential": found.potential_balance.max(),
         "momentum": found.momentum_balance.max(),
-    }  # fmt: skip
+    }
     return {
-        "energy_drift": found.energy_drift, "mass_error": found.mass_error, "duality_residual": found.duality_residual,
-        "slab_equations": equations, "momentum": found.momentum, "circulation": found.circulation,
+        "energy_drift": found.energy_drift,
+        "mass_error": found.mass_error,
+        "duality_residual": found.duality_residual,
+        "slab_equations": equations,
+        "momentum": found.momentum,
+        "circulation": found.circulation,
         "energy_source": found.energy_source,
-    }  # fmt: skip
+    }
 
 
 def _modified(flow: Flow, journal: _Journal) -> dict[str, Any]:
@@ -247,9 +269,10 @@ def _stability(
     """Every bound that concerns a trained flow, and the numbers of layers and nodes that follow."""
     bounds = journal.part("stability bounds", ("stability",), lambda: training_bounds(flow, tolerance)) or ()
     found = journal.part(
-        "smallest eigenvalue of the Hessian", ("hessian_min_eigenvalue",),
+        "smallest eigenvalue of the Hessian",
+        ("hessian_min_eigenvalue",),
         lambda: smallest_curvature(solution, options, limit, journal.say),
-    )  # fmt: skip
+    )
     value = hessian = None
     if found is not None:
         eigen, decided = found
@@ -257,6 +280,7 @@ def _stability(
         hessian = {"residual": eigen.residuals[0], "products": eigen.products}
     return {
         "stability": [bound.to_dict() for bound in bounds],
-        "hessian_min_eigenvalue": value, "hessian": hessian,
+        "hessian_min_eigenvalue": value,
+        "hessian": hessian,
         "recommended": weigh(bounds).to_dict() if bounds else None,
-    }  # fmt: skip
+    }

@@ -91,9 +91,16 @@ class Watch:
     """
 
     def __init__(
-        self, comm: MPI.Comm, show: Show, save: Callable[[Controls], None], minutes: float | None = None, *,
-        began: float | None = None, every: float = SAVE_EVERY, first: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        comm: MPI.Comm,
+        show: Show,
+        save: Callable[[Controls], None],
+        minutes: float | None = None,
+        *,
+        began: float | None = None,
+        every: float = SAVE_EVERY,
+        first: bool = True,
+    ) -> None:
         self.comm, self.show, self.save = comm, show, save
         self.minutes, self.every, self.first = minutes, every, first
         self.saved = time.monotonic()

@@ -89,9 +89,14 @@ def check_writable(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
 
 
 def train_into(
-    folder: Path, wanted: Config, *, resume: bool = False, minutes: float | None = None, every: float = SAVE_EVERY,
+    folder: Path,
+    wanted: Config,
+    *,
+    resume: bool = False,
+    minutes: float | None = None,
+    every: float = SAVE_EVERY,
     comm: MPI.Comm = MPI.COMM_WORLD,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Train and write report.json, problem.toml, solution.h5, fields.pvd and the figures; collective.
 
     solution.h5 is there from the first step on, as a checkpoint; report.json only when the run has ended.
@@ -153,9 +158,15 @@ def _write(folder: Path, solution: Solution, made: building.Setup, text: str, be
     controls = Controls(solution.velocity, solution.coefficients, solution.readout)
     held = {"model": model(problem, made.train.preprocessing, controls)}
     save_checkpoint(
-        folder / CHECKPOINT, problem.domain, problem.layers, solution.velocity, density=solution.density,
-        potential=solution.potential, jumps=solution.jumps, attributes=facts | held,
-    )  # fmt: skip
+        folder / CHECKPOINT,
+        problem.domain,
+        problem.layers,
+        solution.velocity,
+        density=solution.density,
+        potential=solution.potential,
+        jumps=solution.jumps,
+        attributes=facts | held,
+    )
     write_text(folder / PROBLEM, text, comm)
     write_vtk(folder, solution)
     network = Network(solution, made.train.preprocessing)
@@ -180,9 +191,18 @@ def report(solution: Solution) -> dict[str, Any]:
     """The numbers of report.json that are known from a solution alone."""
     problem = solution.problem
     names = (
-        "converged", "reason", "objective", "gradient_norm", "iterations", "hessian_products", "warnings", "mass_error",
-        "min_density", "peclet", "linear_solver",
-    )  # fmt: skip
+        "converged",
+        "reason",
+        "objective",
+        "gradient_norm",
+        "iterations",
+        "hessian_products",
+        "warnings",
+        "mass_error",
+        "min_density",
+        "peclet",
+        "linear_solver",
+    )
     sizes = {"layers": len(problem.layers), "nodes": problem.domain.nodes, "unknowns": problem.unknowns}
     numbers = {name: getattr(solution, name) for name in names}
     return numbers | sizes | {"ranks": problem.domain.comm.size, "versions": versions()}
@@ -191,11 +211,13 @@ def report(solution: Solution) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Versions of everything that the numbers of a run may depend on."""
     return {
-        "hydrodl": version("hydrodl"), "dolfinx": dolfinx.__version__,
+        "hydrodl": version("hydrodl"),
+        "dolfinx": dolfinx.__version__,
         "petsc": ".".join(str(part) for part in PETSc.Sys.getVersion()),
         "mpi": " ".join(MPI.Get_library_version().strip("\0\n").splitlines()[0].replace("Version:", "").split()),
-        "python": platform.python_version(), "numpy": np.__version__,
-    }  # fmt: skip
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
 
 
 def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
@@ -227,9 +249,7 @@ def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
     return Run(solved, solution, preprocessing)
 
 
-def predict(
-    folder: Path, points: Path, comm: MPI.Comm = MPI.COMM_WORLD, *, averaged: bool = False
-) -> list[list[str]]:  # fmt: skip
+def predict(folder: Path, points: Path, comm: MPI.Comm = MPI.COMM_WORLD, *, averaged: bool = False) -> list[list[str]]:
     """The rows of a prediction table, its header first: label, then the probability of every class; collective.
 
     Args:

@@ -27,9 +27,14 @@ def whole_number(name: str, value: Any, *, least: int) -> None:
 
 
 def check_number(
-    name: str, value: Any, *, positive: bool = False, nonnegative: bool = False, nonzero: bool = False,
+    name: str,
+    value: Any,
+    *,
+    positive: bool = False,
+    nonnegative: bool = False,
+    nonzero: bool = False,
     above: float | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Raise InputError, naming the number and what is allowed, unless it is finite and in range.
 
     A UFL object passes: it stands for a number that was checked before.

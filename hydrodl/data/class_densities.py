@@ -109,9 +109,11 @@ def densities(samples: Samples, domain: Domain, bandwidth: float = 0.2, steps: i
 
 
 def densities_from_function(
-    functions: Sequence[Callable[[Floats], Floats]], domain: Domain, masses: Sequence[float] | None = None,
+    functions: Sequence[Callable[[Floats], Floats]],
+    domain: Domain,
+    masses: Sequence[float] | None = None,
     class_names: Sequence[str] | None = None,
-) -> Densities:  # fmt: skip
+) -> Densities:
     """Densities with the nodal values of functions x (n, d) -> (n,), one per class, of total mass 1; collective.
 
     Args:

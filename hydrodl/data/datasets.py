@@ -44,9 +44,16 @@ DATASETS: dict[str, Dataset] = {
 
 
 def load_dataset(
-    name: str, *, n: int = 400, noise: float | None = None, seed: int = 0, dimensions: int | None = None,
-    one_unit: bool | None = None, lift: int = 0, comm: MPI.Comm = MPI.COMM_WORLD,
-) -> Samples:  # fmt: skip
+    name: str,
+    *,
+    n: int = 400,
+    noise: float | None = None,
+    seed: int = 0,
+    dimensions: int | None = None,
+    one_unit: bool | None = None,
+    lift: int = 0,
+    comm: MPI.Comm = MPI.COMM_WORLD,
+) -> Samples:
     """A built-in data set, see ``DATASETS``; collective, every rank gets the same.
 
     Args:
@@ -69,7 +76,7 @@ def load_dataset(
 
 def _load(
     name: str, n: int, noise: float | None, seed: int, dimensions: int | None, one_unit: bool | None, lift: int
-) -> Samples:  # fmt: skip
+) -> Samples:
     if name not in DATASETS:
         near = get_close_matches(str(name), DATASETS, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]!r}? " if near else ""

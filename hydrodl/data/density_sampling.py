@@ -92,8 +92,7 @@ class _Cells:
     def _stretch(self, cells: NDArray[np.int64], reference: Floats) -> Floats:
         """|det J| at one reference point for all cells, or at one each; shape (k,)."""
         slopes = np.broadcast_to(
-            self._map.tabulate(1, reference)[1:, :, :, 0],
-            (reference.shape[1], len(cells), self._corners.shape[1]),
+            self._map.tabulate(1, reference)[1:, :, :, 0], (reference.shape[1], len(cells), self._corners.shape[1])
         )
         return np.abs(np.linalg.det(np.einsum("gki,kij->kjg", slopes, self._corners[cells])))
 

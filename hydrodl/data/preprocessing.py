@@ -140,9 +140,13 @@ class Preprocessing:
 
     @classmethod
     def fit(
-        cls, features: ArrayLike, dimensions: int | None = None, names: Sequence[str] = (), one_unit: bool = False,
+        cls,
+        features: ArrayLike,
+        dimensions: int | None = None,
+        names: Sequence[str] = (),
+        one_unit: bool = False,
         lift: int = 0,
-    ) -> Preprocessing:  # fmt: skip
+    ) -> Preprocessing:
         """Standardise, then keep the ``dimensions`` leading principal components, each rescaled to variance 1, then
         add ``lift`` coordinates that are 0.
 

@@ -69,8 +69,13 @@ class Snapshots:
     def pooled(self) -> Samples:
         """All samples together, labelled by their snapshot."""
         labels = np.repeat(np.arange(len(self)), [len(table) for table in self.features])
-        return Samples(np.concatenate(self.features), labels, tuple(f"t = {t:g}" for t in self.times),
-                       self._names, self.preprocessing)  # fmt: skip
+        return Samples(
+            np.concatenate(self.features),
+            labels,
+            tuple(f"t = {t:g}" for t in self.times),
+            self._names,
+            self.preprocessing,
+        )
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -92,14 +97,18 @@ class Snapshots:
         return Snapshots(self.times[kept], tuple(self.features[j] for j in kept), self.preprocessing)
 
     def densities(self, domain: Domain, bandwidth: float = 0.2) -> list[Densities]:
-        """The kernel density of every set, see :func:`~hydrodl.data.class_densities.densities`; collective."""
+        """The kernel density of every set, see :func:`hydrodl.densities`; collective."""
         return [densities(self.samples(k), domain, bandwidth) for k in range(len(self))]
 
 
 def snapshots(
-    times: ArrayLike, features: Sequence[ArrayLike], *, dimensions: int | None = None, names: Sequence[str] = (),
+    times: ArrayLike,
+    features: Sequence[ArrayLike],
+    *,
+    dimensions: int | None = None,
+    names: Sequence[str] = (),
     one_unit: bool = True,
-) -> Snapshots:  # fmt: skip
+) -> Snapshots:
     """Snapshots from tables, with the preprocessing fitted to all of them together.
 
     Args:
@@ -129,9 +138,13 @@ def snapshots(
 
 
 def read_snapshots(
-    sources: Mapping[float, str | Path], *, features: Sequence[str] | None = None, dimensions: int | None = None,
-    one_unit: bool = True, comm: MPI.Comm = MPI.COMM_WORLD,
-) -> Snapshots:  # fmt: skip
+    sources: Mapping[float, str | Path],
+    *,
+    features: Sequence[str] | None = None,
+    dimensions: int | None = None,
+    one_unit: bool = True,
+    comm: MPI.Comm = MPI.COMM_WORLD,
+) -> Snapshots:
     """Snapshots from one CSV table each; collective, every rank gets the same.
 
     Args:

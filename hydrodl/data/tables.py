@@ -21,9 +21,15 @@ Table = tuple[list[str], list[list[str]], list[int]]
 
 
 def read_csv(
-    path: str | Path, *, label: str, features: Sequence[str] | None = None, dimensions: int | None = None,
-    one_unit: bool = False, lift: int = 0, comm: MPI.Comm = MPI.COMM_WORLD,
-) -> Samples:  # fmt: skip
+    path: str | Path,
+    *,
+    label: str,
+    features: Sequence[str] | None = None,
+    dimensions: int | None = None,
+    one_unit: bool = False,
+    lift: int = 0,
+    comm: MPI.Comm = MPI.COMM_WORLD,
+) -> Samples:
     """A table with a header line (separated by comma, semicolon or tab); collective, every rank gets the same.
 
     Args:
@@ -52,9 +58,15 @@ def read_points(path: str | Path, feature_names: Sequence[str], *, comm: MPI.Com
 
 
 def fitted_samples(
-    features: Floats, labels: Ints, class_names: Sequence[str], feature_names: Sequence[str], dimensions: int | None,
-    one_unit: bool, lift: int,
-) -> Samples:  # fmt: skip
+    features: Floats,
+    labels: Ints,
+    class_names: Sequence[str],
+    feature_names: Sequence[str],
+    dimensions: int | None,
+    one_unit: bool,
+    lift: int,
+) -> Samples:
+    """Samples with the preprocessing fitted to them; arguments as in ``Preprocessing.fit``."""
     preprocessing = Preprocessing.fit(features, dimensions, feature_names, one_unit, lift)
     return Samples(features, labels.astype(np.int64), tuple(class_names), tuple(feature_names), preprocessing)
 

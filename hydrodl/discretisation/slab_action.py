@@ -5,7 +5,7 @@
 is stated once, in UFL; what the sweeps assemble comes from ``ufl.derivative``. It falls into the cost, a functional
 of y = (u, R), and for each class the carried part, a functional of z = (u, rho, phi). Both live in blocked spaces
 over the nodes of V, so that one kernel gives a whole gradient and one gives every block of a Hessian. With the vertex
-rule second derivatives are summed over corners instead of element matrices (``hydrodl.discretisation.vertex_rule``), a tenth of the work.
+rule second derivatives are summed over corners instead of element matrices (``vertex_rule``), a tenth of the work.
 """
 
 from __future__ import annotations

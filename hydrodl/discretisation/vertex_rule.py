@@ -186,25 +186,23 @@ class CornerForm:
         masks: which of the structure's entries can be nonzero, one mask a group.
     """
 
-    def __init__(
-        self, corners: Corners, density: Any, state: fem.Function, groups: Sequence[Sequence[Block]]
-    ) -> None:  # fmt: skip
+    def __init__(self, corners: Corners, density: Any, state: fem.Function, groups: Sequence[Sequence[Block]]) -> None:
         self._corners = corners
         found = second_derivatives(density, state, [block for group in groups for block in group])
         kinds = [sorted({kind for block in group for kind in found[block]}) for group in groups]
         entries = [
             found[block].get(kind, ufl.zero())
-            for group, used in zip(groups, kinds, strict=True) for kind in used for block in group
-        ]  # fmt: skip
+            for group, used in zip(groups, kinds, strict=True)
+            for kind in used
+            for block in group
+        ]
         ends = np.cumsum([0, *(len(group) * len(used) for group, used in zip(groups, kinds, strict=True))])
         self._parts = [slice(*pair) for pair in pairwise(ends)]
         self._blocks = [len(group) for group in groups]
         # an expression cannot be empty
         self._expression = fem.Expression(ufl.as_vector(entries), corners.points) if entries else None
         self._values = np.zeros((*corners.nodes.shape, len(entries)))
-        self._scatter = [
-            corners.scatter(own, used) for own, used in zip(kinds, self._used(state, kinds), strict=True)
-        ]  # fmt: skip
+        self._scatter = [corners.scatter(own, used) for own, used in zip(kinds, self._used(state, kinds), strict=True)]
         self.masks = [np.diff(matrix.indptr) > 0 for matrix in self._scatter]
 
     def _used(self, state: fem.Function, kinds: Sequence[Sequence[Kind]]) -> list[NDArray[np.bool_]]:

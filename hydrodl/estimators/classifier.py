@@ -92,7 +92,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
             the class densities of the last layer, where the network ends, rho_c(T, x(T)) / sum_j rho_j(T, x(T)), in
             the place of the linear readout, which gives the exported network its probabilities all the same.
             ``predict`` and ``decision_function`` follow.
-        options: PETSc's options, as for :func:`~hydrodl.training.minimisation`; those not given are ``OPTIONS``, then train's.
+        options: PETSc's options, as for :func:`hydrodl.train`; those not given are ``OPTIONS``, then train's.
         random_state: of the neurons; nothing else is random.
         verbose: one line a Newton step, on the first rank.
         comm: "world": all ranks fit together; "self": each rank fits alone, on its own data if it likes.
@@ -108,13 +108,29 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
     """
 
     def __init__(
-        self, layers: int | ArrayLike = 8, nodes: int | Sequence[int] | None = None, *, dimensions: int | None = None,
-        one_unit: bool = False, lift: int = 0, margin: float = 0.5, bandwidth: float | None = None,
-        noise: float = 0.01, decay: float = 0.02, smoothness: float = 0.1, weight: float = 60.0,
-        scheme: str = "euler-box", width: int | None = None, activation: str = "tanh", readout: str = "fixed",
-        probabilities: str = "flow", options: Mapping[str, Any] | None = None, random_state: Any = None,
-        verbose: int = 0, comm: str = "world",
-    ) -> None:  # fmt: skip
+        self,
+        layers: int | ArrayLike = 8,
+        nodes: int | Sequence[int] | None = None,
+        *,
+        dimensions: int | None = None,
+        one_unit: bool = False,
+        lift: int = 0,
+        margin: float = 0.5,
+        bandwidth: float | None = None,
+        noise: float = 0.01,
+        decay: float = 0.02,
+        smoothness: float = 0.1,
+        weight: float = 60.0,
+        scheme: str = "euler-box",
+        width: int | None = None,
+        activation: str = "tanh",
+        readout: str = "fixed",
+        probabilities: str = "flow",
+        options: Mapping[str, Any] | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+        comm: str = "world",
+    ) -> None:
         self.layers = layers
         self.nodes = nodes
         self.dimensions = dimensions

@@ -65,9 +65,9 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         margin: distance from the samples to the walls, in the same units.
         one_unit: the features share a unit: keep them in proportion instead of standardising each.
         tolerance: relative L1 distance to the target density at which training stops.
-        max_rounds: limit of training problems on the way there, see :func:`~hydrodl.transport.schroedinger_bridge.bridge`.
+        max_rounds: limit of training problems on the way there, see :func:`hydrodl.bridge`.
         substeps: steps a layer of either map.
-        options: PETSc's options, as for :func:`~hydrodl.training.minimisation`; those not given are ``OPTIONS``, then train's.
+        options: PETSc's options, as for :func:`hydrodl.train`; those not given are ``OPTIONS``, then train's.
         random_state: of mode="bridge".
         verbose: one line a Newton step, on the first rank.
         comm: "world" or "self", as in :class:`~hydrodl.HydroClassifier`.
@@ -81,11 +81,25 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
     """
 
     def __init__(
-        self, layers: int | ArrayLike = 16, nodes: int | Sequence[int] | None = None, *, mode: str = "flow",
-        noise: float = 0.05, decay: float = 0.02, smoothness: float = 0.05, bandwidth: float | None = None,
-        margin: float = 1.0, one_unit: bool = False, tolerance: float = 0.05, max_rounds: int = 8, substeps: int = 4,
-        options: Mapping[str, Any] | None = None, random_state: Any = None, verbose: int = 0, comm: str = "world",
-    ) -> None:  # fmt: skip
+        self,
+        layers: int | ArrayLike = 16,
+        nodes: int | Sequence[int] | None = None,
+        *,
+        mode: str = "flow",
+        noise: float = 0.05,
+        decay: float = 0.02,
+        smoothness: float = 0.05,
+        bandwidth: float | None = None,
+        margin: float = 1.0,
+        one_unit: bool = False,
+        tolerance: float = 0.05,
+        max_rounds: int = 8,
+        substeps: int = 4,
+        options: Mapping[str, Any] | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+        comm: str = "world",
+    ) -> None:
         self.layers = layers
         self.nodes = nodes
         self.mode = mode
@@ -140,9 +154,15 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         physics = Lagrangian(self.noise, self.decay, self.smoothness)
         show = step_line(comm) if self.verbose else None
         return bridge(
-            start, goal, layers(self.layers), physics, tolerance=self.tolerance, max_rounds=self.max_rounds,
-            options=OPTIONS | dict(self.options or {}), monitor=show,
-        )  # fmt: skip
+            start,
+            goal,
+            layers(self.layers),
+            physics,
+            tolerance=self.tolerance,
+            max_rounds=self.max_rounds,
+            options=OPTIONS | dict(self.options or {}),
+            monitor=show,
+        )
 
     def _density(self, table: Floats, names: tuple[str, ...], domain: Domain) -> Densities:
         labels = np.zeros(len(table), dtype=np.int64)

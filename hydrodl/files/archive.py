@@ -88,9 +88,11 @@ def _neurons(solution: Any) -> dict[str, np.ndarray]:
         return {}
     hidden = solution.problem.control.draw(solution.problem.domain, len(solution.problem.layers))
     return {
-        "activation": np.array(hidden.activation), "neuron_weights": hidden.weights, "neuron_offsets": hidden.offsets,
+        "activation": np.array(hidden.activation),
+        "neuron_weights": hidden.weights,
+        "neuron_offsets": hidden.offsets,
         "coefficients": solution.coefficients,
-    }  # fmt: skip
+    }
 
 
 def _preprocessing(found: Any, dimension: int) -> dict[str, np.ndarray]:

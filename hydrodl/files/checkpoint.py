@@ -44,9 +44,20 @@ _FIELDS = ("velocity", "density", "potential", "jumps")
 
 
 _FACTS = (
-    "objective", "parts", "gradient_norm", "initial_gradient_norm", "converged", "reason", "iterations",
-    "hessian_products", "timings", "history", "min_density", "mass_error", "peclet",
-)  # fmt: skip
+    "objective",
+    "parts",
+    "gradient_norm",
+    "initial_gradient_norm",
+    "converged",
+    "reason",
+    "iterations",
+    "hessian_products",
+    "timings",
+    "history",
+    "min_density",
+    "mass_error",
+    "peclet",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +79,16 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    path: str | Path, domain: Domain, layers: Layers, velocity: Floats, *,
-    density: Floats | None = None, potential: Floats | None = None, jumps: Floats | None = None,
+    path: str | Path,
+    domain: Domain,
+    layers: Layers,
+    velocity: Floats,
+    *,
+    density: Floats | None = None,
+    potential: Floats | None = None,
+    jumps: Floats | None = None,
     attributes: Mapping[str, Any],
-) -> None:  # fmt: skip
+) -> None:
     """Collective: write an HDF5 checkpoint that any number of ranks can read; an older one is replaced atomically.
 
     Args:
@@ -112,10 +129,15 @@ def save_solution(path: str | Path, solution: Solution) -> None:
     problem = solution.problem
     facts["class_names"] = list(problem.densities.class_names)
     save_checkpoint(
-        path, problem.domain, problem.layers, solution.velocity,
-        density=solution.density, potential=solution.potential, jumps=solution.jumps,
+        path,
+        problem.domain,
+        problem.layers,
+        solution.velocity,
+        density=solution.density,
+        potential=solution.potential,
+        jumps=solution.jumps,
         attributes=facts,
-    )  # fmt: skip
+    )
 
 
 def load_checkpoint(path: str | Path, domain: Domain, layers: Layers) -> Checkpoint:

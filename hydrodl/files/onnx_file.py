@@ -99,9 +99,11 @@ def _model(network: Network, form: ResidualNetwork | TableNetwork, readout: Read
     features = _value("features", np.float32, ["rows", len(network.preprocessing.mean)])
     model = helper.make_model(
         helper.make_graph(graph.nodes, "hydrodl", [features], outputs, graph.held),
-        opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR,
-        producer_name="hydrodl", producer_version=version("hydrodl"),
-    )  # fmt: skip
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR,
+        producer_name="hydrodl",
+        producer_version=version("hydrodl"),
+    )
     helper.set_model_props(model, _metadata(network, form))
     return model
 
@@ -196,10 +198,7 @@ def _classes(graph: _Graph, wrong: str, x: str, readout: Readout) -> list[Any]:
     label = graph.add("ArgMax", shares, axis=1, keepdims=0)
     flat = graph.add("Squeeze", wrong, graph.hold(np.array([1])))
     graph.add("Where", flat, graph.hold(np.array(-1)), label, output="label")
-    return [
-        _finish(graph, wrong, shares, "probabilities", len(readout.offsets)),
-        _value("label", np.int64, ["rows"]),
-    ]
+    return [_finish(graph, wrong, shares, "probabilities", len(readout.offsets)), _value("label", np.int64, ["rows"])]
 
 
 def _finish(graph: _Graph, wrong: str, values: str, output: str, columns: int) -> Any:

@@ -61,17 +61,30 @@ class Domain:
 
     @classmethod
     def interval(
-        cls, lower: float, upper: float, nodes: int, *, degree: int = 1, lumped: bool | None = None,
+        cls,
+        lower: float,
+        upper: float,
+        nodes: int,
+        *,
+        degree: int = 1,
+        lumped: bool | None = None,
         comm: MPI.Comm = MPI.COMM_WORLD,
-    ) -> Domain:  # fmt: skip
+    ) -> Domain:
         """Uniform mesh of [lower, upper] with ``nodes`` vertices; see :meth:`box`."""
         return cls.box([lower], [upper], nodes, degree=degree, lumped=lumped, comm=comm)
 
     @classmethod
     def box(
-        cls, lower: ArrayLike, upper: ArrayLike, nodes: int | Sequence[int], *, cells: str = "box",
-        degree: int = 1, lumped: bool | None = None, comm: MPI.Comm = MPI.COMM_WORLD,
-    ) -> Domain:  # fmt: skip
+        cls,
+        lower: ArrayLike,
+        upper: ArrayLike,
+        nodes: int | Sequence[int],
+        *,
+        cells: str = "box",
+        degree: int = 1,
+        lumped: bool | None = None,
+        comm: MPI.Comm = MPI.COMM_WORLD,
+    ) -> Domain:
         """Uniform mesh of an axis-parallel box.
 
         Args:
@@ -113,9 +126,15 @@ class Domain:
 
     @classmethod
     def around(
-        cls, samples: Any, nodes: int | Sequence[int] = 41, *, margin: float | Sequence[float] = 1.0, degree: int = 1,
-        cells: str = "box", comm: MPI.Comm = MPI.COMM_WORLD,
-    ) -> Domain:  # fmt: skip
+        cls,
+        samples: Any,
+        nodes: int | Sequence[int] = 41,
+        *,
+        margin: float | Sequence[float] = 1.0,
+        degree: int = 1,
+        cells: str = "box",
+        comm: MPI.Comm = MPI.COMM_WORLD,
+    ) -> Domain:
         """The box that holds all sample points and ``margin`` (standardised units) around them.
 
         Args:
@@ -136,9 +155,14 @@ class Domain:
 
     @classmethod
     def from_file(
-        cls, path: str | Path, *, degree: int = 1, lumped: bool = False, dimension: int | None = None,
+        cls,
+        path: str | Path,
+        *,
+        degree: int = 1,
+        lumped: bool = False,
+        dimension: int | None = None,
         comm: MPI.Comm = MPI.COMM_WORLD,
-    ) -> Domain:  # fmt: skip
+    ) -> Domain:
         """Any mesh file that meshio reads (gmsh .msh, XDMF, VTU, ...); cells of the highest dimension are used.
 
         Args:

@@ -79,7 +79,7 @@ class Network:
         return self._hidden.values(k, points) @ self.solution.coefficients[k].T
 
     def inverse(self, points: ArrayLike, *, failures: str = "warn") -> Floats:
-        """``push`` run backwards from the last layer, see :func:`~hydrodl.network.network.inverse_push`."""
+        """``push`` run backwards from the last layer, see :func:`hydrodl.inverse_push`."""
         from hydrodl.network.network import inverse_push  # which needs this module
 
         return inverse_push(self, points, failures=failures)

@@ -30,9 +30,8 @@ PIECE = 20000
 
 
 def sample_paths(
-    network: Network, points: ArrayLike, paths: int = 1, seed: int = 0, *, substeps: int = 1,
-    fitted: bool | None = None,
-) -> Floats:  # fmt: skip
+    network: Network, points: ArrayLike, paths: int = 1, seed: int = 0, *, substeps: int = 1, fitted: bool | None = None
+) -> Floats:
     """Random paths of the stochastic network at all layers; collective.
 
     Euler-Maruyama steps of length Delta_k / substeps, reflected at the walls of boxes and stopped at the nearest point
@@ -62,9 +61,8 @@ def sample_paths(
 
 
 def sample_ends(
-    network: Network, points: ArrayLike, paths: int = 1, seed: int = 0, *, substeps: int = 1,
-    fitted: bool | None = None,
-) -> Floats:  # fmt: skip
+    network: Network, points: ArrayLike, paths: int = 1, seed: int = 0, *, substeps: int = 1, fitted: bool | None = None
+) -> Floats:
     """The last layer of :func:`sample_paths` alone, shape (n, paths, d); collective."""
     states = _states(network, _start(network, points, paths), seed, substeps, fitted)
     return deque(states, maxlen=1)[0].reshape(-1, paths, network.domain.dimension)

@@ -93,9 +93,14 @@ def neuron_form(network: Network) -> ResidualNetwork:
     hidden = problem.control.draw(problem.domain, len(problem.layers))
     zeros = np.zeros(coefficients.shape[:2])
     return ResidualNetwork(
-        hidden.weights, hidden.offsets, coefficients, zeros, problem.layers.steps, *problem.domain.bounds,
+        hidden.weights,
+        hidden.offsets,
+        coefficients,
+        zeros,
+        problem.layers.steps,
+        *problem.domain.bounds,
         activation=hidden.activation,
-    )  # fmt: skip
+    )
 
 
 def _blocks(count: int, width: int) -> Iterator[slice]:
@@ -124,10 +129,14 @@ def relu_form(network: Network) -> ResidualNetwork:
     signs, kinks, outputs, constants = rectify(nodes[:, 0], velocity[:, 0])
     layers = len(velocity)
     return ResidualNetwork(
-        weights=np.tile(signs[:, None], (layers, 1, 1)), offsets=np.tile(-signs * kinks, (layers, 1)),
-        outputs=outputs[:, None, :], constants=constants[:, None],
-        steps=network.solution.problem.layers.steps, lower=domain.bounds[0], upper=domain.bounds[1],
-    )  # fmt: skip
+        weights=np.tile(signs[:, None], (layers, 1, 1)),
+        offsets=np.tile(-signs * kinks, (layers, 1)),
+        outputs=outputs[:, None, :],
+        constants=constants[:, None],
+        steps=network.solution.problem.layers.steps,
+        lower=domain.bounds[0],
+        upper=domain.bounds[1],
+    )
 
 
 def rectify(nodes: Floats, values: Floats) -> tuple[Floats, Floats, Floats, Floats]:

@@ -136,5 +136,5 @@ class PortableNetwork(OnGrid):
         return path
 
     def inverse(self, points: ArrayLike, *, failures: str = "warn") -> Floats:
-        """As :func:`~hydrodl.network.network.inverse_push`."""
+        """As :func:`hydrodl.inverse_push`."""
         return invert(self, points, failures=failures)

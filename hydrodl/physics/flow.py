@@ -42,9 +42,15 @@ class Flow:
         """The flow of a trained solution."""
         problem = solution.problem
         return cls(
-            problem.domain, problem.layers, problem.lagrangian, problem.theta,
-            solution.velocity, solution.density, solution.potential, solution.jumps,
-        )  # fmt: skip
+            problem.domain,
+            problem.layers,
+            problem.lagrangian,
+            problem.theta,
+            solution.velocity,
+            solution.density,
+            solution.potential,
+            solution.jumps,
+        )
 
     @property
     def slab_density(self) -> Floats:

@@ -24,9 +24,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import attempt
 from hydrodl.pictures.raster import Raster
 
-COLOURS = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#8C510A", "#7F7F7F", "#F0E442",
-)  # fmt: skip
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#8C510A", "#7F7F7F", "#F0E442")
 
 
 MARKERS = "o^sDvP*X<>"
@@ -119,10 +117,17 @@ def scatter(ax: Axes, points: Floats, labels: np.ndarray) -> None:
 def legend(figure: Figure, class_names: Sequence[Any], *, lines: bool = False) -> None:
     """The classes below the panels."""
     handles = [
-        Line2D([], [], color=colour(c), marker="" if lines else MARKERS[c % len(MARKERS)],
-               linestyle="-" if lines else "", linewidth=4 if lines else 1, label=str(name))
+        Line2D(
+            [],
+            [],
+            color=colour(c),
+            marker="" if lines else MARKERS[c % len(MARKERS)],
+            linestyle="-" if lines else "",
+            linewidth=4 if lines else 1,
+            label=str(name),
+        )
         for c, name in enumerate(class_names)
-    ]  # fmt: skip
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)), title="class")
 
 

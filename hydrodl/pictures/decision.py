@@ -161,9 +161,13 @@ def _scale(figure: Figure, axes: list[Axes], classes: int) -> None:
     """The bar that says how deep a colour means how probable, in grey for all hues."""
     greys = LinearSegmentedColormap.from_list("depth", ["1.0", str(1 - FULL)])
     bar = figure.colorbar(
-        ScalarMappable(Normalize(1 / classes, 1), greys), ax=axes, location="bottom", aspect=45, shrink=0.8,
+        ScalarMappable(Normalize(1 / classes, 1), greys),
+        ax=axes,
+        location="bottom",
+        aspect=45,
+        shrink=0.8,
         label="probability of the most probable class (dotted 0.75, dashed 0.95)",
-    )  # fmt: skip
+    )
     for level, style in ((0.75, ":"), (0.95, "--")):
         if level > 1 / classes:
             bar.ax.axvline(level, color="black", linestyle=style, linewidth=0.8)

@@ -62,7 +62,7 @@ class Raster:
 def rasterise(domain: Domain, size: int) -> Raster | None:
     """Collective: the raster of about ``size`` points along each direction on rank 0, None on the others.
 
-    Nodes are in the order of :func:`hydrodl.common.parallel.gather`. In d = 2 the mesh's own cells are used, so that holes
+    Nodes are in the order of ``gather``. In d = 2 the mesh's own cells are used, so that holes
     stay holes; in d = 3 grid points of a uniform box are its nodes, elsewhere a Delaunay mesh interpolates.
     """
     nodes = gather_nodes(domain)

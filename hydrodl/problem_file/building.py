@@ -97,9 +97,14 @@ def _sizes(config: sections.Config, train: Samples, classes: int) -> tuple[Sizes
     nodes = _box_nodes(config, dimension, corners, train.preprocessing.lift) if meshed is None else meshed.nodes
     lumped = wanted.lumped if wanted.lumped is not None else wanted.cells == "box" and wanted.degree == 1
     found = Sizes(
-        config.network.count, nodes, dimension, classes, config.network.width or 0, wanted.degree,
+        config.network.count,
+        nodes,
+        dimension,
+        classes,
+        config.network.width or 0,
+        wanted.degree,
         lumped if meshed is None else meshed.lumped,
-    )  # fmt: skip
+    )
     return found, meshed
 
 
@@ -123,18 +128,27 @@ def samples(data: sections.Data) -> tuple[Samples, Samples | None]:
     source = str(data.source)
     if not data.is_table and DATASETS[source].source.startswith("generated"):
         made = load_dataset(
-            source, n=data.samples, noise=data.noise, seed=data.seed, dimensions=data.dimensions,
-            one_unit=data.one_unit, lift=data.lift,
-        )  # fmt: skip
+            source,
+            n=data.samples,
+            noise=data.noise,
+            seed=data.seed,
+            dimensions=data.dimensions,
+            one_unit=data.one_unit,
+            lift=data.lift,
+        )
         if not data.test_samples:
             return made, None
         test = load_dataset(source, n=data.test_samples, noise=data.noise, seed=data.seed + TEST_SEED)
         return made, test.with_preprocessing(made.preprocessing)
     if data.is_table:
         table = read_csv(
-            source, label=str(data.label), features=data.features, dimensions=data.dimensions,
-            one_unit=bool(data.one_unit), lift=data.lift,
-        )  # fmt: skip
+            source,
+            label=str(data.label),
+            features=data.features,
+            dimensions=data.dimensions,
+            one_unit=bool(data.one_unit),
+            lift=data.lift,
+        )
     else:
         table = load_dataset(
             source, noise=data.noise, dimensions=data.dimensions, one_unit=data.one_unit, lift=data.lift
@@ -225,9 +239,7 @@ def make_control(network: sections.Network) -> Neurons | None:
     """The neurons of a problem file, None for the field control."""
     if network.width is None:
         return None
-    return Neurons(
-        network.width, network.activation, network.neuron_scale, network.neuron_decay, network.neuron_seed
-    )  # fmt: skip
+    return Neurons(network.width, network.activation, network.neuron_scale, network.neuron_decay, network.neuron_seed)
 
 
 def _check_fields(problem: Problem) -> None:
@@ -249,9 +261,14 @@ def make_lagrangian(physics: sections.Physics, rho: Densities) -> lagrangian.Lag
         raise InputError(f"physics.potential lists {len(formulas)} formulas for {rho.classes} classes")
     potential = formulas[0] if isinstance(physics.potential, str) else formulas or None
     return lagrangian.Lagrangian(
-        noise=physics.noise, decay=physics.decay, smoothness=physics.smoothness, kinetic=physics.kinetic,
-        energy=_energy(physics.energy), potential=potential, fitted=physics.fitted,
-    )  # fmt: skip
+        noise=physics.noise,
+        decay=physics.decay,
+        smoothness=physics.smoothness,
+        kinetic=physics.kinetic,
+        energy=_energy(physics.energy),
+        potential=potential,
+        fitted=physics.fitted,
+    )
 
 
 def _energy(energy: sections.Entropy | sections.Power | None) -> internal_energy.InternalEnergy | None:

@@ -41,9 +41,11 @@ def read(data: sections.Data) -> Snapshots:
     times = np.array([entry.time for entry in given])
     if given[0].mixture is None:
         return read_snapshots(
-            {entry.time: str(entry.source) for entry in given}, features=data.features, dimensions=data.dimensions,
+            {entry.time: str(entry.source) for entry in given},
+            features=data.features,
+            dimensions=data.dimensions,
             one_unit=True if data.one_unit is None else data.one_unit,
-        )  # fmt: skip
+        )
     drawn = [
         sample_mixture(gaussians(entry.mixture or []), data.samples, data.seed + k).features
         for k, entry in enumerate(given)

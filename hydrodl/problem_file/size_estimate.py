@@ -115,7 +115,7 @@ def sizes_of(problem: Problem) -> Sizes:
     domain, width = problem.domain, 0 if problem.control is None else problem.control.width
     return Sizes(
         len(problem.layers), domain.nodes, domain.dimension, problem.classes, width, domain.degree, domain.lumped
-    )  # fmt: skip
+    )
 
 
 def check_memory(sizes: Sizes, comm: MPI.Comm, available: float | None = None) -> None:

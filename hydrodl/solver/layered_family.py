@@ -56,9 +56,17 @@ class LayeredFamily:
     """
 
     def __init__(
-        self, domain: Domain, pattern: Pattern, columns: NDArray[np.int64], count: int, *, options: Mapping[str, Any],
-        name: str, adjustable: bool = False, width: int = 1,
-    ) -> None:  # fmt: skip
+        self,
+        domain: Domain,
+        pattern: Pattern,
+        columns: NDArray[np.int64],
+        count: int,
+        *,
+        options: Mapping[str, Any],
+        name: str,
+        adjustable: bool = False,
+        width: int = 1,
+    ) -> None:
         self.pattern, self.name, self._comm = pattern, name, domain.comm
         self.shares = shares = Shares(domain, count)
         self._values = np.zeros((count, pattern.size))
@@ -72,9 +80,15 @@ class LayeredFamily:
         whole = Pattern(pointers, every[self._order].astype(np.int32), self._order, np.empty(0, dtype=np.int64))
         numbers = np.arange(shares.nodes, dtype=np.int64)
         self.own = OperatorFamily(
-            _Whole(shares.nodes, domain.dimension), whole, numbers, shares.mine, width,
-            options=options, name=name, adjustable=adjustable,
-        )  # fmt: skip
+            _Whole(shares.nodes, domain.dimension),
+            whole,
+            numbers,
+            shares.mine,
+            width,
+            options=options,
+            name=name,
+            adjustable=adjustable,
+        )
         self.scope, self._width = self.own.scope, width
 
     def set(self, k: int, values: Floats) -> None:
@@ -123,9 +137,17 @@ class LayeredFamily:
 
 
 def operator_family(
-    domain: Domain, pattern: Pattern, columns: NDArray[np.int64], count: int, width: int, *,
-    options: Mapping[str, Any], name: str, symmetric: bool = False, independent: bool = False,
-) -> tuple[OperatorFamily | LayeredFamily, str]:  # fmt: skip
+    domain: Domain,
+    pattern: Pattern,
+    columns: NDArray[np.int64],
+    count: int,
+    width: int,
+    *,
+    options: Mapping[str, Any],
+    name: str,
+    symmetric: bool = False,
+    independent: bool = False,
+) -> tuple[OperatorFamily | LayeredFamily, str]:
     """A family with the solver that suits its size, or the caller's, and that solver in a few words.
 
     Args:
@@ -138,12 +160,16 @@ def operator_family(
     if by_layers(domain, options, width, independent=independent):
         settings = solver_defaults(_Whole(domain.nodes, domain.dimension), symmetric=symmetric) | dict(options)
         own = LayeredFamily(
-            domain, pattern, columns, count, options=settings, name=name, adjustable=free,
+            domain,
+            pattern,
+            columns,
+            count,
+            options=settings,
+            name=name,
+            adjustable=free,
             width=width if independent else 1,
-        )  # fmt: skip
+        )
         return own, describe(settings, layered=True)
     settings = solver_defaults(domain, symmetric=symmetric) | dict(options)
-    shared = OperatorFamily(
-        domain, pattern, columns, count, width, options=settings, name=name, adjustable=free
-    )  # fmt: skip
+    shared = OperatorFamily(domain, pattern, columns, count, width, options=settings, name=name, adjustable=free)
     return shared, describe(settings)

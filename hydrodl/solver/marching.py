@@ -12,7 +12,7 @@ compressible fluid (kinetic = 1, a concave internal energy, k nu below the sound
 equation (kinetic = 0, decay = 1, smoothness > 0): then m = u - alpha^2 Laplace u = rho grad phi is a one-form carried
 by u. In d = 1 every momentum m is the pair rho = m, phi = x, of either sign.
 
-Where it does not (``hydrodl.physics.wave_growth`` has the linear theory), some wave grows like exp(s t) whatever the layers, and
+Where it does not (``wave_growth`` has the linear theory), some wave grows like exp(s t) whatever the layers, and
 :func:`evolve` refuses. The Euler box, explicit in phi, also needs layers shorter than about two cells over the sound
 speed.
 """
@@ -46,9 +46,15 @@ TOLERATED_GROWTH = 1.0
 
 
 def evolve(
-    domain: Domain, layers: Layers, lagrangian: Lagrangian, density0: ArrayLike, potential0: ArrayLike,
-    scheme: str = "euler-box", options: Mapping[str, Any] | None = None, force: bool = False,
-) -> Flow:  # fmt: skip
+    domain: Domain,
+    layers: Layers,
+    lagrangian: Lagrangian,
+    density0: ArrayLike,
+    potential0: ArrayLike,
+    scheme: str = "euler-box",
+    options: Mapping[str, Any] | None = None,
+    force: bool = False,
+) -> Flow:
     """March the slab equations from (rho_0, phi_0); collective.
 
     Args:
@@ -106,9 +112,14 @@ class _March:
     """
 
     def __init__(
-        self, domain: Domain, physics: Lagrangian, theta: float, density: Floats, potential: Floats,
+        self,
+        domain: Domain,
+        physics: Lagrangian,
+        theta: float,
+        density: Floats,
+        potential: Floats,
         options: Mapping[str, Any],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.domain, self.classes = domain, len(density)
         self.size = domain.dimension + 2 * self.classes
         space = fem.functionspace(domain.mesh, ("Lagrange", domain.degree, (self.size,)))

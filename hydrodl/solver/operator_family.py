@@ -34,9 +34,17 @@ class OperatorFamily:
     """
 
     def __init__(
-        self, domain: Extent, pattern: Pattern, columns: NDArray[np.int64], count: int, width: int, *,
-        options: Options, name: str, adjustable: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        domain: Extent,
+        pattern: Pattern,
+        columns: NDArray[np.int64],
+        count: int,
+        width: int,
+        *,
+        options: Options,
+        name: str,
+        adjustable: bool = False,
+    ) -> None:
         self.pattern = pattern
         self.name = name
         self._comm = domain.comm

@@ -49,9 +49,14 @@ class Sweeps:
         self.halo, self.action, self.mass = generator.halo, generator.action, generator.mass
         halo, action = self.halo, self.action
         self.operators, self.linear_solver = operator_family(
-            domain, generator.pattern, generator.columns, slabs, classes,
-            options=subset(options, "slab_"), name="slab operator",
-        )  # fmt: skip
+            domain,
+            generator.pattern,
+            generator.columns,
+            slabs,
+            classes,
+            options=subset(options, "slab_"),
+            name="slab operator",
+        )
         self._march = march(self.operators, self.mass, self.theta)
         self.losses = [CompiledLoss(loss, action, halo, classes, slabs) for loss in problem.terms]
         self.velocity = halo.stack(slabs, domain.dimension)

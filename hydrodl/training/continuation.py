@@ -60,6 +60,10 @@ def joined(stages: Iterable[Solution], last: Solution) -> Solution:
     timings = {phase: sum(found.timings[phase] for found in every) for phase in last.timings}
     products, rebuilt = (sum(getattr(f, name) for f in every) for name in ("hessian_products", "operators_rebuilt"))
     return replace(
-        last, iterations=steps, hessian_products=products, operators_rebuilt=rebuilt, timings=timings,
+        last,
+        iterations=steps,
+        hessian_products=products,
+        operators_rebuilt=rebuilt,
+        timings=timings,
         history=tuple(history),
-    )  # fmt: skip
+    )

@@ -40,9 +40,12 @@ PREFIXES = ("tao_", "slab_", "metric_")
 
 
 def train(
-    problem: Problem, *, options: Mapping[str, Any] | None = None, initial: Floats | Controls | None = None,
+    problem: Problem,
+    *,
+    options: Mapping[str, Any] | None = None,
+    initial: Floats | Controls | None = None,
     monitor: Monitor | None = None,
-) -> Solution:  # fmt: skip
+) -> Solution:
     """Minimise J_h over the velocities of all slabs.
 
     Args:
@@ -86,9 +89,12 @@ def train(
 
 
 def _solve(
-    problem: Problem, asked: Mapping[str, Any], ours: Mapping[str, Any], initial: Controls | None,
+    problem: Problem,
+    asked: Mapping[str, Any],
+    ours: Mapping[str, Any],
+    initial: Controls | None,
     monitor: Monitor | None,
-) -> Solution:  # fmt: skip
+) -> Solution:
     """One TAO solve with the options that the caller asked for, and ours over them."""
     settings = DEFAULTS | dict(asked) | dict(ours)
     with _petsc_errors(asked), ExitStack() as stack:

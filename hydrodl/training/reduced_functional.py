@@ -60,9 +60,16 @@ class ReducedFunctional:
             self._metric_diagonal = np.ones((len(problem.layers), 1, domain.owned))
         else:
             self._metric, _ = operator_family(
-                domain, pattern, action.column_owners(), len(problem.layers), domain.dimension,
-                options=subset(options, "metric_"), name="control inner product", symmetric=True, independent=True,
-            )  # fmt: skip
+                domain,
+                pattern,
+                action.column_owners(),
+                len(problem.layers),
+                domain.dimension,
+                options=subset(options, "metric_"),
+                name="control inner product",
+                symmetric=True,
+                independent=True,
+            )
 
     @contextmanager
     def inexact(self, accuracy: float) -> Iterator[None]:

@@ -53,10 +53,20 @@ class HeldOut:
 
 
 def leave_one_out(
-    snapshots: Snapshots, held: int, physics: Lagrangian | float = 0.05, *, layers: int = 16,
-    nodes: int | tuple[int, ...] = 41, margin: float = 1.0, bandwidth: float = 0.2, tolerance: float = 0.05,
-    draws: int = 1000, substeps: int = 4, seed: int = 0, **choices: Any,
-) -> HeldOut:  # fmt: skip
+    snapshots: Snapshots,
+    held: int,
+    physics: Lagrangian | float = 0.05,
+    *,
+    layers: int = 16,
+    nodes: int | tuple[int, ...] = 41,
+    margin: float = 1.0,
+    bandwidth: float = 0.2,
+    tolerance: float = 0.05,
+    draws: int = 1000,
+    substeps: int = 4,
+    seed: int = 0,
+    **choices: Any,
+) -> HeldOut:
     """Bridge all snapshots but one, and compare what it says of that one's time with its samples; collective.
 
     The preprocessing and the box are those of all snapshots; the layers have the held-out time among them.
@@ -64,8 +74,8 @@ def leave_one_out(
     Args:
         snapshots: at least three.
         held: index of a snapshot between the first and the last.
-        physics, tolerance: see :func:`~hydrodl.transport.schroedinger_bridge.bridge`, as are further ``choices`` by name.
-        layers: number of layers in all, see :func:`~hydrodl.data.snapshot_sets.snapshot_layers`.
+        physics, tolerance: see :func:`hydrodl.bridge`, as are further ``choices`` by name.
+        layers: number of layers in all, see ``snapshot_layers``.
         nodes, margin: of the box around all samples, see :meth:`Domain.around`.
         bandwidth: of the density estimates, in mesh units.
         draws: random paths in all (at least one per sample of the first snapshot), and points drawn from the density.
@@ -104,6 +114,12 @@ def leave_one_out(
         "linear": wasserstein(between, truth, weights=weights, comm=comm),
     }
     return HeldOut(
-        int(held), float(times[held]), wasserstein(paths[at[held]] @ back, truth, comm=comm),
-        wasserstein(drawn @ back, truth, comm=comm), baselines, paths, at[held], found,
-    )  # fmt: skip
+        int(held),
+        float(times[held]),
+        wasserstein(paths[at[held]] @ back, truth, comm=comm),
+        wasserstein(drawn @ back, truth, comm=comm),
+        baselines,
+        paths,
+        at[held],
+        found,
+    )

@@ -1,4 +1,4 @@
-"""The multipliers and weights of a bridge between its rounds, see :mod:`hydrodl.transport.schroedinger_bridge`."""
+"""The multipliers and weights of a bridge between its rounds, see ``schroedinger_bridge``."""
 
 from __future__ import annotations
 
@@ -29,9 +29,14 @@ class Multipliers:
     """Weight and multipliers between rounds."""
 
     def __init__(
-        self, start: Densities, goals: Mapping[int, Densities], divergence: str, floor: float, weight: float,
+        self,
+        start: Densities,
+        goals: Mapping[int, Densities],
+        divergence: str,
+        floor: float,
+        weight: float,
         initial: Mapping[int, Floats] | None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.domain, self.goals, self.divergence, self.weight = start.domain, goals, divergence, weight
         self.relative_floor, self.floor = floor, floor / start.domain.volume
         self.values = {layer: np.zeros_like(goal.values) for layer, goal in goals.items()}
@@ -43,10 +48,15 @@ class Multipliers:
     def losses(self) -> list[Density]:
         """This round's losses, the multipliers absorbed in their targets."""
         return [
-            Density(self.weight, Densities(self.domain, self._shifted(layer), goal.class_names), self.divergence,
-                    self.relative_floor, layer)
+            Density(
+                self.weight,
+                Densities(self.domain, self._shifted(layer), goal.class_names),
+                self.divergence,
+                self.relative_floor,
+                layer,
+            )
             for layer, goal in self.goals.items()
-        ]  # fmt: skip
+        ]
 
     def _shifted(self, layer: int) -> Floats:
         goal, step = self.goals[layer].values, self.values[layer] / self.weight
@@ -89,6 +99,7 @@ class Multipliers:
 
 
 def first_weight(goals: Mapping[int, Densities], divergence: str, weight: float | None) -> float:
+    """The weight of the first round: the caller's, else one in proportion to the goals."""
     if weight is not None:
         check_number("loss weight", weight, positive=True)
         return float(weight)

@@ -84,7 +84,7 @@ class ProbabilityFlow(OnGrid):
         """Where points (n, d) of the first layer arrive at the last, or with ``reverse`` the other way; shape (n, d).
 
         y = 2 m - x with m - Delta/2 w(m) = x. Points outside the box count as its nearest points. ``failures`` as in
-        :func:`~hydrodl.network.network.inverse_push`, which says what can go wrong at walls.
+        :func:`hydrodl.inverse_push`, which says what can go wrong at walls.
         """
         x = self.into(checked_points(points, self.grid.dimension))
         failed = np.zeros((len(self.steps), len(x)), dtype=bool)

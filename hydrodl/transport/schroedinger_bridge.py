@@ -119,11 +119,22 @@ class Bridge:
 
 
 def bridge(
-    start: Densities, targets: Densities | Mapping[int, Densities], layers: Layers, physics: Lagrangian | float, *,
-    tolerance: float = 1e-3, method: str = "augmented", divergence: str = "kl", weight: float | None = None,
-    floor: float = 1e-8, max_rounds: int = 20, scheme: str = "euler-box", initial: Floats | Bridge | None = None,
-    options: Mapping[str, Any] | None = None, monitor: Monitor | None = None,
-) -> Bridge:  # fmt: skip
+    start: Densities,
+    targets: Densities | Mapping[int, Densities],
+    layers: Layers,
+    physics: Lagrangian | float,
+    *,
+    tolerance: float = 1e-3,
+    method: str = "augmented",
+    divergence: str = "kl",
+    weight: float | None = None,
+    floor: float = 1e-8,
+    max_rounds: int = 20,
+    scheme: str = "euler-box",
+    initial: Floats | Bridge | None = None,
+    options: Mapping[str, Any] | None = None,
+    monitor: Monitor | None = None,
+) -> Bridge:
     """The flow of least work from one density to given densities, by a loop of training problems; collective.
 
     The loop stops after the first round whose optimiser converged with every relative L1 distance at most
@@ -147,16 +158,16 @@ def bridge(
         divergence: "kl" or "l2"; KL is the better one wherever the densities stay positive.
         weight: of the first round; default 2 for KL and 2 over the mean density of the target for l2. A larger one
             needs fewer rounds, but pulls so hard at the start that an unfitted scheme may lose its positivity.
-        floor: of the KL divergence, see :class:`~hydrodl.physics.losses.Density`.
+        floor: of the KL divergence, see :class:`hydrodl.Density`.
         max_rounds: limit of training problems.
         scheme: "euler-box" or "midpoint".
         initial: a velocity (N, d, owned), or a Bridge whose velocity and multipliers to go on from, on the same domain
             and with as many targets and the same divergence, but with another decay, noise, scheme or partition.
-        options, monitor: as in :func:`~hydrodl.training.minimisation`; the monitor's mapping has "round" and "weight" as well.
+        options, monitor: as in :func:`hydrodl.train`; the monitor's mapping has "round" and "weight" as well.
 
     Raises:
         InputError: targets that do not fit the start (layer, domain, classes, masses), arguments out of range.
-        SolverError: see :func:`~hydrodl.training.minimisation`.
+        SolverError: see :func:`hydrodl.train`.
     """
     lagrangian = physics if isinstance(physics, Lagrangian) else Lagrangian(physics, decay=DECAY)
     _check(tolerance, method, divergence, max_rounds)
@@ -177,10 +188,18 @@ def bridge(
         loop.advance(solution, method)
     metric = raw_metric(start.preprocessing, start.domain.dimension)
     return Bridge(
-        solution, goals, loop.distances(solution), tolerance, reason == REACHED, reason, tuple(history),
-        kinetic_cost(solution, np.eye(start.domain.dimension)), kinetic_cost(solution, metric), loop.after(solution),
+        solution,
+        goals,
+        loop.distances(solution),
+        tolerance,
+        reason == REACHED,
+        reason,
+        tuple(history),
+        kinetic_cost(solution, np.eye(start.domain.dimension)),
+        kinetic_cost(solution, metric),
+        loop.after(solution),
         divergence,
-    )  # fmt: skip
+    )
 
 
 def _goals(
@@ -254,10 +273,14 @@ def _told(monitor: Monitor | None, number: int, loop: Multipliers) -> Monitor | 
 def _line(solution: Solution, loop: Multipliers) -> dict[str, Any]:
     """What the history says of a round."""
     return {
-        "weight": loop.weight, "distances": loop.distances(solution), "objective": solution.objective,
-        "converged": solution.converged, "reason": solution.reason, "iterations": solution.iterations,
+        "weight": loop.weight,
+        "distances": loop.distances(solution),
+        "objective": solution.objective,
+        "converged": solution.converged,
+        "reason": solution.reason,
+        "iterations": solution.iterations,
         "hessian_products": solution.hessian_products,
-    }  # fmt: skip
+    }
 
 
 def _why_stop(history: list[dict[str, Any]], distances: Mapping[int, float], tolerance: float, max_rounds: int) -> str:

@@ -177,9 +177,9 @@ def smooth_errors(cells: int, layers: int, scheme: str) -> np.ndarray:
     nodes, rho, phi = reference()
     near, every = np.abs(nodes[:: 512 // 128]) <= 5, 512 // 128
     ours = slice(0, cells, cells // 128)
-    return np.array([
-        np.abs(mine[-1, ours] - exact[::every])[near].max() for mine, exact in ((run.rho, rho), (run.phi, phi))
-    ])  # fmt: skip
+    return np.array(
+        [np.abs(mine[-1, ours] - exact[::every])[near].max() for mine, exact in ((run.rho, rho), (run.phi, phi))]
+    )
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -42,10 +42,14 @@ class Answer:
 
     def errors(self, other: Answer) -> np.ndarray:
         """Of objective, slope in the first slab, mean and variance at the last layer."""
-        return np.array([
-            self.objective - other.objective, self.slope[0] - other.slope[0],
-            self.mean[-1] - other.mean[-1], self.variance[-1] - other.variance[-1],
-        ])  # fmt: skip
+        return np.array(
+            [
+                self.objective - other.objective,
+                self.slope[0] - other.slope[0],
+                self.mean[-1] - other.mean[-1],
+                self.variance[-1] - other.variance[-1],
+            ]
+        )
 
 
 def exact(d: int, layers: int, scheme: str) -> Answer:

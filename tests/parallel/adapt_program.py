@@ -41,14 +41,19 @@ try:
 except hd.InputError as error:
     refused = str(error)
 result: dict[str, Any] = {
-    "objectives": [s.objective for s in found], "nodes": [s.problem.domain.nodes for s in found],
-    "layers": [len(s.problem.layers) for s in found], "times": last.problem.layers.times.tolist(),
-    "placed": placed.times.tolist(), "shares": shares.tolist(), "refused": refused,
-    "estimate": box.comm.allreduce(float(errors.sum())), "converged": all(s.converged for s in found),
+    "objectives": [s.objective for s in found],
+    "nodes": [s.problem.domain.nodes for s in found],
+    "layers": [len(s.problem.layers) for s in found],
+    "times": last.problem.layers.times.tolist(),
+    "placed": placed.times.tolist(),
+    "shares": shares.tolist(),
+    "refused": refused,
+    "estimate": box.comm.allreduce(float(errors.sum())),
+    "converged": all(s.converged for s in found),
     "moved": moved.velocity(3, np.vstack([points, [[-3.4, 3.4]]])).tolist(),
     "there": hd.Network(last).push(points)[-1].tolist(),
     "balance": box.comm.allreduce(len(errors), MPI.MAX) * box.comm.size / box.comm.allreduce(len(errors)),
-}  # fmt: skip
+}
 everyone = box.comm.allgather(json.dumps(result))
 if box.comm.rank == 0:
     print(json.dumps(result | {"same": len(set(everyone)) == 1}))

@@ -31,10 +31,15 @@ held = leave_one_out(snapshots([0, 1, 2], sets), 1, 0.3, layers=2, nodes=13, ban
 everyone = MPI.COMM_WORLD.allreduce(int(refused != ""), MPI.MIN)
 if MPI.COMM_WORLD.rank == 0:
     result = {
-        "converged": found.converged, "reason": found.reason, "rounds": found.rounds, "cost": found.cost,
-        "raw_cost": found.raw_cost, "distance": found.distance, "refused": refused if everyone else "",
+        "converged": found.converged,
+        "reason": found.reason,
+        "rounds": found.rounds,
+        "cost": found.cost,
+        "raw_cost": found.raw_cost,
+        "distance": found.distance,
+        "refused": refused if everyone else "",
         "held": [held.distance, *held.baselines.values()],
-    }  # fmt: skip
+    }
 sinkhorn = found.sinkhorn_cost
 if MPI.COMM_WORLD.rank == 0:
     print(json.dumps(result | {"sinkhorn": sinkhorn}))

@@ -36,11 +36,15 @@ def shares(domain: hd.Domain, count: int) -> dict[str, Any]:
     split.to_nodes(mine, back)
     everywhere = split.everywhere(stack[0])
     return {
-        "right": bool(np.array_equal(mine, places[split.layers]) and np.array_equal(back, stack)
-                      and np.array_equal(everywhere, places[0])),
-        "layers": COMM.allgather(split.layers.tolist()), "holders": [split.holder(k) for k in range(count)],
+        "right": bool(
+            np.array_equal(mine, places[split.layers])
+            and np.array_equal(back, stack)
+            and np.array_equal(everywhere, places[0])
+        ),
+        "layers": COMM.allgather(split.layers.tolist()),
+        "holders": [split.holder(k) for k in range(count)],
         "segments": [[rank, part.tolist()] for rank, part in split.segments],
-    }  # fmt: skip
+    }
 
 
 class Pair:

@@ -30,8 +30,15 @@ CASES: dict[str, dict[str, Any]] = {
     "P1": {"d": 2, "nodes": 6, "cells": "simplex"},
     "P2": {"d": 2, "nodes": 5, "cells": "simplex", "degree": 2},
 }
-RUNS = [("line", "euler-box"), ("line", "midpoint"), ("box", "euler-box"), ("box", "midpoint"), ("cube", "euler-box"),
-        ("P1", "midpoint"), ("P2", "euler-box")]  # fmt: skip
+RUNS = [
+    ("line", "euler-box"),
+    ("line", "midpoint"),
+    ("box", "euler-box"),
+    ("box", "midpoint"),
+    ("cube", "euler-box"),
+    ("P1", "midpoint"),
+    ("P2", "euler-box"),
+]
 
 
 def everyone(values: Any) -> list[Any]:
@@ -68,8 +75,14 @@ def refused(action: Any) -> list[str]:
 
 
 def pictures(folder: Path) -> list[str]:
-    samples = hd.sample_mixture([hd.Gaussian([-0.5] * 2, 0.6, label=0), hd.Gaussian([0.6] * 2, 0.6, label=1),
-                                 hd.Gaussian([0.1] * 2, 0.6, label=2)], 40)  # fmt: skip
+    samples = hd.sample_mixture(
+        [
+            hd.Gaussian([-0.5] * 2, 0.6, label=0),
+            hd.Gaussian([0.6] * 2, 0.6, label=1),
+            hd.Gaussian([0.1] * 2, 0.6, label=2),
+        ],
+        40,
+    )
     net = waves(network("euler-box", **CASES["box"]))
     return [
         path.name
@@ -95,6 +108,6 @@ if __name__ == "__main__":
             refused(lambda: animate(line, None, folder / "none" / "flow.gif")),  # type: ignore[arg-type]
         ],
         "pictures": pictures(folder),
-    }  # fmt: skip
+    }
     if MPI.COMM_WORLD.rank == 0:
         print(json.dumps(report))

@@ -65,16 +65,20 @@ def casimir() -> dict[str, Any]:
     density = base.density[None] * (1 + 0.05 * np.cos(3 * y))
     run = a_priori(base, density, base.velocity[None] * 1.1)
     bounds = energy_casimir(base, 0.1)
-    return {"values": [bound.value for bound in bounds] + [bound.bound for bound in bounds],
-            "run": [*run.norms.tolist(), *run.functional.tolist()], "state": [run.inside, run.stable]}  # fmt: skip
+    return {
+        "values": [bound.value for bound in bounds] + [bound.bound for bound in bounds],
+        "run": [*run.norms.tolist(), *run.functional.tolist()],
+        "state": [run.inside, run.stable],
+    }
 
 
 DOMAINS: dict[str, dict[str, Any]] = {
-    "line": {"lower": [-1], "upper": [1], "nodes": 9}, "box": {"lower": [0, 0], "upper": [1, 2], "nodes": [5, 7]},
+    "line": {"lower": [-1], "upper": [1], "nodes": 9},
+    "box": {"lower": [0, 0], "upper": [1, 2], "nodes": [5, 7]},
     "cube": {"lower": [0, 0, 0], "upper": [1, 1, 1], "nodes": 4},
     "simplex": {"lower": [0, 0], "upper": [1, 1], "nodes": 6, "cells": "simplex"},
     "P2": {"lower": [0, 0], "upper": [1, 1], "nodes": 4, "cells": "simplex", "degree": 2},
-}  # fmt: skip
+}
 
 if __name__ == "__main__":
     report: dict[str, Any] = {name: numbers(hd.Domain.box(**how)) for name, how in DOMAINS.items()}

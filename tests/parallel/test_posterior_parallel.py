@@ -14,8 +14,15 @@ from tests.parallel.launch import run_on_ranks
 pytestmark = [pytest.mark.parallel, pytest.mark.slow]
 
 PROGRAM = Path(__file__).with_name("posterior_program.py")
-CASES = ["line euler-box", "line midpoint", "box euler-box", "box midpoint", "cube euler-box", "P1 midpoint",
-         "P2 euler-box"]  # fmt: skip
+CASES = [
+    "line euler-box",
+    "line midpoint",
+    "box euler-box",
+    "box midpoint",
+    "cube euler-box",
+    "P1 midpoint",
+    "P2 euler-box",
+]
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,17 @@ PROGRAM = Path(__file__).with_name("train_program.py")
 EXACT = ("converged", "reason", "warnings")
 CLOSE = ("objective", "start", "slope", "curvature", "norm", "initial_gradient_norm")
 CASES = [
-    "line euler-box", "line midpoint", "P2 euler-box", "P2 midpoint",
-    "box euler-box", "box midpoint", "cube euler-box", "box euler-box, iterated", "box trained readout", "box neurons",
-]  # fmt: skip
+    "line euler-box",
+    "line midpoint",
+    "P2 euler-box",
+    "P2 midpoint",
+    "box euler-box",
+    "box midpoint",
+    "cube euler-box",
+    "box euler-box, iterated",
+    "box trained readout",
+    "box neurons",
+]
 
 
 @pytest.fixture(scope="module")

@@ -79,9 +79,20 @@ def trained(given: hd.Problem, options: dict[str, Any]) -> dict[str, Any]:
     solution = hd.train(given, options=options, monitor=lambda entry: steps.append(entry["iteration"]))
     found: dict[str, Any] = {
         name: getattr(solution, name)
-        for name in ("objective", "gradient_norm", "initial_gradient_norm", "converged", "reason", "iterations",
-                     "hessian_products", "min_density", "negative_mass", "mass_error", "peclet")
-    }  # fmt: skip
+        for name in (
+            "objective",
+            "gradient_norm",
+            "initial_gradient_norm",
+            "converged",
+            "reason",
+            "iterations",
+            "hessian_products",
+            "min_density",
+            "negative_mass",
+            "mass_error",
+            "peclet",
+        )
+    }
     found |= {"parts": dict(solution.parts), "warnings": len(solution.warnings), "steps": steps}
     found["everyone"] = len(
         set(given.domain.comm.allgather((solution.objective, solution.gradient_norm, str(solution))))

@@ -1,4 +1,4 @@
-"""hydrodl.transport.schroedinger_bridge against closed forms, Sinkhorn and quantiles: the work and the densities on the way.
+"""Bridges against closed forms, Sinkhorn and quantiles: the work and the densities on the way.
 
 What reaches 1e-3: the midpoint scheme without fitted diffusion (nu_h - nu = h^2 |u|^2 / (2 nu) is of order h^2, but
 with a constant that costs 7 percent of the work in d = 1 where the unfitted error is 0.01 percent). Densities then stay
@@ -36,9 +36,13 @@ def gaussian_bridge(m: np.ndarray, s: np.ndarray, n: np.ndarray, q: np.ndarray, 
 
 
 def solve(
-    domain: hd.Domain, ends: Sequence[Sequence[hd.Gaussian]], noise: float, layers: int, decays: Sequence[float],
+    domain: hd.Domain,
+    ends: Sequence[Sequence[hd.Gaussian]],
+    noise: float,
+    layers: int,
+    decays: Sequence[float],
     **choices: object,
-) -> Bridge:  # fmt: skip
+) -> Bridge:
     """A bridge by the midpoint scheme without fitted diffusion, for smaller and smaller decay."""
     start, end = (hd.mixture(parts, domain) for parts in ends)
     found: Bridge | None = None

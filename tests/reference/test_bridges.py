@@ -31,9 +31,15 @@ DECAY = 1e-4  # keeps the velocity of empty regions bounded, changes J by about 
 
 
 def bridge(
-    start: Sequence[hd.Gaussian], end: Sequence[hd.Gaussian], domain: hd.Domain, noise: float, layers: int,
-    divergence: str, weights: Sequence[float], scheme: str = "midpoint",
-) -> list[hd.Solution]:  # fmt: skip
+    start: Sequence[hd.Gaussian],
+    end: Sequence[hd.Gaussian],
+    domain: hd.Domain,
+    noise: float,
+    layers: int,
+    divergence: str,
+    weights: Sequence[float],
+    scheme: str = "midpoint",
+) -> list[hd.Solution]:
     """Solutions for growing weights of the terminal loss, each started from the one before."""
     first, last = hd.mixture(start, domain), hd.mixture(end, domain)
     found: list[hd.Solution] = []

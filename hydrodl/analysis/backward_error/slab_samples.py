@@ -117,10 +117,12 @@ class Derivatives:
 
     def orders(self, symbol: series.Symbol) -> Floats:
         """The orders of a difference operator, (LEVELS, ...)."""
-        return np.array([
-            sum(float(t.coefficient) * self._step**t.power * self(t.orders[0]) for t in terms)
-            for terms in series.expand(symbol)
-        ])  # fmt: skip
+        return np.array(
+            [
+                sum(float(t.coefficient) * self._step**t.power * self(t.orders[0]) for t in terms)
+                for terms in series.expand(symbol)
+            ]
+        )
 
 
 def central(whole: range, window: float, points: int, *, midpoints: bool) -> list[int]:

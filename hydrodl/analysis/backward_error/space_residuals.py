@@ -1,7 +1,7 @@
 """The space part of the modified system on uniform boxes with the vertex rule, evaluated on nodal grids.
 
 One slab's fields are gathered to one rank as arrays over the grid; high-order centred differences on a window inside
-give their derivatives; the series of :mod:`hydrodl.analysis.backward_error.difference_series` do the rest. Axis 0 of every result is the order:
+give their derivatives; the series of ``difference_series`` do the rest. Axis 0 of every result is the order:
 the original equations, the order-2 terms, the order-4 terms.
 """
 

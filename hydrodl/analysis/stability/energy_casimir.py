@@ -108,10 +108,14 @@ def energy_casimir(equilibrium: Equilibrium, margin: float = 0.0) -> tuple[Bound
         bound("energy-Casimir, subsonic", found.mach**2, 1.0, found.mach < 1, "|v_e|^2/c^2 < 1"),
         bound("energy-Casimir, convexity", found.speed**2, product, convex, "max |v_e|^2 < mu rho_min"),
         bound(
-            "energy-Casimir, vorticity", found.vortical, 0.0, found.vortical > 0, "B'(Omega)/Omega > 0",
+            "energy-Casimir, vorticity",
+            found.vortical,
+            0.0,
+            found.vortical > 0,
+            "B'(Omega)/Omega > 0",
             applies=found.rotational,
         ),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,9 +64,14 @@ class Spectrum:
 
 
 def spectrum(
-    functional: Quadratic, count: int = 1, *, comm: MPI.Comm = MPI.COMM_WORLD, tolerance: float = 1e-9,
-    largest: bool = True, options: Mapping[str, Any] | None = None,
-) -> Spectrum:  # fmt: skip
+    functional: Quadratic,
+    count: int = 1,
+    *,
+    comm: MPI.Comm = MPI.COMM_WORLD,
+    tolerance: float = 1e-9,
+    largest: bool = True,
+    options: Mapping[str, Any] | None = None,
+) -> Spectrum:
     """The ``count`` smallest and the ``count`` largest eigenvalues of H v = lambda P v; collective.
 
     About an equilibrium without a strong loss the eigenvalues pile up at 1 from below and the largest are slow to find.

@@ -52,11 +52,19 @@ def compact_hyperbolic(flow: Flow) -> Bound:
     value = kappa * noise**2
     shrink = sqrt(max(square, 0.0) / value)
     return Bound(
-        name="discrete hyperbolic, compact", value=value, bound=square, holds=within(value, square),
-        needs_layers=None, needs_nodes=None, most_nodes=_most(flow.domain, shrink),
-        inequality="kappa_max nu^2 <= c^2", sufficient_only=False, source=SOURCE, applies=_fluid(flow),
+        name="discrete hyperbolic, compact",
+        value=value,
+        bound=square,
+        holds=within(value, square),
+        needs_layers=None,
+        needs_nodes=None,
+        most_nodes=_most(flow.domain, shrink),
+        inequality="kappa_max nu^2 <= c^2",
+        sufficient_only=False,
+        source=SOURCE,
+        applies=_fluid(flow),
         note="necessary; this scheme needs more, see discrete hyperbolic",
-    )  # fmt: skip
+    )
 
 
 def _most(domain: Domain, shrink: float) -> int | None:
@@ -84,10 +92,19 @@ def discrete_hyperbolic(flow: Flow) -> Bound:
         value, most = _growth(domain, found, noise, max(cells_per_direction(domain))), _most_cells(domain, found, noise)
     small = 1e-9 * fastest(domain) * (abs(found.slowest) + noise**2 * fastest(domain))
     return Bound(
-        name="discrete hyperbolic", value=value, bound=0.0, holds=value <= small, needs_layers=None, needs_nodes=None,
-        most_nodes=None if most is None else most + 1, inequality="s^2 = nu^2 kappa^2 - c^2 q <= 0 for every mode",
-        sufficient_only=False, source=SOURCE, applies=_fluid(flow), note="exact about a uniform state at rest",
-    )  # fmt: skip
+        name="discrete hyperbolic",
+        value=value,
+        bound=0.0,
+        holds=value <= small,
+        needs_layers=None,
+        needs_nodes=None,
+        most_nodes=None if most is None else most + 1,
+        inequality="s^2 = nu^2 kappa^2 - c^2 q <= 0 for every mode",
+        sufficient_only=False,
+        source=SOURCE,
+        applies=_fluid(flow),
+        note="exact about a uniform state at rest",
+    )
 
 
 def _growth(domain: Domain, found: Sound, noise: float, most: float) -> float:
@@ -127,11 +144,18 @@ def explicit_marching(flow: Flow) -> Bound:
     value = speed * float(flow.layers.steps.max()) / h
     midpoint = flow.theta != 1.0
     return Bound(
-        name="explicit marching", value=value, bound=1.0, holds=midpoint or within(value, 1.0),
-        needs_layers=1 if midpoint else at_least(speed * flow.layers.depth / h), needs_nodes=None,
-        inequality="c Delta/h <= 1", sufficient_only=True, source=SOURCE, applies=_fluid(flow),
+        name="explicit marching",
+        value=value,
+        bound=1.0,
+        holds=midpoint or within(value, 1.0),
+        needs_layers=1 if midpoint else at_least(speed * flow.layers.depth / h),
+        needs_nodes=None,
+        inequality="c Delta/h <= 1",
+        sufficient_only=True,
+        source=SOURCE,
+        applies=_fluid(flow),
         note="the midpoint scheme needs no such bound" if midpoint else "",
-    )  # fmt: skip
+    )
 
 
 def marching_bounds(flow: Flow) -> tuple[Bound, ...]:

@@ -49,11 +49,17 @@ def maximum_principle(flow: Flow) -> Bound:
     note = "" if coupled else "some nodes are coupled with the wrong sign: refine the mesh, or use box cells"
     unfitted = flow.domain.lumped and flow.lagrangian.fitted is False
     return Bound(
-        name="maximum principle", value=value, bound=1.0, holds=coupled and within(value, 1.0),
+        name="maximum principle",
+        value=value,
+        bound=1.0,
+        holds=coupled and within(value, 1.0),
         needs_layers=at_least((1 - flow.theta) * flow.layers.depth * float(rates.max())) if coupled else None,
         needs_nodes=cell_peclet(flow).needs_nodes if unfitted else None,
-        inequality="(1 - theta) Delta_k max_i |L_ii|/M_ii <= 1", sufficient_only=True, source=POSITIVE, note=note,
-    )  # fmt: skip
+        inequality="(1 - theta) Delta_k max_i |L_ii|/M_ii <= 1",
+        sufficient_only=True,
+        source=POSITIVE,
+        note=note,
+    )
 
 
 def _generators(flow: Flow) -> tuple[Floats, bool]:
@@ -81,17 +87,23 @@ def cell_peclet(flow: Flow) -> Bound:
     """max |u| h / (2 nu) <= 1 on every cell."""
     value = peclet(flow.domain, with_ghosts(flow.domain, flow.velocity), float(flow.lagrangian.noise))
     return Bound(
-        name="cell Peclet", value=value, bound=1.0, holds=within(value, 1.0), needs_layers=None,
-        needs_nodes=nodes_for(flow.domain, value), inequality="max |u| h/(2 nu) <= 1", sufficient_only=True,
+        name="cell Peclet",
+        value=value,
+        bound=1.0,
+        holds=within(value, 1.0),
+        needs_layers=None,
+        needs_nodes=nodes_for(flow.domain, value),
+        inequality="max |u| h/(2 nu) <= 1",
+        sufficient_only=True,
         source="Roos, Stynes, Tobiska, Robust Numerical Methods for Singularly Perturbed Differential Equations, 2008",
         note="with fitted diffusion densities stay non-negative all the same; what is at stake is second order in h",
-    )  # fmt: skip
+    )
 
 
 def lipschitz(flow: Flow) -> Floats:
     """Lip(u_k) of each slab, (N,): the largest spectral norm of grad u_k over all elements; collective.
 
-    Exact for P1, P2 and for Q1 on parallelepipeds, else an upper bound: see ``hydrodl.analysis.stability.element_gradients``. On a domain
+    Exact for P1, P2 and for Q1 on parallelepipeds, else an upper bound: see ``element_gradients``. On a domain
     that is not convex it is the Lipschitz constant along paths inside the domain.
     """
     elements, velocity = Elements(flow.domain), with_ghosts(flow.domain, flow.velocity)
@@ -127,10 +139,16 @@ def layer_invertibility(flow: Flow) -> Bound:
     norms = lipschitz(flow)
     value = float((flow.layers.steps * norms).max())
     return Bound(
-        name="layer invertibility", value=value, bound=1.0, holds=value < 1.0,
-        needs_layers=more_than(flow.layers.depth * float(norms.max())), needs_nodes=None,
-        inequality="Delta_k Lip(u_k) < 1", sufficient_only=True, source=HOMEOMORPHISM,
-    )  # fmt: skip
+        name="layer invertibility",
+        value=value,
+        bound=1.0,
+        holds=value < 1.0,
+        needs_layers=more_than(flow.layers.depth * float(norms.max())),
+        needs_nodes=None,
+        inequality="Delta_k Lip(u_k) < 1",
+        sufficient_only=True,
+        source=HOMEOMORPHISM,
+    )
 
 
 def accelerations(flow: Flow) -> Floats:
@@ -181,15 +199,23 @@ def depth_convergence(flow: Flow, tolerance: float, *, by_layer: bool = False) -
     else:
         slope = float(bends.max()) * _exponential_mean(float(lipschitz(flow).max()), flow.layers.depth) / 2
     value = float(steps.max()) * slope
-    form = "Delta/2 sum_k Delta_k max|x''|_k exp(sum_j (Lip(id + Delta_j u_j) - 1)) <= tol" if by_layer else (
-        "Delta/2 max|x''| (exp(Lip T) - 1)/Lip <= tol"
-    )  # fmt: skip
+    form = (
+        "Delta/2 sum_k Delta_k max|x''|_k exp(sum_j (Lip(id + Delta_j u_j) - 1)) <= tol"
+        if by_layer
+        else ("Delta/2 max|x''| (exp(Lip T) - 1)/Lip <= tol")
+    )
     return Bound(
-        name="depth convergence", value=value, bound=tolerance, holds=within(value, tolerance),
-        needs_layers=at_least(flow.layers.depth * slope / tolerance), needs_nodes=None,
-        inequality=form, sufficient_only=True, source=EULER,
+        name="depth convergence",
+        value=value,
+        bound=tolerance,
+        holds=within(value, tolerance),
+        needs_layers=at_least(flow.layers.depth * slope / tolerance),
+        needs_nodes=None,
+        inequality=form,
+        sufficient_only=True,
+        source=EULER,
         note="the error is of first order in Delta; the constant is a worst case over all points and depths",
-    )  # fmt: skip
+    )
 
 
 def _exponential_mean(rate: float, depth: float) -> float:
@@ -216,11 +242,18 @@ def focusing(flow: Flow) -> Bound:
     margin = energy_derivative(lagrangian, total, 2) + float(lagrangian.noise) ** 2 * kappa * weight / total**2
     value = smallest(flow.domain, margin.min(initial=inf))
     return Bound(
-        name="focusing", value=value, bound=0.0, holds=value > 0, needs_layers=None, needs_nodes=None,
-        inequality="U'' + nu^2 k^2 (w R + eps)/R^2 > 0 for all discrete k", sufficient_only=True,
-        source=SPECIFICATION + "; Jeans, Phil. Trans. A 199 (1902)", applies=lagrangian.energy is not None,
+        name="focusing",
+        value=value,
+        bound=0.0,
+        holds=value > 0,
+        needs_layers=None,
+        needs_nodes=None,
+        inequality="U'' + nu^2 k^2 (w R + eps)/R^2 > 0 for all discrete k",
+        sufficient_only=True,
+        source=SPECIFICATION + "; Jeans, Phil. Trans. A 199 (1902)",
+        applies=lagrangian.energy is not None,
         note="every depth is covered; a shallow network bears a stronger focusing, see focusing_threshold",
-    )  # fmt: skip
+    )
 
 
 def second_variation(functional: Quadratic, comm: Any = MPI.COMM_WORLD, found: Spectrum | None = None) -> Bound:
@@ -237,10 +270,17 @@ def second_variation(functional: Quadratic, comm: Any = MPI.COMM_WORLD, found: S
     known = found if found is not None else spectrum(functional, comm=comm, largest=False)
     value = float(known.smallest[0])
     return Bound(
-        name="second variation", value=value, bound=0.0, holds=value > known.residuals[0], needs_layers=None,
-        needs_nodes=None, inequality="smallest eigenvalue of P^-1 H > 0", sufficient_only=False,
-        source=SPECIFICATION, note="at a stationary velocity: a strict local minimum",
-    )  # fmt: skip
+        name="second variation",
+        value=value,
+        bound=0.0,
+        holds=value > known.residuals[0],
+        needs_layers=None,
+        needs_nodes=None,
+        inequality="smallest eigenvalue of P^-1 H > 0",
+        sufficient_only=False,
+        source=SPECIFICATION,
+        note="at a stationary velocity: a strict local minimum",
+    )
 
 
 def training_bounds(flow: Flow, tolerance: float, functional: Quadratic | None = None) -> tuple[Bound, ...]:
@@ -255,9 +295,12 @@ def training_bounds(flow: Flow, tolerance: float, functional: Quadratic | None =
         InputError: the tolerance is not positive.
     """
     found = [
-        maximum_principle(flow), cell_peclet(flow), layer_invertibility(flow),
-        depth_convergence(flow, tolerance, by_layer=True), focusing(flow),
-    ]  # fmt: skip
+        maximum_principle(flow),
+        cell_peclet(flow),
+        layer_invertibility(flow),
+        depth_convergence(flow, tolerance, by_layer=True),
+        focusing(flow),
+    ]
     if flow.theta != 1.0:  # the network of a midpoint flow is still made of Euler's residual blocks
         found[3] = replace(found[3], note=found[3].note + "; it concerns the residual network, not the fields")
     if functional is not None:

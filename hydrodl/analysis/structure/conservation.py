@@ -81,11 +81,20 @@ def conservation(flow: Flow, *, loop: ArrayLike | None = None) -> Conservation:
     pairing, residual = duality(flow, recovery)
     balances = slab_balances(flow, slab, recovery)
     return Conservation(
-        times=flow.layers.times, masses=masses, mass_error=float(np.abs(masses - masses[0]).max()),
-        energy=energy, energy_drift=drift(flow, energy), energy_source=energy_sources(flow, slab, energy),
-        momentum=momenta(flow, recovery), circulation=around, pairing=pairing, duality_residual=residual,
-        mass_balance=balances[0], potential_balance=balances[1], momentum_balance=balances[2],
-    )  # fmt: skip
+        times=flow.layers.times,
+        masses=masses,
+        mass_error=float(np.abs(masses - masses[0]).max()),
+        energy=energy,
+        energy_drift=drift(flow, energy),
+        energy_source=energy_sources(flow, slab, energy),
+        momentum=momenta(flow, recovery),
+        circulation=around,
+        pairing=pairing,
+        duality_residual=residual,
+        mass_balance=balances[0],
+        potential_balance=balances[1],
+        momentum_balance=balances[2],
+    )
 
 
 def losses_inside(flow: Flow) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ With P the slabs between two layers the sum is the difference of the two-forms a
     omega_k(V, W) = sum_c (drho_c, dphi_c')_h - (drho_c', dphi_c)_h,    V = (drho, dphi), W = (drho', dphi').
 
 Unknowns of the first and last layer carry data and always count as border; a wall of feature space does not. The law
-belongs to K and L of :mod:`hydrodl.analysis.structure.multisymplectic_form`: with the vertex rule, tangents of another S(z) (a node's own
+belongs to K and L of ``multisymplectic_form``: with the vertex rule, tangents of another S(z) (a node's own
 energies) satisfy it too, tangents of another transport, noise, smoothness or step do not.
 """
 
@@ -78,9 +78,13 @@ class Multisymplecticity:
 
 
 def multisymplecticity(
-    flow: Flow, *, patches: int = 8, seed: int = 0, slabs: tuple[int, int] | None = None,
+    flow: Flow,
+    *,
+    patches: int = 8,
+    seed: int = 0,
+    slabs: tuple[int, int] | None = None,
     options: Mapping[str, Any] | None = None,
-) -> Multisymplecticity:  # fmt: skip
+) -> Multisymplecticity:
     """Check the discrete multisymplectic law of a flow on random patches; collective, the same on any number of ranks.
 
     Args:

@@ -1,6 +1,6 @@
 """The space-time action around a flow: Hessian products over any patch, and tangent solutions from its KKT matrix.
 
-Unknowns of slab k are u_k, r_k and phi_k; phi_N and rho_0 are data. With A of :mod:`hydrodl.analysis.structure.slab_hamiltonian`
+Unknowns of slab k are u_k, r_k and phi_k; phi_N and rho_0 are data. With A of ``slab_hamiltonian``
 
     S_h = sum_k int A(u_k, r_k, phi_k, p_k) - sum_c (rho0_c, phi_{c,0})_h + ...,    p_k = phi_{k+1} + jump
 
@@ -75,9 +75,13 @@ def window(flow: Flow, first: int, last: int) -> Flow:
     potential[-1], jumps[-1] = flow.upper_potential[last - 1], 0.0  # what the last slab sees above it
     times = flow.layers.times[first : last + 1] - flow.layers.times[first]
     return replace(
-        flow, layers=Layers(times), velocity=flow.velocity[first:last], density=flow.density[first : last + 1],
-        potential=potential, jumps=jumps,
-    )  # fmt: skip
+        flow,
+        layers=Layers(times),
+        velocity=flow.velocity[first:last],
+        density=flow.density[first : last + 1],
+        potential=potential,
+        jumps=jumps,
+    )
 
 
 class SpaceTime:
