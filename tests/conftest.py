@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hydrodl.application import cli
-from tests.cli_runs import MOONS, TABLE
+from tests.builders.cli_runs import MOONS, TABLE
 
 
 @pytest.fixture(scope="session")

@@ -1,96 +1,125 @@
-"""Arrows point one way: a room imports only from rooms below it."""
+"""The house has rooms: arrows between folders point one way, files go in no circles, and every name says where it lives.
+
+The order stands once, in ``ORDER``: a folder imports from those before it, and rooms on one storey never from each
+other. Imports inside functions and under ``TYPE_CHECKING`` count like any other.
+"""
 
 from __future__ import annotations
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parent.parent / "hydrodl"
+PACKAGE = Path(__file__).resolve().parents[1] / "hydrodl"
 
-# Storeys from the ground up; a module may import from its own storey and from those below.
-STOREYS: list[set[str]] = [
-    {"_platform", "errors"},
-    {"domain", "box", "meshfile", "halo", "locate", "collective", "_forms", "laplacian", "grid"},
-    {"samples", "data", "synthetic", "bandwidth", "gaussian", "kernel", "densities"},
-    {"lagrangian", "readout", "logistic", "losses", "neurons", "calibration"},
-    {"blocks", "corners", "solvers", "layered", "action", "problem"},
-    {"generator", "lossforms", "march", "sweeps", "tangent", "measures"},
-    {"reduced", "solution", "verification", "trained_readout", "control_spaces", "controls"},
-    {"optimiser", "continuation", "train", "growth", "flow", "evolve", "network", "inverse"},
-    {"portable", "probability_flow", "posterior", "draws", "chain", "sampling"},
-    {"_multipliers", "_bridge_cost", "bridge", "snapshots", "wasserstein"},
-    {"_fitting", "estimator", "transport"},
-    {"_canvas", "_raster", "_transport", "_decision", "_trajectories", "_animation"},
-    {"export", "storage", "plot", "analysis", "recommend"},
-    {"placement", "refine", "adapt", "holdout", "residual", "relu", "table", "onnxfile"},
-    {
-        "_expression",
-        "_toml",
-        "_data_sections",
-        "_sections",
-        "_config_errors",
-        "config",
-        "_machine",
-        "_estimate",
-        "_resume",
-        "_snapshot_build",
-        "_build",
-        "_progress",
-        "run",
-    },
-    {"analyze", "exports", "_analysis_figures", "_analysis_limits", "_analysis_page"},
-    {"cli", "__main__"},
+ORDER: list[set[str]] = [
+    {"common"},
+    {"mesh"},
+    {"data"},
+    {"physics"},
+    {"discretisation"},
+    {"solver"},
+    {"training", "network", "analysis"},
+    {"adaptivity", "transport", "pictures", "files"},
+    {"estimators", "problem_file"},
+    {"application"},
 ]
-HEIGHT = {name: level for level, storey in enumerate(STOREYS) for name in storey}
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+STOREY = {folder: level for level, folders in enumerate(ORDER) for folder in folders}
+FILES = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+FACES = {name for name in FILES if name.count(".") == 1}  # hydrodl/__init__.py, hydrodl/__main__.py
 
 
-def room(module: str) -> str:
-    """The first part of a module's name below the package."""
-    return module.removeprefix("hydrodl.").split(".")[0]
+def targets(node: ast.AST) -> set[str]:
+    """Modules of the package that an import statement names."""
+    if isinstance(node, ast.Import):
+        return {alias.name for alias in node.names if alias.name.split(".")[0] == "hydrodl"}
+    if not isinstance(node, ast.ImportFrom) or (node.module or "").split(".")[0] != "hydrodl":
+        return set()
+    assert node.module is not None
+    inner = {f"{node.module}.{alias.name}" for alias in node.names} & set(FILES)
+    return inner or {node.module}
 
 
-def imported(path: Path) -> set[str]:
-    """Rooms a file imports when it runs: not those under ``if TYPE_CHECKING``."""
-    tree = ast.parse(path.read_text())
-    guarded = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if id(node) in guarded:
-            continue
-        if isinstance(node, ast.Import):
-            found |= {room(alias.name) for alias in node.names if alias.name.startswith("hydrodl.")}
-        elif isinstance(node, ast.ImportFrom) and node.module == "hydrodl":
-            found |= {alias.name for alias in node.names if alias.name in HEIGHT}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hydrodl."):
-            found.add(room(node.module or ""))
+def imports(tree: ast.AST) -> set[str]:
+    """Modules of the package that a file imports anywhere: at its top, in functions, for types alone."""
+    return {target for node in ast.walk(tree) for target in targets(node)}
+
+
+IMPORTS = {name: imports(ast.parse(path.read_text())) for name, path in FILES.items()}
+
+
+def folder(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def wrong_arrows(graph: dict[str, set[str]]) -> list[str]:
+    """Imports that do not point down, in words."""
+    found = []
+    for module, used in sorted(graph.items()):
+        here = folder(module)
+        for other in sorted(used):
+            there = folder(other)
+            if not there or (there != here and STOREY[there] >= STOREY[here]):
+                found.append(f"{module} imports {other}")
     return found
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_come_from_below(path: Path) -> None:
-    here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    assert here in HEIGHT, f"give {here} a storey in this test"
-    above = {name for name in imported(path) if HEIGHT[name] > HEIGHT[here]}
-    assert not above, f"{here} imports from above: {sorted(above)}"
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Files that import each other in a circle, empty if there are none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
 
 
-def test_analyses_never_import_the_solver() -> None:
-    solver = {"train", "optimiser", "reduced", "sweeps", "tangent", "run", "config", "cli"}
-    for path in (PACKAGE / "analysis").glob("*.py"):
-        assert not imported(path) & solver, path.name
+def test_every_folder_has_its_storey_and_every_file_its_folder() -> None:
+    folders = {path.parent.relative_to(PACKAGE).parts[0] for path in FILES.values() if path.parent != PACKAGE}
+    assert folders == set(STOREY)
+    assert {path.name for path in PACKAGE.glob("*.py")} == {"__init__.py", "__main__.py"}
 
 
-def test_storage_plots_and_analysis_are_used_by_the_top_alone() -> None:
-    top = {"export", "storage", "plot", "analysis", "recommend"}
-    for path in MODULES:
-        here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        if HEIGHT[here] < HEIGHT["analysis"]:
-            assert not imported(path) & top, path.name
+def test_arrows_point_down() -> None:
+    assert wrong_arrows({name: used for name, used in IMPORTS.items() if name not in FACES}) == []
+
+
+def test_files_go_in_no_circles() -> None:
+    assert circle({name: used for name, used in IMPORTS.items() if name not in FACES}) == []
+
+
+def test_no_module_hides_behind_an_underscore() -> None:
+    hidden = [name for name in FILES if name.rpartition(".")[2].startswith("_") and not name.endswith("__")]
+    assert hidden == []
+
+
+def test_no_private_name_crosses_a_file() -> None:
+    found = []
+    for name, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and targets(node):
+                found += [f"{name}: {alias.name}" for alias in node.names if alias.name.startswith("_")]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import hydrodl.solver.sweeps",
+        "from hydrodl.solver.sweeps import Sweeps",
+        "from hydrodl.solver import sweeps",
+        "def f():\n    from hydrodl.solver.sweeps import Sweeps",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from hydrodl.solver.sweeps import Sweeps",
+        "class A:\n    def f(self):\n        import hydrodl.solver.sweeps",
+    ],
+)
+def test_an_arrow_up_is_seen_at_any_depth(text: str) -> None:
+    assert wrong_arrows({"hydrodl.physics.problem": imports(ast.parse(text))}) == [
+        "hydrodl.physics.problem imports hydrodl.solver.sweeps"
+    ]
+
+
+def test_rooms_of_one_storey_are_strangers_and_a_circle_is_seen() -> None:
+    assert wrong_arrows({"hydrodl.network.network": {"hydrodl.training.minimisation"}})
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}})

@@ -27,6 +27,9 @@ class Network:
     Args:
         solution: a trained velocity and its problem.
         preprocessing: from raw features to mesh coordinates; default: that of the problem's densities, if any.
+
+    Attributes:
+        hidden: the hidden layers of neurons, None where the velocity is a field.
     """
 
     def __init__(self, solution: Solution, preprocessing: Preprocessing | None = None) -> None:
@@ -40,9 +43,9 @@ class Network:
         self._velocity = halo.stack(*solution.velocity.shape[:2])
         self._velocity[..., : halo.owned] = solution.velocity
         halo.update(self._velocity)
-        self._hidden = None
+        self.hidden = None
         if solution.coefficients is not None and problem.control is not None:
-            self._hidden = problem.control.draw(problem.domain, len(problem.layers))
+            self.hidden = problem.control.draw(problem.domain, len(problem.layers))
 
     @property
     def readout(self) -> Readout:
@@ -56,6 +59,20 @@ class Network:
             raise InputError("this network has no readout: its problem has no classification loss")
         return found
 
+    @property
+    def steps(self) -> Floats:
+        """Delta_k, shape (N,)."""
+        return self.solution.problem.layers.steps
+
+    @property
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Lower and upper corner of the box around feature space, each (d,)."""
+        return self.domain.bounds
+
+    def into(self, points: Floats) -> Floats:
+        """Points (n, d), those outside moved to the nearest point of feature space."""
+        return into(self.domain, points)
+
     def push(self, points: ArrayLike) -> Floats:
         """Trajectories of points (n, d) through the layers, shape (N + 1, n, d).
 
@@ -66,22 +83,25 @@ class Network:
         """
         x = checked_points(points, self.domain.dimension)
         path = np.empty((len(self._velocity) + 1, *x.shape))
-        path[0] = into(self.domain, x)
-        for k, step in enumerate(self.solution.problem.layers.steps):
-            moved = path[k] + step * self.velocity(k, path[k])
-            path[k + 1] = into(self.domain, moved)
+        path[0] = self.into(x)
+        for k, step in enumerate(self.steps):
+            path[k + 1] = self.into(path[k] + step * self.velocity(k, path[k]))
         return path
 
     def velocity(self, k: int, points: Floats) -> Floats:
         """u_k at points (n, d) of feature space, shape (n, d): its finite-element function, or its neurons."""
-        if self._hidden is None or self.solution.coefficients is None:
+        if self.hidden is None or self.solution.coefficients is None:
             return interpolate(self.domain, self._velocity[k], points)
-        return self._hidden.values(k, points) @ self.solution.coefficients[k].T
+        return self.hidden.values(k, points) @ self.solution.coefficients[k].T
+
+    def gradient(self, k: int, points: Floats) -> Floats:
+        """du_k,i / dx_j at points (n, d) of feature space, shape (n, d, d)."""
+        if self.hidden is None or self.solution.coefficients is None:
+            return field_gradients(self.domain, self._velocity[k], points)
+        return neuron_gradients(self.hidden, self.solution.coefficients[k], k, points)
 
     def inverse(self, points: ArrayLike, *, failures: str = "warn") -> Floats:
         """``push`` run backwards from the last layer, see :func:`hydrodl.inverse_push`."""
-        from hydrodl.network.network import inverse_push  # which needs this module
-
         return inverse_push(self, points, failures=failures)
 
     def transform(self, features: ArrayLike) -> Floats:
@@ -125,28 +145,4 @@ def inverse_push(network: Network, points: ArrayLike, *, failures: str = "warn")
         InputError: points of another dimension or not finite, another word for ``failures``.
         SolverError: failures="raise" and a point has no preimage.
     """
-    return invert(NetworkMaps(network), points, failures=failures, quiet=network.domain.comm.rank > 0)
-
-
-class NetworkMaps:
-    """The layers of a network; every method is collective."""
-
-    def __init__(self, network: Network) -> None:
-        self._network, self._domain = network, network.domain
-        self.steps = network.solution.problem.layers.steps
-        self.bounds = network.domain.bounds
-
-    def into(self, points: Floats) -> Floats:
-        """See :class:`Maps`."""
-        return into(self._domain, points)
-
-    def velocity(self, k: int, points: Floats) -> Floats:
-        """See :class:`Maps`."""
-        return self._network.velocity(k, points)
-
-    def gradient(self, k: int, points: Floats) -> Floats:
-        """See :class:`Maps`."""
-        hidden, outputs = self._network._hidden, self._network.solution.coefficients
-        if hidden is None or outputs is None:
-            return field_gradients(self._domain, self._network._velocity[k], points)
-        return neuron_gradients(hidden, outputs[k], k, points)
+    return invert(network, points, failures=failures, quiet=network.domain.comm.rank > 0)

@@ -108,7 +108,7 @@ class PortableNetwork(OnGrid):
         solution, domain = network.solution, network.domain
         grid, order = Grid.of(domain)
         table = spread(domain, order, grid.size, solution.velocity)
-        return cls(grid, solution.problem.layers.steps, table, network._hidden, solution.coefficients)
+        return cls(grid, solution.problem.layers.steps, table, network.hidden, solution.coefficients)
 
     def velocity(self, k: int, points: Floats) -> Floats:
         """u_k at points (n, d) of feature space, shape (n, d)."""

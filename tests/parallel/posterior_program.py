@@ -21,7 +21,7 @@ from hydrodl.pictures import animation as _animation
 from hydrodl.pictures.animation import animate
 from hydrodl.pictures.decision import plot_calibration, plot_decision
 from hydrodl.pictures.trajectories import plot_trajectories
-from tests.networks import network, waves
+from tests.builders.networks import network, waves
 
 CASES: dict[str, dict[str, Any]] = {
     "line": {"d": 1, "nodes": 15},

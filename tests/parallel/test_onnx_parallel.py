@@ -23,7 +23,7 @@ from hydrodl.files.archive import write_npz
 from hydrodl.files.onnx_file import write_onnx
 from hydrodl.network.exact_form import exact_form
 from hydrodl.physics.neurons import Neurons
-from tests.form_cases import everywhere, random_neurons, wild
+from tests.builders.form_cases import everywhere, random_neurons, wild
 from tests.parallel.launch import run_on_ranks
 from tests.parallel.said import refused, report
 

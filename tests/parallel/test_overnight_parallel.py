@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_runs import GAUSSIANS, WITHOUT_FIGURES
+from tests.builders.cli_runs import GAUSSIANS, WITHOUT_FIGURES
 from tests.parallel.launch import launch
 
 pytestmark = pytest.mark.parallel

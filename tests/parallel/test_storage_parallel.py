@@ -28,10 +28,10 @@ from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather
 from hydrodl.mesh.layer_partition import layers
 from hydrodl.pictures.figures import plot_all, plot_convergence
+from tests.files.test_checkpoint import TIMES, fake_solution, smooth
 from tests.parallel.launch import run_on_ranks
 from tests.parallel.said import refused, report
-from tests.test_plot import centres_of, fake
-from tests.test_storage import TIMES, fake_solution, smooth
+from tests.pictures.test_figures import centres_of, fake
 
 pytestmark = pytest.mark.parallel
 KINDS = [("box", 1, 1), ("box", 2, 1), ("simplex", 2, 2), ("box", 3, 1)]  # cells, dimension, degree

@@ -15,7 +15,7 @@ from hydrodl.problem_file import building as _build
 from hydrodl.problem_file import machine as _machine
 from hydrodl.problem_file import reading as config
 from hydrodl.problem_file.size_estimate import Sizes, check_memory, fitting, memory_bytes, seconds, sizes_of
-from tests.cli_runs import GAUSSIANS, MOONS
+from tests.builders.cli_runs import GAUSSIANS, MOONS
 
 SQUARE = Sizes(layers=64, nodes=(201, 101), dimension=2, classes=2)
 CUBE = Sizes(layers=16, nodes=(48, 48, 48), dimension=3, classes=2)

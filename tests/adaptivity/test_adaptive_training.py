@@ -14,7 +14,7 @@ from hydrodl.adaptivity.layer_placement import adapted_layers, interior_losses, 
 from hydrodl.adaptivity.velocity_transfer import transfer
 from hydrodl.analysis.stability.training_bounds import depth_convergence, lipschitz
 from hydrodl.physics.flow import Flow
-from tests.networks import network
+from tests.builders.networks import network
 
 Floats = np.ndarray
 EARLY = 0.1

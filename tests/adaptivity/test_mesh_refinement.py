@@ -9,7 +9,7 @@ import pytest
 
 import hydrodl as hd
 from hydrodl.adaptivity.mesh_refinement import cell_errors, marked, refine_cells, refined
-from tests.networks import network
+from tests.builders.networks import network
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])

@@ -26,7 +26,7 @@ from hydrodl.files.checkpoint import load_checkpoint, save_checkpoint
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers
 from hydrodl.physics.solution import Controls
-from tests.cli_runs import GAUSSIANS, WITHOUT_FIGURES
+from tests.builders.cli_runs import GAUSSIANS, WITHOUT_FIGURES
 
 KILLS = int(os.environ.get("HYDRODL_KILLS", "5"))  # HYDRODL_KILLS=20 for the long test
 RESULTS = {"solution.h5", "problem.toml", "report.json", "fields.pvd"}
@@ -327,7 +327,7 @@ exit {code}""",
         Path(name).chmod(0o755)
     Path("o").mkdir()
     Path("o/report.json").write_text(json.dumps({"reason": reason}, indent=2))
-    script = Path(__file__).parents[1] / "benchmarks" / "slurm.sh"
+    script = Path(__file__).parents[2] / "benchmarks" / "slurm.sh"
     environment = os.environ | {"PATH": f"{Path.cwd()}:{os.environ['PATH']}", "SLURM_NTASKS": "4", "SLURM_JOB_ID": "7"}
     for _ in range(2):
         assert subprocess.run(["bash", script, "p.toml", "o"], env=environment, check=False).returncode == code

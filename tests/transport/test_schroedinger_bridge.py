@@ -198,7 +198,7 @@ def test_targets_must_fit_the_start(line: hd.Domain) -> None:
         bridge(start, elsewhere, LAYERS, 0.25)
 
 
-PROGRAM = Path(__file__).parent / "parallel" / "bridge_program.py"
+PROGRAM = Path(__file__).parents[1] / "parallel" / "bridge_program.py"
 
 
 @pytest.mark.parallel

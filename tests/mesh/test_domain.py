@@ -17,7 +17,7 @@ from hydrodl.common.errors import InputError, MeshError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers, layers
 
-MESHES = Path(__file__).parents[1] / "meshes"
+MESHES = Path(__file__).parents[2] / "meshes"
 # dimension, cells, closed-form volume, its relative error on a polygon
 FILES = {
     "interval.xdmf": (1, "interval", 6.0, 1e-12),

@@ -13,11 +13,11 @@ import hydrodl as hd
 from hydrodl.mesh.interpolation import interpolate
 from hydrodl.mesh.uniform_grid import Grid, spread
 from hydrodl.network.inversion import solve_layer
-from hydrodl.network.network import NetworkMaps, inverse_push
+from hydrodl.network.network import inverse_push
 from hydrodl.network.table_network import PortableNetwork
 from hydrodl.physics.neurons import Neurons
 
-MESHES = Path(__file__).parents[1] / "meshes"
+MESHES = Path(__file__).parents[2] / "meshes"
 
 
 def network(domain: hd.Domain, size: float, layers: int = 4) -> hd.Network:
@@ -50,7 +50,7 @@ def made(d: int, cells: str, degree: int) -> hd.Domain:
 
 @pytest.mark.parametrize(("d", "cells", "degree"), KINDS)
 def test_gradients_are_those_of_the_velocity(d: int, cells: str, degree: int) -> None:
-    maps, x = NetworkMaps(network(made(d, cells, degree), 0.3)), points(d)
+    maps, x = network(made(d, cells, degree), 0.3), points(d)
     e = 1e-6 * np.eye(d)
     central = [(maps.velocity(1, x + shift) - maps.velocity(1, x - shift)) / 2e-6 for shift in e]
     wrong = np.abs(maps.gradient(1, x) - np.stack(central, axis=-1)).max(axis=(1, 2)) > 1e-6
@@ -118,7 +118,7 @@ def test_kinks_where_the_layer_is_invertible(slope: float) -> None:
 
 @pytest.mark.parametrize("slope", [-6.0, 5.0])
 def test_what_is_not_reported_is_found(slope: float) -> None:
-    maps, y = NetworkMaps(hat(slope)), np.linspace(-1.99, 1.99, 400)[:, None]  # every one has a preimage
+    maps, y = hat(slope), np.linspace(-1.99, 1.99, 400)[:, None]  # every one has a preimage
     x, failed = solve_layer(maps, 0, 1.0, y)
     miss = np.abs(x + maps.velocity(0, x) - y)[:, 0]
     assert miss[~failed].max() < 1e-11 and failed.mean() < 0.05

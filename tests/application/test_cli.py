@@ -18,7 +18,7 @@ import pytest
 from hydrodl.application import cli
 from hydrodl.application import progress as _progress
 from hydrodl.application import run_directory as run
-from tests.cli_runs import MOONS
+from tests.builders.cli_runs import MOONS
 
 REPORT_KEYS = {
     "converged",

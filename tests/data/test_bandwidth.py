@@ -20,7 +20,7 @@ from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.estimators.initial_readout import logistic_readout
 from tests.parallel.launch import run_on_ranks
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def raw(points: np.ndarray, labels: np.ndarray, names: tuple[str, ...] = ("a", "b")) -> hd.Samples:

@@ -18,11 +18,11 @@ from hydrodl.pictures.canvas import COLOURS
 from hydrodl.pictures.decision import FULL, plot_calibration, plot_decision
 from hydrodl.pictures.figures import plot_velocity
 from hydrodl.pictures.trajectories import plot_trajectories
-from tests.networks import network, waves
-from tests.test_plot import BLUE, ORANGE, near
+from tests.builders.networks import network, waves
+from tests.pictures.test_figures import BLUE, ORANGE, near
 
 GREEN = np.array([int(COLOURS[2][i : i + 2], 16) / 255 for i in (1, 3, 5)])
-MESHES = Path(__file__).parents[1] / "meshes"
+MESHES = Path(__file__).parents[2] / "meshes"
 
 
 def samples(d: int, n: int = 60) -> hd.Samples:

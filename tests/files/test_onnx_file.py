@@ -21,10 +21,10 @@ from hydrodl.application import cli
 from hydrodl.files import onnx_file as onnxfile
 from hydrodl.files.onnx_file import write_onnx
 from hydrodl.physics.neurons import Neurons
-from tests.cli_runs import MOONS
-from tests.form_cases import TRAINED, everywhere, random_neurons, trained, untrained, wild
+from tests.builders.cli_runs import MOONS
+from tests.builders.form_cases import TRAINED, everywhere, random_neurons, trained, untrained, wild
 
-MESHES = Path(__file__).parents[1] / "meshes"
+MESHES = Path(__file__).parents[2] / "meshes"
 FORMS = {"line": "residual, relu", "plane": "table", "space": "table"}
 
 

@@ -12,7 +12,7 @@ import pytest
 import hydrodl as hd
 from hydrodl.network.noise_average import Posterior, posterior, posterior_proba, sweep_back
 from hydrodl.solver.transport_operator import Generator
-from tests.networks import TIMES, network, rough, waves
+from tests.builders.networks import TIMES, network, rough, waves
 
 CASES: dict[str, dict[str, Any]] = {
     "line": {"d": 1, "nodes": 12},

@@ -12,7 +12,7 @@ import pytest
 import hydrodl as hd
 from hydrodl.mesh.interpolation import interpolate, into
 
-MESHES = Path(__file__).parents[1] / "meshes"
+MESHES = Path(__file__).parents[2] / "meshes"
 TIMES = [0.0, 0.3, 0.5, 1.0]
 
 # Readout

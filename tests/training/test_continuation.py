@@ -21,7 +21,7 @@ from hydrodl.pictures.figures import plot_convergence
 from hydrodl.training.continuation import easier
 from hydrodl.training.optimiser import Optimiser
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 STRONG = spirals(4, 13, weight=40.0, noise=0.004)

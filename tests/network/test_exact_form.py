@@ -23,9 +23,9 @@ from hydrodl.network.network import residual_network as residual
 from hydrodl.network.residual_network import ResidualNetwork, neuron_form, rectify, relu_form
 from hydrodl.network.table_network import TableNetwork, table_form
 from hydrodl.physics.neurons import Neurons
-from tests.form_cases import TRAINED, everywhere, random_neurons, trained, untrained, wild
+from tests.builders.form_cases import TRAINED, everywhere, random_neurons, trained, untrained, wild
 
-MESHES = Path(__file__).parents[1] / "meshes"
+MESHES = Path(__file__).parents[2] / "meshes"
 BOXES = {
     1: lambda: hd.Domain.interval(-3, 2.2, 41),
     2: lambda: hd.Domain.box([-3, -1], [2.2, 1.5], [13, 8]),

@@ -10,7 +10,7 @@ import pytest
 
 from hydrodl.application import cli
 from hydrodl.application import run_directory as run
-from tests.cli_runs import MOONS
+from tests.builders.cli_runs import MOONS
 
 BAD_PROBLEMS = [
     ("[physics]\nnoise = 0.0", ["physics.noise is 0.0", "positive"]),

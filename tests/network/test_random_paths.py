@@ -19,9 +19,9 @@ from hydrodl.network.markov_chain import sample_chain
 from hydrodl.network.noise_average import posterior, sweep_back
 from hydrodl.network.random_paths import sample_ends, sample_paths
 from hydrodl.physics.neurons import Neurons
-from tests.networks import network, rough, waves
+from tests.builders.networks import network, rough, waves
 
-MESHES = Path(__file__).parents[1] / "meshes"
+MESHES = Path(__file__).parents[2] / "meshes"
 DOMAINS: dict[str, Any] = {
     "line": lambda: hd.Domain.interval(-1, 2, 7),
     "box": lambda: hd.Domain.box([-1, 0], [1, 3], [5, 6]),
