@@ -1,4 +1,4 @@
-"""The house has rooms: arrows between folders point one way, files go in no circles, and every name says where it lives.
+"""The house has rooms: arrows between folders point down, files go in no circles, names say where things live.
 
 The order stands once, in ``ORDER``: a folder imports from those before it, and rooms on one storey never from each
 other. Imports inside functions and under ``TYPE_CHECKING`` count like any other.
