@@ -13,8 +13,8 @@ export OMP_NUM_THREADS ?= 1
 help:
 	@echo 'make setup   the environment in .venv (Python >= 3.12; PYTHON=... names one)'
 	@echo 'make demo    set-up, then two moons pulled apart by a flow: demos/two_moons.py'
-	@echo 'make test    set-up, then every test, with style and types; ARGS="-k domain" narrows it'
-	@echo 'make lint    set-up, then ruff and mypy'
+	@echo 'make test    set-up, then every test; ARGS="-k domain" narrows it'
+	@echo 'make lint    set-up, then ruff, mypy and codespell, as before a commit'
 	@echo 'make bench   set-up, then every figure of docs/results.md; ARGS="--only scaling" narrows it'
 	@echo 'make clean   removes .venv and caches'
 	@echo 'MPI: .venv/bin/mpiexec -n 2 .venv/bin/hydrodl train PROBLEM.toml (never another mpiexec)'
@@ -51,6 +51,7 @@ lint: setup
 	$(PYTHON_IN) -m ruff check
 	$(PYTHON_IN) -m ruff format --check
 	$(PYTHON_IN) -m mypy
+	$(PYTHON_IN) -m codespell_lib
 
 bench: setup
 	$(PYTHON_IN) benchmarks/results.py $(ARGS)

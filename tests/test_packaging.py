@@ -174,6 +174,13 @@ def test_make_without_a_target_helps() -> None:
         assert f"make {target} " in done.stdout
 
 
+def test_make_lint_runs_what_runs_before_a_commit() -> None:
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    before_a_commit = [hook["entry"].removeprefix("python ") for hook in local["hooks"]]
+    recipe = (ROOT / "Makefile").read_text().partition("\nlint: setup\n")[2].partition("\n\n")[0]
+    assert [line.strip().removeprefix("$(PYTHON_IN) ") for line in recipe.splitlines()] == before_a_commit
+
+
 def test_scripts_may_be_run() -> None:
     for name in ("run", "find-python"):
         assert os.access(ROOT / ".ci" / name, os.X_OK), name
