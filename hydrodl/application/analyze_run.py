@@ -6,7 +6,6 @@ faster than that of training are done on as much of the run as a bound on memory
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -25,7 +24,6 @@ from hydrodl.analysis.stability.training_bounds import training_bounds
 from hydrodl.analysis.structure.conservation import Conservation, conservation
 from hydrodl.analysis.structure.euler_poincare import euler_poincare
 from hydrodl.analysis.structure.multisymplectic_law import Multisymplecticity, multisymplecticity
-from hydrodl.application import run_directory as run
 from hydrodl.application.analysis_limits import (
     EIGEN_SECONDS,
     FACTOR_BYTES,
@@ -34,8 +32,11 @@ from hydrodl.application.analysis_limits import (
     smallest_curvature,
 )
 from hydrodl.application.analysis_page import ANALYSIS, PAGE, page
+from hydrodl.application.report import versions
+from hydrodl.application.run_directory import check_writable, load
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError, SolverError
+from hydrodl.files.text_files import plain, write_json, write_text
 from hydrodl.physics.flow import Flow
 from hydrodl.physics.solution import Solution
 from hydrodl.pictures.analysis_figures import draw_all
@@ -113,13 +114,13 @@ def analyze_run(
         InputError: not the directory of a finished run, one that cannot be written to, or a tolerance not positive.
     """
     check_number("tolerance", tolerance, positive=True)
-    loaded = run.load(folder, comm)
-    run.check_writable(folder, comm)
+    loaded = load(folder, comm)
+    check_writable(folder, comm)
     options = loaded.config.solver
     result = analyze(loaded.solution, tolerance=tolerance, full=full, options=options, quiet=False)
     figures = draw_all(comm, folder, result)
-    run.write_text(folder / PAGE, page(result, folder.resolve().name, [path.name for path in figures]), comm)
-    run.write_text(folder / ANALYSIS, json.dumps(result, indent=2, allow_nan=False) + "\n", comm)
+    write_text(folder / PAGE, page(result, folder.resolve().name, [path.name for path in figures]), comm)
+    write_json(folder / ANALYSIS, result, comm)
     return result
 
 
@@ -150,7 +151,7 @@ def analyze(
     result |= _multisymplectic(flow, math.inf if full else FACTOR_BYTES, journal)
     result |= _stability(solution, flow, tolerance, options or {}, math.inf if full else EIGEN_SECONDS, journal)
     facts = {"run": _facts(solution), "tolerance": tolerance, "notes": journal.notes, "time_s": journal.seconds}
-    result = run.plain({key: result[key] for key in KEYS} | result | facts | {"versions": run.versions()})
+    result = plain({key: result[key] for key in KEYS} | result | facts | {"versions": versions()})
     for key in KEYS:
         if result[key] is None and key not in result["notes"]:
             result["notes"][key] = "it is not a finite number"

@@ -1,4 +1,4 @@
-"""The command line: thin, everything behind it is in ``run`` and ``config``.
+"""The command line: thin, everything behind it is in the files that end in ``_run``.
 
 Exit codes: 0 done; 2 the input is wrong (one line on stderr); 3 not converged (everything is written all the same);
 1 anything else. Under MPI rank 0 speaks for all and every rank ends.
@@ -23,10 +23,12 @@ from rich.console import Console
 from rich.table import Table
 
 from hydrodl.application import export_run as exports
-from hydrodl.application import run_directory as run
 from hydrodl.application.analysis_limits import TOLERANCE
 from hydrodl.application.analysis_page import ANALYSIS, PAGE, summary
+from hydrodl.application.plot_run import redraw
+from hydrodl.application.predict_run import predict as predicted
 from hydrodl.application.progress import SAVE_EVERY
+from hydrodl.application.train_run import train_into
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import attempt
 from hydrodl.data.datasets import DATASETS
@@ -87,7 +89,7 @@ def train(
     if dry_run:
         return _dry_run(wanted)
     folder = out or Path(f"{problem.stem}-run")
-    report = run.train_into(folder, wanted, resume=resume, minutes=time_limit, every=checkpoint_every)
+    report = train_into(folder, wanted, resume=resume, minutes=time_limit, every=checkpoint_every)
     _print_report(folder, report)
     if not report["converged"]:
         _complain(f"not converged: {report['reason']}; the best iterate is in {folder}")
@@ -120,7 +122,7 @@ def predict(
     ] = False,
 ) -> None:
     """Label and class probabilities of each row of a table."""
-    rows = run.predict(folder, points, averaged=posterior)
+    rows = predicted(folder, points, averaged=posterior)
 
     def write() -> None:
         if out is None:
@@ -148,7 +150,7 @@ def export(
 @app.command()
 def plot(folder: Directory) -> None:
     """Draw the figures of a run again."""
-    run.redraw(folder)
+    redraw(folder)
 
 
 @app.command()

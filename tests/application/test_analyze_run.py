@@ -23,9 +23,10 @@ from hydrodl.analysis.structure.conservation import conservation
 from hydrodl.application import analysis_limits as _analysis_limits
 from hydrodl.application import analyze_run as analyze
 from hydrodl.application import cli
-from hydrodl.application import run_directory as run
 from hydrodl.application.analysis_limits import central_slabs, factor_bytes
 from hydrodl.application.analysis_page import page
+from hydrodl.application.run_directory import load
+from hydrodl.files.checkpoint import save_checkpoint
 from hydrodl.physics.flow import Flow
 from hydrodl.pictures import analysis_figures as _analysis_figures
 from hydrodl.pictures.analysis_figures import FAILS, HOLDS, OPEN, ratio, sides, state
@@ -121,7 +122,7 @@ def test_every_key_is_there_and_has_its_type(which: str, request: pytest.Fixture
 
 
 def test_numbers_are_those_of_the_analyses(line: Path) -> None:
-    found, solution = analysis_of(line), run.load(line).solution
+    found, solution = analysis_of(line), load(line).solution
     flow = Flow.of(solution)
     assert found["energy_drift"] == pytest.approx(conservation(flow).energy_drift, rel=1e-9)
     by_name = {row["name"]: row for row in found["stability"]}
@@ -137,7 +138,7 @@ def test_numbers_are_those_of_the_analyses(line: Path) -> None:
 
 
 def test_a_stricter_tolerance_asks_for_more_layers(line: Path) -> None:
-    solution = run.load(line).solution
+    solution = load(line).solution
     loose, strict = (analyze.analyze(solution, tolerance=tolerance) for tolerance in (0.1, 0.001))
     assert strict["recommended"]["layers"] > 20 * loose["recommended"]["layers"]
     assert strict["recommended"]["binding"].startswith("depth convergence")
@@ -212,7 +213,7 @@ def test_what_is_infinite_or_missing_is_drawn_and_told(plane: Path, tmp_path: Pa
 
 
 def test_a_flow_too_large_is_checked_on_its_middle(line: Path) -> None:
-    flow = Flow.of(run.load(line).solution)
+    flow = Flow.of(load(line).solution)
     part = central_slabs(flow, factor_bytes(flow, 5))
     assert len(part.layers) == 5 and part.layers.times[0] == 0
     np.testing.assert_array_equal(part.velocity, flow.velocity[3:8])
@@ -224,7 +225,7 @@ def test_a_flow_too_large_is_checked_on_its_middle(line: Path) -> None:
 
 
 def test_bounds_on_memory_and_time_are_named_and_lifted(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    solution = run.load(line).solution
+    solution = load(line).solution
     monkeypatch.setattr(analyze, "FACTOR_BYTES", 1.0)
     monkeypatch.setattr(analyze, "EIGEN_SECONDS", 1e-9)
     bounded = analyze.analyze(solution)
@@ -238,7 +239,7 @@ def test_bounds_on_memory_and_time_are_named_and_lifted(line: Path, monkeypatch:
 def test_a_long_search_says_that_it_lives(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_analysis_limits, "SPEAK_EVERY", 0.0)
     said: list[str] = []
-    _analysis_limits.smallest_curvature(run.load(line).solution, {}, math.inf, said.append)
+    _analysis_limits.smallest_curvature(load(line).solution, {}, math.inf, said.append)
     assert len(said) > 5 and all("Hessian products" in text for text in said)
 
 
@@ -273,11 +274,11 @@ def test_no_run_is_refused(tmp_path: Path, refused: Callable[..., str]) -> None:
 
 
 def test_an_unfinished_run_is_refused(tmp_path: Path, line: Path, refused: Callable[..., str]) -> None:
-    solution = run.load(line).solution
+    solution = load(line).solution
     (tmp_path / "problem.toml").write_text((line / "problem.toml").read_text())
     problem = solution.problem
     model = {"class_names": ["a", "b"], "preprocessing": None, "readout": None}
-    run.save_checkpoint(
+    save_checkpoint(
         tmp_path / "solution.h5", problem.domain, problem.layers, solution.velocity, attributes={"model": model}
     )
     assert "has not finished" in refused(tmp_path)

@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hydrodl.application import cli
+from hydrodl.application import cli, train_run
 from hydrodl.application import progress as _progress
-from hydrodl.application import run_directory as run
+from hydrodl.application.run_directory import load
+from hydrodl.problem_file import building
 from tests.builders.cli_runs import MOONS
 
 REPORT_KEYS = {
@@ -118,7 +119,7 @@ def test_no_convergence_is_exit_code_3_with_everything_written(
     report = report_of(out)
     assert report["converged"] is False and "tao_max_it" in report["reason"] and report["iterations"] == 2
     assert {"solution.h5", "fields.pvd", "problem.toml"} <= {path.name for path in out.iterdir()}
-    assert not run.load(out).solution.converged
+    assert not load(out).solution.converged
 
 
 def test_time_limit_keeps_the_best_iterate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,7 +152,7 @@ def test_a_run_that_was_killed_can_be_resumed_but_not_predicted(
 ) -> None:
     (tmp_path / "p.toml").write_text(MOONS)
     with monkeypatch.context() as patch:
-        patch.setattr(run, "_write", lambda *_: pytest.fail("killed"))
+        patch.setattr(train_run, "_write", lambda *_: pytest.fail("killed"))
         with pytest.raises(pytest.fail.Exception):
             cli.invoke(["train", "p.toml", "--out", "o", "--checkpoint-every", "0"])
     (tmp_path / "q.csv").write_text("x,y\n0,0\n")
@@ -165,7 +166,7 @@ def test_dry_run_prints_sizes_and_writes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.toml").write_text(MOONS)
-    monkeypatch.setattr(run, "train", lambda *_, **__: pytest.fail("a dry run must not solve"))
+    monkeypatch.setattr(train_run, "train", lambda *_, **__: pytest.fail("a dry run must not solve"))
     assert cli.invoke(["train", "p.toml", "--dry-run"]) == 0
     words = capsys.readouterr().out.split()
     assert words[words.index("nodes") + 1] == "121"
@@ -197,11 +198,11 @@ def test_predict_needs_nothing_but_the_directory(
 
 
 def test_loaded_run_is_the_run_that_was_saved(trained: Path) -> None:
-    loaded, report = run.load(trained), report_of(trained)
+    loaded, report = load(trained), report_of(trained)
     assert loaded.solution.objective == report["objective"] and loaded.solution.reason == report["reason"]
     assert len(loaded.solution.history) >= loaded.solution.iterations > 0
     assert loaded.solution.problem.unknowns == report["unknowns"]
-    samples, _ = run._build.samples(loaded.config.data)
+    samples, _ = building.samples(loaded.config.data)
     assert loaded.network.accuracy(samples) == report["train_accuracy"]
 
 

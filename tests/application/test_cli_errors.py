@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hydrodl.application import cli
-from hydrodl.application import run_directory as run
+from hydrodl.problem_file import building
 from tests.builders.cli_runs import MOONS
 
 BAD_PROBLEMS = [
@@ -109,7 +109,7 @@ def test_output_directory_that_cannot_be_written(tmp_path: Path, refused: Callab
 def test_nothing_is_solved_before_the_output_directory_is_known_to_work(
     tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run._build, "setup", lambda *_: pytest.fail("too late"))
+    monkeypatch.setattr(building, "setup", lambda *_: pytest.fail("too late"))
     (tmp_path / "file").write_text("")
     refused("train", "p.toml", "--out", "file", problem=MOONS)
 
@@ -166,7 +166,7 @@ def test_unexpected_errors_are_exit_code_1_with_a_traceback(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("not the user's fault")
 
-    monkeypatch.setattr(run, "train_into", broken)
+    monkeypatch.setattr(cli, "train_into", broken)
     assert cli.invoke(["train", str(tmp_path / "p.toml")]) == 1
     error = capsys.readouterr().err
     assert "Traceback" in error and "not the user's fault" in error

@@ -45,6 +45,6 @@ tao_gatol = 1e-9
 """
 # the command in a process of its own; its figures take longer than everything else
 WITHOUT_FIGURES = (
-    "import hydrodl.application.run_directory as r; r.plot_all = lambda *_: None; "
+    "import hydrodl.application.train_run as r; r.plot_all = lambda *_: None; "
     "from hydrodl.application.cli import main; main()"
 )

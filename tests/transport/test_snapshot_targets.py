@@ -12,7 +12,8 @@ import ot
 import pytest
 
 import hydrodl as hd
-from hydrodl.application.run_directory import load, train_into
+from hydrodl.application.run_directory import load
+from hydrodl.application.train_run import train_into
 from hydrodl.common.errors import DataError, InputError
 from hydrodl.data.snapshot_sets import Snapshots, read_snapshots, snapshots
 from hydrodl.problem_file import reading as config

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from hydrodl.application import cli
+from hydrodl.application import cli, train_run
 from hydrodl.application import progress as _progress
-from hydrodl.application import run_directory as run
+from hydrodl.application.run_directory import load
 from hydrodl.files.checkpoint import load_checkpoint, save_checkpoint
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers
@@ -41,7 +41,7 @@ def objective_of(folder: Path) -> float:
 @pytest.fixture(autouse=True)
 def without_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures take longer than everything else here."""
-    monkeypatch.setattr(run, "plot_all", lambda *_: None)
+    monkeypatch.setattr(train_run, "plot_all", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.toml").write_text(GAUSSIANS)
 
@@ -51,7 +51,7 @@ def optimum(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     (folder / "p.toml").write_text(GAUSSIANS)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "plot_all", lambda *_: None)
+        patch.setattr(train_run, "plot_all", lambda *_: None)
         assert cli.invoke(["train", str(folder / "p.toml"), "--out", str(folder / "o")]) == 0
     return folder / "o"
 
@@ -89,11 +89,11 @@ def test_checkpoints_are_written_as_often_as_asked(every: str, steps: str, monke
         written.append(velocity.copy())
         save_checkpoint(path, domain, partition, velocity, **others)
 
-    monkeypatch.setattr(run, "save_checkpoint", spy)
+    monkeypatch.setattr(train_run, "save_checkpoint", spy)
     assert cli.invoke(["train", "p.toml", "--out", "o", "--checkpoint-every", every]) == 0
     iterations = json.loads(Path("o/report.json").read_text())["iterations"]
     assert len(written) == (iterations + 2 if steps == "all" else 2)  # the start, the steps asked for, the solution
-    assert not written[0].any() and np.array_equal(written[-1], run.load(Path("o")).solution.velocity)
+    assert not written[0].any() and np.array_equal(written[-1], load(Path("o")).solution.velocity)
     if steps == "all":
         assert np.array_equal(written[-2], written[-1]) and not np.array_equal(written[1], written[2])
 
@@ -111,7 +111,7 @@ def test_what_a_killed_run_left_half_written_is_never_read_and_goes(optimum: Pat
     left = [Path("o") / f".{name}.partial" for name in ("solution.h5", "problem.toml", "report.json")]
     for path in left:
         path.write_bytes(b"\x89HDF half of a file")
-    assert run.load(Path("o")).solution.objective == objective_of(optimum)
+    assert load(Path("o")).solution.objective == objective_of(optimum)
     assert cli.invoke(["train", "p.toml", "--out", "o", "--resume"]) == 0
     assert not any(path.exists() for path in left)
     assert objective_of(Path("o")) == pytest.approx(objective_of(optimum), rel=1e-12)
@@ -231,7 +231,7 @@ def test_output_directory_that_goes_away_ends_the_run(
 
 
 def test_sigterm_while_the_results_are_written_waits_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "plot_all", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    monkeypatch.setattr(train_run, "plot_all", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     assert cli.invoke(["train", "p.toml", "--out", "o"]) == 0
     assert {path.name for path in Path("o").iterdir()} >= RESULTS and objective_of(Path("o")) > 0
 

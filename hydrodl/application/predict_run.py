@@ -1,0 +1,36 @@
+"""``hydrodl predict``: the labels and class probabilities that a run gives to the rows of a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from mpi4py import MPI
+
+from hydrodl.application.run_directory import load
+from hydrodl.common.errors import InputError
+from hydrodl.data.tables import read_points
+from hydrodl.network.noise_average import posterior_proba
+
+
+def predict(folder: Path, points: Path, comm: MPI.Comm = MPI.COMM_WORLD, *, averaged: bool = False) -> list[list[str]]:
+    """The rows of a prediction table, its header first: label, then the probability of every class; collective.
+
+    Args:
+        folder: of the run.
+        points: a table with the columns of the training data.
+        comm: all ranks.
+        averaged: probabilities averaged over the noise of the flow, instead of those of the network without noise.
+
+    Raises:
+        InputError: a run without a readout, or a table without the training features or with unusable cells.
+    """
+    run = load(folder, comm)
+    if run.solution.problem.readout is None:
+        kinds = ", ".join(loss.kind for loss in run.config.loss)
+        raise InputError(f"the run in {folder} has no readout (its loss is {kinds}); predict needs classification")
+    names = run.solution.problem.densities.class_names
+    features = read_points(points, run.preprocessing.feature_names, comm=comm)
+    probabilities = posterior_proba(run.network, features) if averaged else run.network.predict_proba(features)
+    rows = [[names[int(np.argmax(row))], *(repr(float(p)) for p in row)] for row in probabilities]
+    return [["label", *(f"p_{name}" for name in names)], *rows]

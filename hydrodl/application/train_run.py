@@ -1,0 +1,148 @@
+"""A training run: solve what a problem file describes and write its files."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from mpi4py import MPI
+
+from hydrodl.application.progress import SAVE_EVERY, Watch, progress
+from hydrodl.application.report import report
+from hydrodl.application.run_directory import CALIBRATION, CHECKPOINT, FIELDS, PROBLEM, REPORT, check_writable
+from hydrodl.common.parallel import attempt, partial
+from hydrodl.files.checkpoint import save_checkpoint
+from hydrodl.files.model_record import model, resumed
+from hydrodl.files.paraview import write_vtk
+from hydrodl.files.text_files import plain, write_json, write_text
+from hydrodl.mesh.bounding_box import lifted_nodes
+from hydrodl.mesh.domain import Domain
+from hydrodl.network.network import Network
+from hydrodl.physics.problem import Problem
+from hydrodl.physics.solution import Controls, Solution
+from hydrodl.pictures.decision import plot_calibration
+from hydrodl.pictures.figures import plot_all
+from hydrodl.problem_file import building
+from hydrodl.problem_file import reading as config
+from hydrodl.problem_file.building_snapshots import report as snapshot_report
+from hydrodl.problem_file.schema import Config
+from hydrodl.training.minimisation import DEFAULTS, train
+
+
+def train_into(
+    folder: Path,
+    wanted: Config,
+    *,
+    resume: bool = False,
+    minutes: float | None = None,
+    every: float = SAVE_EVERY,
+    comm: MPI.Comm = MPI.COMM_WORLD,
+) -> dict[str, Any]:
+    """Train and write report.json, problem.toml, solution.h5, fields.pvd and the figures; collective.
+
+    solution.h5 is there from the first step on, as a checkpoint; report.json only when the run has ended.
+
+    Args:
+        folder: the output directory, made if it is not there.
+        wanted: the problem file.
+        resume: go on from the folder's checkpoint.
+        minutes: stop at the first step after this time and keep the best iterate.
+        every: minutes between checkpoints; 0 writes one at every step.
+        comm: all ranks.
+
+    Returns:
+        The report.
+
+    Raises:
+        InputError: anything wrong with the input; raised before the solve.
+        SolverError: the computation failed.
+    """
+    began = time.monotonic()
+    check_writable(folder, comm)
+    made = building.setup(wanted)
+    problem, checkpoint = made.problem, folder / CHECKPOINT
+    initial = resumed(checkpoint, problem) if resume else None
+    solved = _as_solved(wanted, problem.domain, made.train.preprocessing.lift)
+    text = config.dumps(solved, folder)
+    _clear(folder, comm)
+
+    def save(controls: Controls) -> None:
+        held = {"model": model(problem, made.train.preprocessing, controls)}
+        save_checkpoint(checkpoint, problem.domain, problem.layers, controls.velocity, attributes=held)
+        write_text(folder / PROBLEM, text, comm)  # after what it describes: load looks into the checkpoint first
+
+    with progress(_title(problem), comm) as show:
+        watch = Watch(comm, show, save, minutes, began=began, every=every, first=not resume)
+        with watch.catching_sigterm():
+            solution = train(problem, options=solved.solver, initial=initial, monitor=watch)
+            if watch.stopped and not solution.converged:
+                solution = replace(solution, reason=watch.stopped)
+            return _write(folder, solution, made, text, began)
+
+
+def _clear(folder: Path, comm: MPI.Comm) -> None:
+    """Remove what a run that was killed left half written, and the report of an earlier one; collective."""
+
+    def clear() -> None:
+        for name in (REPORT, PROBLEM, CHECKPOINT):
+            partial(folder / name).unlink(missing_ok=True)
+        (folder / REPORT).unlink(missing_ok=True)
+
+    attempt(comm, lambda: clear() if comm.rank == 0 else None)
+
+
+def _write(folder: Path, solution: Solution, made: building.Setup, text: str, began: float) -> dict[str, Any]:
+    """All files of a run, ``text`` being its problem.toml; the report."""
+    problem, start = solution.problem, time.monotonic()
+    comm = problem.domain.comm
+    facts = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name not in FIELDS}
+    controls = Controls(solution.velocity, solution.coefficients, solution.readout)
+    held = {"model": model(problem, made.train.preprocessing, controls)}
+    save_checkpoint(
+        folder / CHECKPOINT,
+        problem.domain,
+        problem.layers,
+        solution.velocity,
+        density=solution.density,
+        potential=solution.potential,
+        jumps=solution.jumps,
+        attributes=facts | held,
+    )
+    write_text(folder / PROBLEM, text, comm)
+    write_vtk(folder, solution)
+    network = Network(solution, made.train.preprocessing)
+    plot_all(solution, network, made.train, folder)
+    known = problem.readout is not None
+    if known and made.test is not None:
+        plot_calibration(network, made.test, folder / CALIBRATION)
+    accuracies: dict[str, Any] = {
+        "train_accuracy": network.accuracy(made.train) if known else None,
+        "test_accuracy": network.accuracy(made.test) if known and made.test is not None else None,
+    }
+    if made.snapshots is not None:
+        accuracies["snapshots"] = snapshot_report(solution, made.snapshots)
+    now = time.monotonic()
+    times = {"wall_time_s": now - began, "time_s": dict(solution.timings) | {"io": now - start}}
+    result = comm.bcast(plain(report(solution) | accuracies | times), root=0)
+    write_json(folder / REPORT, result, comm)
+    return result
+
+
+def _as_solved(wanted: Config, domain: Domain, lift: int) -> Config:
+    """The problem file with what was found out on the way: corners and nodes of the box, the solver's defaults."""
+    box = wanted.domain
+    if box.mesh is None:
+        lower, upper = (corner.tolist() for corner in domain.bounds)
+        nodes = lifted_nodes(box.nodes, *domain.bounds, lift)
+        box = box.model_copy(update={"lower": lower, "upper": upper, "nodes": nodes})
+    return wanted.model_copy(update={"domain": box, "solver": DEFAULTS | wanted.solver})
+
+
+def _title(problem: Problem) -> str:
+    domain, ranks = problem.domain, problem.domain.comm.size
+    return (
+        f"{len(problem.layers)} layers x {domain.nodes} nodes in d = {domain.dimension}, {problem.classes} "
+        f"class{'es' * (problem.classes > 1)}, {problem.unknowns} unknowns, {ranks} rank{'s' * (ranks > 1)}"
+    )
