@@ -25,18 +25,20 @@ GAUSSIAN = [hd.Gaussian(-1.0, 0.3)]
 
 def one_loss(domain: hd.Domain, layers: hd.Layers) -> hd.Problem:
     """A Gaussian moved by 2 with one loss at the end: a control, even in depth."""
-    return hd.Problem(domain, layers, hd.mixture(GAUSSIAN, domain), hd.Lagrangian(0.05), hd.Position(2.5, [[1.0]]))
+    return hd.Problem(
+        domain, layers, hd.mixture(GAUSSIAN, domain), hd.Lagrangian(0.05, smoothness=0.0), hd.Position(2.5, [[1.0]])
+    )
 
 
 def early_loss(domain: hd.Domain, layers: hd.Layers) -> hd.Problem:
     """The same, to be there at a tenth of the depth already, and half-way back at the end."""
     losses = [hd.Position(20.0, [[1.0]], layer=layer_at(layers, 0.1)), hd.Position(0.5, [[0.5]])]
-    return hd.Problem(domain, layers, hd.mixture(GAUSSIAN, domain), hd.Lagrangian(0.05), losses)
+    return hd.Problem(domain, layers, hd.mixture(GAUSSIAN, domain), hd.Lagrangian(0.05, smoothness=0.0), losses)
 
 
 def turnpike(domain: hd.Domain, layers: hd.Layers) -> hd.Problem:
     """The same in a potential, which pulls at once: fast at first, then at rest (a turnpike)."""
-    physics = hd.Lagrangian(0.05, potential=lambda x: 12.5 * (x[:, 0] - 1) ** 2)
+    physics = hd.Lagrangian(0.05, potential=lambda x: 12.5 * (x[:, 0] - 1) ** 2, smoothness=0.0)
     return hd.Problem(domain, layers, hd.mixture(GAUSSIAN, domain), physics, hd.Position(1.0, [[1.0]]))
 
 
@@ -58,14 +60,14 @@ def narrow_line(domain: hd.Domain, layers: hd.Layers) -> hd.Problem:
     """Two narrow classes in a box of 80 standard deviations."""
     rho = hd.mixture([hd.Gaussian(-0.5, 0.2, label=0), hd.Gaussian(0.5, 0.2, label=1)], domain)
     loss = hd.Classification(2.0, hd.Readout([[-2.0], [2.0]], [0.0, 0.0]))
-    return hd.Problem(domain, layers, rho, hd.Lagrangian(0.05), loss)
+    return hd.Problem(domain, layers, rho, hd.Lagrangian(0.05, smoothness=0.0), loss)
 
 
 def narrow_plane(domain: hd.Domain, layers: hd.Layers) -> hd.Problem:
     """Two narrow classes in a wide square."""
     rho = hd.mixture([hd.Gaussian([-0.5, 0.0], 0.3, label=0), hd.Gaussian([0.5, 0.0], 0.3, label=1)], domain)
     loss = hd.Classification(2.0, hd.Readout([[-2.0, 0.0], [2.0, 0.0]], [0.0, 0.0]))
-    return hd.Problem(domain, layers, rho, hd.Lagrangian(0.05), loss)
+    return hd.Problem(domain, layers, rho, hd.Lagrangian(0.05, smoothness=0.0), loss)
 
 
 class Deep(NamedTuple):

@@ -45,7 +45,7 @@ def onto(coarse: hd.Solution, fine: hd.Problem) -> np.ndarray:
 def solve(nodes: int, layers: int) -> tuple[float, float, float]:
     """J, wall s and CPU s, with the coarse start."""
     clock = Clock()
-    coarse = problem(121, 16, "euler-box", hd.Lagrangian(NOISE, decay=1e-4))
+    coarse = problem(121, 16, "euler-box", hd.Lagrangian(NOISE, decay=1e-4, smoothness=0.0))
     first = hd.train(coarse, options={"tao_gatol": 1e-3})
     physics = hd.Lagrangian(NOISE, decay=DECAY, smoothness=0.6 / layers, fitted=False)
     fine = problem(nodes, layers, "midpoint", physics)

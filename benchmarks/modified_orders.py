@@ -38,7 +38,9 @@ def trained(layers: int, nodes: int, scheme: str, dimension: int = 1, depth: flo
     domain = hd.Domain.box([0.0] * dimension, [1.0] * dimension, nodes)
     start, target = (hd.densities_from_function([mirrored(s), mirrored(-s)], domain) for s in (1.0, -1.0))
     physics = hd.Lagrangian(noise=0.05, decay=0.5, smoothness=0.1, kinetic=1.0)
-    problem = hd.Problem(domain, hd.layers(layers, depth), start, physics, hd.Density(2.0, target), scheme)
+    problem = hd.Problem(
+        domain, hd.layers(layers, depth), start, physics, hd.Density(2.0, target, divergence="l2"), scheme
+    )
     solution = hd.train(problem, options=OPTIONS)
     return Flow.of(solution)
 

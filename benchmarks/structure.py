@@ -35,7 +35,7 @@ def trained(d: int, nodes: int, layers: int, scheme: str, classes: int = 2, **ph
         return hd.mixture([hd.Gaussian(m[:d], 0.5, label=c) for c, m in enumerate(means[:classes])], domain)
 
     lagrangian = hd.Lagrangian(**{"noise": 0.1, "smoothness": 0.3, "energy": hd.Power(0.1)} | physics)
-    loss = hd.Density(2.0, gaussians(TARGETS))
+    loss = hd.Density(2.0, gaussians(TARGETS), divergence="l2")
     problem = hd.Problem(domain, hd.layers(layers), gaussians(MEANS), lagrangian, loss, scheme)
     return Flow.of(hd.train(problem, options={"tao_gatol": 1e-10}))
 

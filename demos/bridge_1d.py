@@ -47,7 +47,7 @@ exact_work = (v - 2 * nu - 2 * nu * np.log(v / (2 * nu)) + (m1 - m0) ** 2 + (c -
 domain = hd.Domain.interval(-4.0, 4.0, nodes)
 start = hd.mixture([hd.Gaussian(m0, std=s0)], domain)
 target = hd.mixture([hd.Gaussian(m1, std=s1)], domain)
-physics = hd.Lagrangian(noise=nu, decay=1e-3, fitted=False)
+physics = hd.Lagrangian(noise=nu, decay=1e-3, fitted=False, smoothness=0.0)
 
 x = domain.coordinates[: domain.owned, 0]
 spacing = 8.0 / (nodes - 1)

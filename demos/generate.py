@@ -62,7 +62,7 @@ def on_black(points: np.ndarray) -> float:
 
 domain = hd.Domain.box([-3.2, -3.2], [3.2, 3.2], nodes)
 start = hd.mixture([hd.Gaussian([0.0, 0.0], 0.7)], domain)
-physics = hd.Lagrangian(noise=0.05, decay=1e-2)
+physics = hd.Lagrangian(noise=0.05, decay=1e-2, smoothness=0.0)
 
 
 def say(*words: object) -> None:

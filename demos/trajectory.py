@@ -52,7 +52,7 @@ seen = snapshots(TIMES, [cells(time, count, seed) for seed, time in enumerate(TI
 # the user's units. The noise of the model is that of the cells, in mesh units: lengths over scale, time over 2.
 
 noise = NOISE * (TIMES[-1] - TIMES[0]) / seen.preprocessing.scale[0] ** 2
-physics = hd.Lagrangian(noise=float(noise), decay=1e-2)
+physics = hd.Lagrangian(noise=float(noise), decay=1e-2, smoothness=0.0)
 
 
 def show(step: dict) -> None:

@@ -143,7 +143,7 @@ def bridge(
 
     The default scheme is positive and first order in the layer thickness. For an accurate work make the cell Peclet
     number |u| h / (2 nu) less than 1 (``solution.peclet``) and switch the fitted diffusion off
-    (``Lagrangian(noise, decay=1e-4, fitted=False)``); then halve the layers' thickness and extrapolate, or take
+    (``Lagrangian(noise, 1e-4, 0.0, fitted=False)``); then halve the layers' thickness and extrapolate, or take
     the "midpoint" scheme.
 
     Args:
@@ -169,7 +169,7 @@ def bridge(
         InputError: targets that do not fit the start (layer, domain, classes, masses), arguments out of range.
         SolverError: see :func:`hydrodl.train`.
     """
-    lagrangian = physics if isinstance(physics, Lagrangian) else Lagrangian(physics, decay=DECAY)
+    lagrangian = physics if isinstance(physics, Lagrangian) else Lagrangian(physics, decay=DECAY, smoothness=0.0)
     _check(tolerance, method, divergence, max_rounds)
     goals = _goals(start, targets, layers, tolerance)
     loop = Multipliers(

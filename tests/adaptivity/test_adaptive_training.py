@@ -23,7 +23,7 @@ EARLY = 0.1
 def pulled(domain: hd.Domain, layers: hd.Layers, scheme: str = "euler-box") -> hd.Problem:
     """One Gaussian, moved to 1 by the last layer."""
     rho = hd.mixture([hd.Gaussian(-1.0, 0.3)], domain)
-    return hd.Problem(domain, layers, rho, hd.Lagrangian(noise=0.05), hd.Position(2.5, [[1.0]]), scheme)
+    return hd.Problem(domain, layers, rho, hd.Lagrangian(noise=0.05, smoothness=0.0), hd.Position(2.5, [[1.0]]), scheme)
 
 
 def hurried(domain: hd.Domain, layers: hd.Layers) -> hd.Problem:
@@ -36,7 +36,7 @@ def split(domain: hd.Domain, layers: hd.Layers) -> hd.Problem:
     """Two narrow classes in a wide box."""
     rho = hd.mixture([hd.Gaussian(-0.5, 0.2, label=0), hd.Gaussian(0.5, 0.2, label=1)], domain)
     loss = hd.Classification(2.0, hd.Readout([[-2.0], [2.0]], [0.0, 0.0]))
-    return hd.Problem(domain, layers, rho, hd.Lagrangian(noise=0.05), loss)
+    return hd.Problem(domain, layers, rho, hd.Lagrangian(noise=0.05, smoothness=0.0), loss)
 
 
 def still(problem: hd.Problem) -> hd.Solution:
@@ -185,7 +185,7 @@ def test_transfer_is_exact_for_what_is_linear(cells: str) -> None:
     old = hd.Domain.box([-2.0, -2.0], [2.0, 2.0], 5, cells=cells)
     new = hd.Domain.box([-1.5, -2.0], [2.0, 1.0], [8, 4], cells="simplex", degree=2)
     rho = [hd.mixture([hd.Gaussian([0.0, 0.0], 0.8)], domain) for domain in (old, new)]
-    loss, physics = hd.Position(1.0, [[0.5, 0.0]]), hd.Lagrangian(0.5)
+    loss, physics = hd.Position(1.0, [[0.5, 0.0]]), hd.Lagrangian(0.5, smoothness=0.0)
     layers = [hd.layers([0, 0.2, 0.5, 1.0]), hd.layers([0, 0.3, 0.6])]
 
     def linear(domain: hd.Domain, t: Floats) -> Floats:

@@ -41,7 +41,7 @@ def solved(
         return hd.mixture([hd.Gaussian(m[:d], 0.5, label=c) for c, m in enumerate(means[:classes])], domain)
 
     numbers = {"noise": 0.1, "decay": 0.02, "smoothness": 0.3, "energy": hd.Power(0.1)} | physics
-    losses = losses(gaussians(TARGETS)) if losses else hd.Density(2.0, gaussians(TARGETS))
+    losses = losses(gaussians(TARGETS)) if losses else hd.Density(2.0, gaussians(TARGETS), divergence="l2")
     problem = hd.Problem(domain, hd.layers(layers), gaussians(MEANS), hd.Lagrangian(**numbers), losses, scheme)
     solution = hd.train(problem, options={"tao_gatol": 1e-10})
     assert solution.converged
@@ -53,7 +53,7 @@ def flow_of(*args: Any, **choices: Any) -> Flow:
 
 
 def inside(target: hd.Densities) -> list[Any]:
-    return [hd.Density(1.0, target, layer=2), hd.Density(2.0, target)]
+    return [hd.Density(1.0, target, layer=2, divergence="l2"), hd.Density(2.0, target, divergence="l2")]
 
 
 def orders(values: list[float]) -> np.ndarray:

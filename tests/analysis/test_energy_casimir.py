@@ -15,7 +15,7 @@ from hydrodl.analysis.stability.energy_casimir import a_priori, along, convexity
 from hydrodl.analysis.stability.equilibrium import Equilibrium
 from hydrodl.solver.marching import evolve
 
-GAS = hd.Lagrangian(1e-10, decay=0.0, energy=hd.Focusing(2.0))  # e = rho^2, c^2 = 2 rho
+GAS = hd.Lagrangian(1e-10, decay=0.0, energy=hd.Focusing(2.0), smoothness=0.0)  # e = rho^2, c^2 = 2 rho
 LINE = hd.Domain.interval(0, 1, 41)
 PLANE = hd.Domain.box([-1, -1], [1, 1], [21, 81])
 

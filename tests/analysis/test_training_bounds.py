@@ -26,8 +26,8 @@ from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.physics.flow import Flow
 from hydrodl.solver.sweeps import Sweeps
 
-PLAIN = hd.Lagrangian(0.1)
-GAS = hd.Lagrangian(0.01, decay=0.0, energy=hd.Focusing(1.0))
+PLAIN = hd.Lagrangian(0.1, smoothness=0.0)
+GAS = hd.Lagrangian(0.01, decay=0.0, energy=hd.Focusing(1.0), smoothness=0.0)
 Velocity = Callable[[np.ndarray, float], np.ndarray]
 
 
@@ -260,7 +260,7 @@ def test_cell_peclet() -> None:
 )
 def test_second_derivative_of_the_energy(energy: Any, second: Callable[[np.ndarray], np.ndarray]) -> None:
     r = np.array([[0.4, 1.0, 2.5]])
-    found = energy_derivative(hd.Lagrangian(0.1, energy=energy), r, 2)
+    found = energy_derivative(hd.Lagrangian(0.1, energy=energy, smoothness=0.0), r, 2)
     assert found.shape == r.shape
     np.testing.assert_allclose(found, second(r), rtol=1e-7)
 
@@ -271,7 +271,7 @@ def test_focusing_about_a_uniform_state(kinetic: float, decay: float) -> None:
     kappa = (2 / 0.25 * sin(pi * 0.25 / 4)) ** 2
     threshold = nu**2 * kappa * (kinetic * R + decay) / R**2
     for s, holds in ((0.99 * threshold, True), (1.01 * threshold, False)):
-        physics = hd.Lagrangian(nu, decay, kinetic=kinetic, energy=hd.Focusing(s))
+        physics = hd.Lagrangian(nu, decay, kinetic=kinetic, energy=hd.Focusing(s), smoothness=0.0)
         found = stability.focusing(flow(domain, rest, lagrangian=physics, density=R))
         assert found.value == pytest.approx(threshold - s, rel=1e-9) and found.holds is holds and found.applies
     assert not stability.focusing(flow(domain, rest)).applies

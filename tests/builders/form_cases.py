@@ -54,7 +54,7 @@ def untrained(domain: hd.Domain, loss: Any = None, **choices: Any) -> hd.Network
     rho = hd.mixture([hd.Gaussian(m, 0.6, label=name) for m, name in zip(means, "ab", strict=True)], domain)
     layers = hd.layers([0.0, 0.3, 0.5, 1.0])
     loss = loss or hd.Classification(1.0, hd.Readout.spread(2, domain.dimension))
-    problem = hd.Problem(domain, layers, rho, hd.Lagrangian(0.1), loss, **choices)
+    problem = hd.Problem(domain, layers, rho, hd.Lagrangian(0.1, smoothness=0.0), loss, **choices)
     return hd.Network(hd.train(problem, monitor=lambda entry: True))
 
 

@@ -18,7 +18,7 @@ def network(scheme: str, layers: Any = TIMES, *, d: int, nodes: Any, noise: floa
     rho = hd.mixture([hd.Gaussian([m] * d, 0.6, label=c) for c, m in enumerate((-0.5, 0.6, 0.1))], domain)
     readout = hd.Readout(np.array([[-3.0], [2.0], [0.5]]) * np.ones(d) / d, [0.2, -0.1, 0.4])
     loss = hd.Classification(1.0, readout)
-    problem = hd.Problem(domain, hd.layers(layers), rho, hd.Lagrangian(noise), loss, scheme)
+    problem = hd.Problem(domain, hd.layers(layers), rho, hd.Lagrangian(noise, smoothness=0.0), loss, scheme)
     return hd.Network(hd.train(problem, monitor=lambda entry: True))
 
 

@@ -35,7 +35,7 @@ def heated(domain: hd.Domain, rho0: Callable, layers: int, scheme: str) -> np.nd
         domain,
         hd.layers(layers, DEPTH),
         hd.densities_from_function([rho0], domain),
-        hd.Lagrangian(NOISE),
+        hd.Lagrangian(NOISE, smoothness=0.0),
         hd.Position(1.0, [[0.0] * domain.dimension]),
         scheme,
     )

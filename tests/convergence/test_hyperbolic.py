@@ -30,8 +30,8 @@ from hydrodl.solver.marching import evolve
 
 NOISE = 0.01
 SCHEMES = ["euler-box", "midpoint"]
-GAS = hd.Lagrangian(NOISE, decay=0.0, energy=hd.Focusing(1.0))
-QUIET = hd.Lagrangian(1e-10, decay=0.0, energy=hd.Focusing(1.0))
+GAS = hd.Lagrangian(NOISE, decay=0.0, energy=hd.Focusing(1.0), smoothness=0.0)
+QUIET = hd.Lagrangian(1e-10, decay=0.0, energy=hd.Focusing(1.0), smoothness=0.0)
 
 
 def predicted_trace(h: float, angle: float, step: float, scheme: str) -> float:
@@ -180,7 +180,7 @@ class Rest:
 
     def march(self, scheme: str, size: float, depth: float, per_cell: float) -> tuple[Flow, np.ndarray]:
         """The flow, and 1/2 int rho |u|^2 + (rho - rho_e)^2 of every slab: the energy's second variation."""
-        lagrangian: dict[str, Any] = {"decay": 0.0, "energy": hd.Focusing(1.0)}
+        lagrangian: dict[str, Any] = {"decay": 0.0, "smoothness": 0.0, "energy": hd.Focusing(1.0)}
         force = hd.Lagrangian(1e-10, potential=lambda x: self.density(x[:, 0]), **lagrangian)
         domain = self.domain
         x = domain.coordinates[: domain.owned, 0]

@@ -92,7 +92,7 @@ def trained(d: int, nodes: int, layers: int, scheme: str, fitted: bool = True) -
         domain,
         hd.layers(layers, DEPTH[d]),
         hd.mixture([hd.Gaussian([START] * d, VARIANCE**0.5)], domain),
-        hd.Lagrangian(NOISE, decay=0.0, fitted=fitted),
+        hd.Lagrangian(NOISE, decay=0.0, fitted=fitted, smoothness=0.0),
         hd.Position(PULL[d], [[TARGET] * d]),
         scheme,
     )

@@ -41,7 +41,7 @@ def carried(domain: hd.Domain, rho0: np.ndarray, u: np.ndarray, layers: int, sch
         domain,
         hd.layers(layers, DEPTH),
         hd.Densities(domain, rho0[None], ("one",)),
-        hd.Lagrangian(noise),
+        hd.Lagrangian(noise, smoothness=0.0),
         hd.Position(1.0, [[0.0] * domain.dimension]),
         scheme,
     )
@@ -175,7 +175,7 @@ def test_ornstein_uhlenbeck_moments_without_fitting(scheme: str) -> None:
         domain,
         hd.layers(layers, DEPTH),
         hd.mixture([hd.Gaussian(0.6, 0.4)], domain),
-        hd.Lagrangian(SPRING_NOISE, fitted=False),
+        hd.Lagrangian(SPRING_NOISE, fitted=False, smoothness=0.0),
         hd.Position(1.0, [[0.0]]),
         scheme,
     )

@@ -43,9 +43,9 @@ def solved(
     start, target = (hd.densities_from_function([mirrored(s, sides), mirrored(-s, sides)], domain) for s in (1, -1))
     # V: the same smooth mirror as the densities
     physics = hd.Lagrangian(0.05, 0.5, 0.1, energy=energy, potential=lambda x: 0.1 * np.cos(np.pi * x[:, 0] / sides[0]))
-    losses = [hd.Density(2.0, target)]
+    losses = [hd.Density(2.0, target, divergence="l2")]
     if loss_layer is not None:
-        losses.append(hd.Density(0.5, target, layer=loss_layer))
+        losses.append(hd.Density(0.5, target, layer=loss_layer, divergence="l2"))
     solution = hd.train(hd.Problem(domain, layers, start, physics, losses, scheme), options=OPTIONS)
     assert solution.converged
     return Flow.of(solution)

@@ -12,7 +12,7 @@ from hydrodl.analysis.stability.equilibrium import Equilibrium
 from hydrodl.solver.marching import evolve
 
 SQUARE = hd.Domain.box([0.0, 0.0], [1.0, 1.0], 6)
-BAD, GOOD = (hd.Lagrangian(1e-8, decay=0.0, energy=kind(1.0)) for kind in (hd.Power, hd.Focusing))
+BAD, GOOD = (hd.Lagrangian(1e-8, decay=0.0, energy=kind(1.0), smoothness=0.0) for kind in (hd.Power, hd.Focusing))
 
 
 def distances(physics: hd.Lagrangian, depth: float) -> np.ndarray:

@@ -40,8 +40,8 @@ def generator(action: SlabAction, velocity: np.ndarray) -> np.ndarray:
 
 
 PATTERNS: dict[object, Pattern] = {}
-ACTIONS = {d: SlabAction(box(d), hd.Lagrangian(NOISE)) for d in NODES}
-UNFITTED = {d: SlabAction(box(d), hd.Lagrangian(NOISE, fitted=False)) for d in NODES}
+ACTIONS = {d: SlabAction(box(d), hd.Lagrangian(NOISE, smoothness=0.0)) for d in NODES}
+UNFITTED = {d: SlabAction(box(d), hd.Lagrangian(NOISE, fitted=False, smoothness=0.0)) for d in NODES}
 
 
 def random_velocity(domain: hd.Domain, seed: int, log_speed: float) -> np.ndarray:
@@ -125,7 +125,7 @@ def test_mass_is_lumped_on_boxes(d: int) -> None:
 @pytest.mark.parametrize("choices", [{"cells": "simplex"}, {"cells": "simplex", "degree": 2}, {"lumped": False}])
 @pytest.mark.parametrize("d", [2, 3])
 def test_consistent_family_keeps_mass_too(d: int, choices: dict[str, object]) -> None:
-    action = SlabAction(box(d, **choices), hd.Lagrangian(NOISE))
+    action = SlabAction(box(d, **choices), hd.Lagrangian(NOISE, smoothness=0.0))
     M, V = matrix(action, action.mass), np.prod(np.array(UPPER[:d]) + 0.5)
     assert M.nnz > action.domain.nodes
     assert M.sum() == pytest.approx(V, rel=1e-12)
@@ -139,7 +139,7 @@ def test_consistent_family_keeps_mass_too(d: int, choices: dict[str, object]) ->
 )
 def test_fitted_diffusion_follows_the_quadrature_unless_told(fitted: bool | None, lumped: bool, expected: bool) -> None:
     domain = hd.Domain.interval(0, 1, 5, lumped=lumped)
-    L = generator(SlabAction(domain, hd.Lagrangian(NOISE, fitted=fitted)), np.full((1, 5), 3.0))
+    L = generator(SlabAction(domain, hd.Lagrangian(NOISE, fitted=fitted, smoothness=0.0)), np.full((1, 5), 3.0))
     diffusion = -(L + L.T)[1, 1] / 2  # drift of a constant velocity is antisymmetric inside
     nu = np.hypot(NOISE, 0.25 * 3.0) if expected else NOISE
     assert diffusion == pytest.approx(2 * nu / 0.25, rel=1e-10)

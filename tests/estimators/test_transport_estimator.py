@@ -189,6 +189,6 @@ def test_sample_needs_a_number() -> None:
 def test_a_probability_flow_belongs_to_one_class() -> None:
     domain = hd.Domain.interval(-2.0, 2.0, 9)
     rho = hd.mixture([hd.Gaussian([m], 0.5, label=c) for c, m in enumerate((-0.5, 0.5))], domain)
-    given = hd.Problem(domain, hd.layers(2), rho, hd.Lagrangian(0.1), hd.Classification(1.0))
+    given = hd.Problem(domain, hd.layers(2), rho, hd.Lagrangian(0.1, smoothness=0.0), hd.Classification(1.0))
     with pytest.raises(hd.InputError, match="one class, the solution has 2"):
         ProbabilityFlow.of(hd.train(given))

@@ -24,7 +24,7 @@ def network(domain: hd.Domain, size: float, layers: int = 4) -> hd.Network:
     """Layers with a smooth velocity of a given size that vanishes at the walls of the box around the domain."""
     means = np.array([[-0.2], [0.3]]) * np.ones(domain.dimension)
     rho = hd.mixture([hd.Gaussian(m, 0.6, label=c) for c, m in enumerate(means)], domain)
-    given = hd.Problem(domain, hd.layers(layers), rho, hd.Lagrangian(0.1), hd.Classification(1.0))
+    given = hd.Problem(domain, hd.layers(layers), rho, hd.Lagrangian(0.1, smoothness=0.0), hd.Classification(1.0))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # negative densities do not matter here
         solution = hd.train(given, monitor=lambda entry: True)
@@ -78,7 +78,12 @@ def test_neurons(activation: str) -> None:
     domain = hd.Domain.box([-2.0, -2.0], [2.0, 2.0], 7)
     rho = hd.mixture([hd.Gaussian(m, 0.5, label=c) for c, m in enumerate([[-0.5, 0.0], [0.5, 0.2]])], domain)
     given = hd.Problem(
-        domain, hd.layers(4), rho, hd.Lagrangian(0.1), hd.Classification(5.0), control=Neurons(10, activation)
+        domain,
+        hd.layers(4),
+        rho,
+        hd.Lagrangian(0.1, smoothness=0.0),
+        hd.Classification(5.0),
+        control=Neurons(10, activation),
     )
     net = hd.Network(hd.train(given))
     path = net.push(points(2) / 2)

@@ -116,7 +116,9 @@ def network(domain: hd.Domain, loss: object = None, times: object = TIMES) -> hd
     """An untrained network on any domain, whose velocity a test then chooses."""
     means = np.array([[-0.2], [0.3]]) * np.ones(domain.dimension)
     rho = hd.mixture([hd.Gaussian(m, 0.6, label=c) for c, m in enumerate(means)], domain)
-    given = hd.Problem(domain, hd.layers(times), rho, hd.Lagrangian(0.1), loss or hd.Classification(1.0))  # type: ignore[arg-type]
+    given = hd.Problem(
+        domain, hd.layers(times), rho, hd.Lagrangian(0.1, smoothness=0.0), loss or hd.Classification(1.0)
+    )  # type: ignore[arg-type]
     return hd.Network(hd.train(given, monitor=lambda entry: True))
 
 
@@ -229,7 +231,9 @@ def trained() -> tuple[hd.Network, hd.Samples]:
     samples = hd.sample_mixture(COMPONENTS, 200, seed=1)
     domain = hd.Domain.around(samples, 11)
     rho = hd.densities(samples, domain, 0.3)
-    solution = hd.train(hd.Problem(domain, hd.layers(3), rho, hd.Lagrangian(0.05), hd.Classification(5.0)))
+    solution = hd.train(
+        hd.Problem(domain, hd.layers(3), rho, hd.Lagrangian(0.05, smoothness=0.0), hd.Classification(5.0))
+    )
     assert solution.converged
     return hd.Network(solution), samples
 
@@ -253,7 +257,9 @@ def test_prediction(trained: tuple[hd.Network, hd.Samples]) -> None:
 def test_preprocessing_comes_from_the_training_data() -> None:
     samples = hd.load_dataset("iris", dimensions=2)
     domain = hd.Domain.around(samples, 9)
-    given = hd.Problem(domain, hd.layers(2), hd.densities(samples, domain), hd.Lagrangian(0.1), hd.Classification(1.0))
+    given = hd.Problem(
+        domain, hd.layers(2), hd.densities(samples, domain), hd.Lagrangian(0.1, smoothness=0.0), hd.Classification(1.0)
+    )
     net = hd.Network(hd.train(given, monitor=lambda entry: True))
     assert net.preprocessing is samples.preprocessing
     np.testing.assert_allclose(net.transform(samples.features), samples.points, atol=1e-12)  # u = 0 so far

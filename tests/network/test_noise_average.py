@@ -122,7 +122,8 @@ def test_prediction_takes_raw_features() -> None:
     domain = hd.Domain.around(samples, 9)
     rho = hd.densities(samples, domain)
     solution = hd.train(
-        hd.Problem(domain, hd.layers(2), rho, hd.Lagrangian(0.1), hd.Classification(1.0)), monitor=lambda entry: True
+        hd.Problem(domain, hd.layers(2), rho, hd.Lagrangian(0.1, smoothness=0.0), hd.Classification(1.0)),
+        monitor=lambda entry: True,
     )
     chances = posterior_proba(solution, samples.features)
     assert chances.shape == (150, 3) and chances.min() >= 0

@@ -151,7 +151,7 @@ def test_walls_reflect() -> None:
 def test_paths_stay_in_any_mesh() -> None:
     domain = hd.Domain.from_file(MESHES / "annulus.msh")
     rho = hd.mixture([hd.Gaussian([2.0, 0.0], 0.5), hd.Gaussian([-2.0, 0.0], 0.5, label=1)], domain)
-    problem = hd.Problem(domain, hd.layers(3), rho, hd.Lagrangian(0.3), hd.Classification(1.0))
+    problem = hd.Problem(domain, hd.layers(3), rho, hd.Lagrangian(0.3, smoothness=0.0), hd.Classification(1.0))
     net = hd.Network(hd.train(problem, monitor=lambda entry: True))
     radius = np.linalg.norm(sample_paths(net, [[2.0, 0.0], [0.0, -1.5]], 50), axis=-1)
     assert radius.min() > 0.97 and radius.max() < 3 + 1e-9 and radius[-1].std() > 0.3
@@ -274,7 +274,7 @@ def test_chains_that_are_none() -> None:
         with pytest.raises(hd.InputError, match="needs box cells of degree 1"):
             sample_chain(network("euler-box", d=2, nodes=4, **choices), [[0.0, 0.0]], 10)
     net = network("euler-box", d=1, nodes=5, noise=0.1)
-    bare = replace(net.solution.problem, lagrangian=hd.Lagrangian(0.01, fitted=False))
+    bare = replace(net.solution.problem, lagrangian=hd.Lagrangian(0.01, fitted=False, smoothness=0.0))
     net = waves(hd.Network(replace(net.solution, problem=bare)))
     with pytest.raises(hd.InputError, match="slab 0 is no Markov chain: a rate is negative"):
         sample_chain(net, [[0.0]], 10)

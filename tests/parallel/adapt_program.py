@@ -22,7 +22,7 @@ def problem_on(domain: hd.Domain, layers: hd.Layers) -> hd.Problem:
     rho = hd.mixture([hd.Gaussian([-0.5, 0.0], 0.4, label=0), hd.Gaussian([0.5, 0.2], 0.4, label=1)], domain)
     early = hd.Position(3.0, [[-1.0, 0.0], [1.0, 0.0]], layer=layer_at(layers, 0.25))
     losses = [early, hd.Classification(3.0, hd.Readout(HALF, [0.0, 0.0]))]
-    return hd.Problem(domain, layers, rho, hd.Lagrangian(noise=0.1), losses)
+    return hd.Problem(domain, layers, rho, hd.Lagrangian(noise=0.1, smoothness=0.0), losses)
 
 
 box = hd.Domain.box([-3.0, -3.0], [3.0, 3.0], 9, cells="simplex", lumped=True)

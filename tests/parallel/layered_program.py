@@ -52,7 +52,7 @@ class Pair:
 
     def __init__(self, domain: hd.Domain, count: int) -> None:
         self.domain, self.count = domain, count
-        action = SlabAction(domain, hd.Lagrangian(0.1))
+        action = SlabAction(domain, hd.Lagrangian(0.1, smoothness=0.0))
         massive = action.nonzeros(action.mass, reduce=True)
         pattern = action.pattern(action.nonzeros(action.generator, reduce=True) | massive, reduce=True)
         own, columns = action.pattern(massive, reduce=True), action.column_owners()

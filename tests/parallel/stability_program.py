@@ -19,7 +19,7 @@ from hydrodl.analysis.stability.recommendation import recommend
 from hydrodl.analysis.stability.training_bounds import accelerations, layer_determinants, layer_lipschitz, lipschitz
 from hydrodl.physics.flow import Flow
 
-GAS = hd.Lagrangian(0.01, decay=0.0, energy=hd.Focusing(1.0))
+GAS = hd.Lagrangian(0.01, decay=0.0, energy=hd.Focusing(1.0), smoothness=0.0)
 
 
 def made(domain: hd.Domain, lagrangian: hd.Lagrangian, theta: float) -> Flow:
@@ -31,7 +31,7 @@ def made(domain: hd.Domain, lagrangian: hd.Lagrangian, theta: float) -> Flow:
 
 
 def numbers(domain: hd.Domain) -> dict[str, Any]:
-    flow = made(domain, hd.Lagrangian(0.1, energy=hd.Focusing(0.2)), 0.5)
+    flow = made(domain, hd.Lagrangian(0.1, energy=hd.Focusing(0.2), smoothness=0.0), 0.5)
     gas = made(domain, GAS, 1.0)
     found = recommend(flow, 0.1)
     marched = [compact_hyperbolic(gas), discrete_hyperbolic(gas), explicit_marching(gas)]

@@ -80,7 +80,7 @@ def test_noise_softens_the_decision(tmp_path: Path) -> None:
 def test_meshes_with_holes_are_drawn(tmp_path: Path) -> None:
     domain = hd.Domain.from_file(MESHES / "annulus.msh")
     rho = hd.mixture([hd.Gaussian([-2.0, 0], 0.4, label=0), hd.Gaussian([2.0, 0], 0.4, label=1)], domain)
-    problem = hd.Problem(domain, hd.layers(2), rho, hd.Lagrangian(0.1), hd.Classification(1.0))
+    problem = hd.Problem(domain, hd.layers(2), rho, hd.Lagrangian(0.1, smoothness=0.0), hd.Classification(1.0))
     net = hd.Network(hd.train(problem, monitor=lambda entry: True))
     shown = hd.sample_mixture([hd.Gaussian([-2.0, 0], 0.2, label=0), hd.Gaussian([2.0, 0], 0.2, label=1)], 20)
     picture = imread(plot_decision(net, shown, tmp_path / "decision.png", posterior=False))

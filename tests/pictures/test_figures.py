@@ -52,7 +52,7 @@ def fake(domain: Domain, centres: np.ndarray, steps: int = 3) -> tuple[Solution,
     density = np.repeat(rho.values[None], steps + 1, axis=0)
     history = [{"iteration": k, "objective": 1 + 0.1**k, "gradient_norm": 0.1**k, "cg_iterations": k} for k in range(4)]
     solution = Solution(
-        Problem(domain, layers(steps), rho, Lagrangian(0.02), loss),
+        Problem(domain, layers(steps), rho, Lagrangian(0.02, smoothness=0.0), loss),
         velocity,
         density,
         0 * density,

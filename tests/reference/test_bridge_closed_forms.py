@@ -47,7 +47,7 @@ def solve(
     start, end = (hd.mixture(parts, domain) for parts in ends)
     found: Bridge | None = None
     for decay in decays:
-        physics = hd.Lagrangian(noise, decay=decay, fitted=False)
+        physics = hd.Lagrangian(noise, decay=decay, fitted=False, smoothness=0.0)
         found = bridge(
             start, end, hd.layers(layers), physics, scheme="midpoint", initial=found, tolerance=2e-4, **choices
         )

@@ -45,7 +45,9 @@ def bridge(
     found: list[hd.Solution] = []
     for weight in weights:
         loss = hd.Density(weight, last, divergence)
-        problem = hd.Problem(domain, hd.layers(layers), first, hd.Lagrangian(noise, decay=DECAY), loss, scheme)
+        problem = hd.Problem(
+            domain, hd.layers(layers), first, hd.Lagrangian(noise, decay=DECAY, smoothness=0.0), loss, scheme
+        )
         found.append(hd.train(problem, initial=found[-1].velocity if found else None))
         assert found[-1].converged, found[-1].reason
         assert found[-1].min_density > 0

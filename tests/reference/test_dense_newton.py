@@ -192,7 +192,11 @@ def loss(kind: str, x: np.ndarray, target: hd.Densities, reorder: np.ndarray, la
         phi = ((x[None] - b[:, None]) ** 2).sum(axis=2) / 2
         return hd.Position(2.0, b, layer), *linear(2.0, phi)
     if kind == "l2":
-        return hd.Density(2.0, target, layer=layer), lambda r: (r - star) ** 2, lambda r: 2 * (r - star)
+        return (
+            hd.Density(2.0, target, layer=layer, divergence="l2"),
+            lambda r: (r - star) ** 2,
+            lambda r: 2 * (r - star),
+        )
     floor = 1e-4
     delta = floor / np.ptp(x, axis=0).prod()
     ratio: Callable = lambda r: np.log((r + delta) / (star + delta))  # noqa: E731

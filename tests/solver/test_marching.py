@@ -116,7 +116,7 @@ def test_mass_stays_and_nothing_else_changes(scheme: str) -> None:
 def test_a_uniform_state_at_rest_stays_at_rest() -> None:
     """phi = -t U'(R), u = 0: the solution to rounding."""
     domain = line()
-    lagrangian = hd.Lagrangian(1e-4, decay=0.0, energy=hd.Focusing(0.5, 3.0))
+    lagrangian = hd.Lagrangian(1e-4, decay=0.0, energy=hd.Focusing(0.5, 3.0), smoothness=0.0)
     for scheme in SCHEMES:
         flow = evolve(domain, hd.layers(5, 0.2), lagrangian, np.full((1, 21), 1.2), np.zeros((1, 21)), scheme)
         assert np.abs(flow.velocity).max() < 1e-13
@@ -129,7 +129,7 @@ def test_a_uniform_state_at_rest_stays_at_rest() -> None:
 def test_the_midpoint_is_reversible_and_the_euler_box_is_not(scheme: str) -> None:
     """(rho, -phi) marched again comes back to the start; only with a symmetric scheme, and without noise."""
     domain = line()
-    lagrangian = hd.Lagrangian(1e-13, decay=0.1, energy=hd.Focusing(0.7))
+    lagrangian = hd.Lagrangian(1e-13, decay=0.1, energy=hd.Focusing(0.7), smoothness=0.0)
     rho, phi = start(domain, 1)
     there = evolve(domain, hd.layers(8, 0.2), lagrangian, rho, phi, scheme)
     back = evolve(domain, hd.layers(8, 0.2), lagrangian, there.density[-1], -there.potential[-1], scheme)
@@ -141,7 +141,9 @@ def test_the_midpoint_is_reversible_and_the_euler_box_is_not(scheme: str) -> Non
 def trained(scheme: str) -> hd.Solution:
     domain = hd.Domain.interval(-2.0, 2.0, 17)
     rho = hd.mixture([hd.Gaussian([-0.6], 0.5, label="a"), hd.Gaussian([0.6], 0.5, label="b")], domain)
-    problem = hd.Problem(domain, hd.layers(6, 0.3), rho, hd.Lagrangian(0.1), hd.Classification(2.0), scheme)
+    problem = hd.Problem(
+        domain, hd.layers(6, 0.3), rho, hd.Lagrangian(0.1, smoothness=0.0), hd.Classification(2.0), scheme
+    )
     solution = hd.train(problem, options={"tao_gatol": 1e-13, "tao_grtol": 0.0, "tao_gttol": 0.0})
     assert solution.gradient_norm < 1e-11
     return solution
@@ -165,10 +167,10 @@ def test_elliptic_problems_are_refused_with_the_reason() -> None:
     domain = line()
     rho, phi = np.ones((1, 21)), np.zeros((1, 21))
     with pytest.raises(hd.InputError, match=r"elliptic problem: the wave number k = .* grows like exp\(.* force=True"):
-        evolve(domain, hd.layers(2), hd.Lagrangian(1e-4, decay=0.0, energy=hd.Power(1.0)), rho, phi)
+        evolve(domain, hd.layers(2), hd.Lagrangian(1e-4, decay=0.0, energy=hd.Power(1.0), smoothness=0.0), rho, phi)
     with pytest.raises(hd.InputError, match="elliptic"):  # U = 0 with noise
-        evolve(domain, hd.layers(2), hd.Lagrangian(0.05), rho, phi)
-    gas = hd.Lagrangian(0.004, decay=0.0, energy=hd.Focusing(1.0))
+        evolve(domain, hd.layers(2), hd.Lagrangian(0.05, smoothness=0.0), rho, phi)
+    gas = hd.Lagrangian(0.004, decay=0.0, energy=hd.Focusing(1.0), smoothness=0.0)
     S = np.cos(np.pi / 40) ** 2  # the shortest wave
     rate = np.sqrt((0.004 * 1600 * S) ** 2 - 1600 * S * (1 - S))
     assert fastest_growth(domain, gas, rho)[0] == pytest.approx(rate, rel=0.01)
@@ -184,9 +186,9 @@ def test_growth_rates() -> None:
     rho = np.ones((1, 21))
     S = np.sin(0.5 * np.pi * np.arange(1, 20) / 20) ** 2
     wanted = 1600 * np.sqrt((0.01 * S) ** 2 + S * (1 - S) / 1600)
-    rate, _ = fastest_growth(domain, hd.Lagrangian(0.01, decay=0.0, energy=hd.Power(1.0)), rho)
+    rate, _ = fastest_growth(domain, hd.Lagrangian(0.01, decay=0.0, energy=hd.Power(1.0), smoothness=0.0), rho)
     assert rate == pytest.approx(wanted.max(), rel=1e-3)
-    gas = hd.Lagrangian(0.001, decay=0.0, energy=hd.Focusing(9.0))
+    gas = hd.Lagrangian(0.001, decay=0.0, energy=hd.Focusing(9.0), smoothness=0.0)
     two, number = fastest_growth(domain, gas, np.concatenate([rho, rho]) / 2)
     assert two == pytest.approx(1.6, rel=0.01) and number == pytest.approx(40, rel=0.01)
     smooth = hd.Lagrangian(1e-12, decay=1.0, smoothness=1.0, kinetic=0.0)
@@ -199,7 +201,7 @@ def test_largest_eigenvalue(options: dict[str, Any], wanted: float) -> None:
 
 
 def test_wrong_input_is_named() -> None:
-    domain, gas = line(), hd.Lagrangian(1e-6, energy=hd.Focusing(1.0))
+    domain, gas = line(), hd.Lagrangian(1e-6, energy=hd.Focusing(1.0), smoothness=0.0)
     rho, phi, layers = np.ones((1, 21)), np.zeros((1, 21)), hd.layers(2)
     with pytest.raises(hd.InputError, match="scheme is 'leapfrog', must be 'euler-box' or 'midpoint'"):
         evolve(domain, layers, gas, rho, phi, "leapfrog")
@@ -216,7 +218,7 @@ def test_wrong_input_is_named() -> None:
 
 
 def test_a_slab_that_cannot_be_solved_is_named() -> None:
-    domain, gas = line(), hd.Lagrangian(1e-6, decay=0.0, energy=hd.Focusing(1.0))
+    domain, gas = line(), hd.Lagrangian(1e-6, decay=0.0, energy=hd.Focusing(1.0), smoothness=0.0)
     rho, phi = start(domain, 1)
     with pytest.raises(hd.SolverError, match=r"slab 0: SNES did not converge \(DIVERGED_MAX_IT\) in 1 steps, residual"):
         evolve(domain, hd.layers(2, 0.2), gas, rho, phi, options={"snes_max_it": 1})

@@ -38,7 +38,7 @@ class Case:
         self.target = hd.mixture([hd.Gaussian(-m, 0.7, label=c) for c, m in enumerate(means)], domain)
         self.readout = hd.Readout.spread(2, d)
         lagrangian = hd.Lagrangian(NU, EPS, ALPHA, W, energy=hd.Power(S), potential=[potential(0), potential(1)])
-        losses = [hd.Density(1.5, self.target, layer=2), hd.Classification(3.0, self.readout)]
+        losses = [hd.Density(1.5, self.target, layer=2, divergence="l2"), hd.Classification(3.0, self.readout)]
         self.problem = hd.Problem(domain, hd.layers(TIMES), rho, lagrangian, losses, scheme)
         V, C = domain.V, range(2)
         self.u = [fem.Function(V) for _ in range(d)]
@@ -181,7 +181,11 @@ def test_momentum_map_at_the_optimum(scheme: str) -> None:
 def test_equal_losses_at_one_layer_add_up() -> None:
     made = Case("midpoint", **CASES["line"])
     parts = made.problem
-    twice = [hd.Density(0.5, made.target, layer=2), hd.Density(1.0, made.target, layer=2), *parts.losses[1:]]
+    twice = [
+        hd.Density(0.5, made.target, layer=2, divergence="l2"),
+        hd.Density(1.0, made.target, layer=2, divergence="l2"),
+        *parts.losses[1:],
+    ]
     functional, u, gradient = swept(made)
     split = hd.ReducedFunctional(
         hd.Problem(parts.domain, parts.layers, parts.densities, parts.lagrangian, twice, parts.scheme)

@@ -53,7 +53,7 @@ def losses_of(kind: str, domain: hd.Domain, classes: int) -> Loss | Sequence[Los
     return {
         "classification": hd.Classification(3.0),
         "position": hd.Position(2.0, targets),
-        "l2": hd.Density(2.0, target),
+        "l2": hd.Density(2.0, target, divergence="l2"),
         "kl": hd.Density(2.0, target, "kl"),
         "several": several,
     }[kind]

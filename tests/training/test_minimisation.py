@@ -223,7 +223,9 @@ def test_a_runaway_never_counts_as_converged() -> None:
     """Midpoint, no decay, densities far below zero: the inner product must not call a huge gradient zero."""
     line = hd.Domain.interval(-4.0, 4.0, 97)
     start = hd.mixture([hd.Gaussian(-0.5, std=0.5**0.5)], line)
-    given = hd.Problem(line, hd.layers(8), start, hd.Lagrangian(0.4, decay=0.0), hd.Position(1.0, [[0.5]]), "midpoint")
+    given = hd.Problem(
+        line, hd.layers(8), start, hd.Lagrangian(0.4, decay=0.0, smoothness=0.0), hd.Position(1.0, [[0.5]]), "midpoint"
+    )
     with pytest.warns(RuntimeWarning, match="densities are negative"):
         found = hd.train(given)
     assert "runs away to minus infinity" in found.reason and found.iterations < 50
@@ -233,7 +235,11 @@ def test_a_runaway_never_counts_as_converged() -> None:
 
 def test_several_losses_are_reported_one_by_one() -> None:
     target = hd.mixture([hd.Gaussian([0.0, 0.0], 0.4, label=c) for c in "ab"], PROBLEM.domain)
-    losses = [hd.Density(1.0, target, layer=1), hd.Density(1.0, target, "kl"), hd.Position(1.0, [[1, 0], [0, 1]])]
+    losses = [
+        hd.Density(1.0, target, layer=1, divergence="l2"),
+        hd.Density(1.0, target, "kl"),
+        hd.Position(1.0, [[1, 0], [0, 1]]),
+    ]
     found = hd.train(problem(losses))
     assert found.converged
     assert list(found.parts) == ["running", "density", "density 2", "position"]

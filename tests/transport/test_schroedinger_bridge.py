@@ -19,7 +19,7 @@ from hydrodl.transport.schroedinger_bridge import Bridge, bridge
 from tests.parallel.launch import run_on_ranks
 
 LAYERS = hd.layers(4)
-PHYSICS = hd.Lagrangian(0.25, decay=1e-3)
+PHYSICS = hd.Lagrangian(0.25, decay=1e-3, smoothness=0.0)
 
 
 def on_line(mean: float, std: float, domain: hd.Domain) -> hd.Densities:
