@@ -17,6 +17,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if int(os.environ.get("MPI_LOCALNRANKS", "1")) > len(os.sched_getaffinity(0)):
     os.environ.setdefault("MPIR_CVAR_CH4_PROGRESS_THROTTLE", "1")
 
+# Where there is numba, DOLFINx makes PETSc's symbols and those of the HDF5 below it known to the whole process; h5py
+# must have found its own before.
+if find_spec("numba") is not None:
+    import h5py  # noqa: F401
+
 if find_spec("dolfinx_solver") is not None:
     import dolfinx_solver  # noqa: F401
 
