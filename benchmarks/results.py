@@ -116,6 +116,12 @@ SECTIONS = {
         "--first-seed 200",
         "--small --only wine",
     ),
+    "import_time": Section(
+        "Time to import, and to a first trained problem",
+        "CPU time against version 0.1.0; `import hydrodl` must take at most 60 percent of what it took.",
+        "eecd8d7",
+        "eecd8d7 --repeat 1",
+    ),
     "against_adjoint": Section(
         "Against dolfinx-adjoint and L-BFGS",
         "CPU time to the same relative gradient of the same discrete problem.",

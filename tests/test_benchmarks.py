@@ -171,6 +171,16 @@ def test_scaling_in_all_dimensions() -> None:
 
 
 @pytest.mark.slow
+def test_imports_are_timed_old_against_new(tmp_path: Path) -> None:
+    old = tmp_path / "hydrodl"
+    old.mkdir()
+    (old / "__init__.py").touch()
+    said = run("import_time", tmp_path, "--repeat", 1, "--only", "import hydrodl")
+    before, now, ratio = map(float, table(said, "case")["import hydrodl"])
+    assert 0 < before < now and ratio > 1
+    assert "neither a folder nor a revision" in run("import_time", tmp_path / "none", code=1)
+
+
 def test_shares_of_a_profile_add_up() -> None:
     said = run("profile_run", "--small")
     shares = table(said.partition("percent")[2], "where")

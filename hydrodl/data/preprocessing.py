@@ -162,20 +162,17 @@ class Preprocessing:
         Raises:
             DataError: dimensions or lift out of range, a constant feature, features that span too few directions.
         """
-        from sklearn.decomposition import PCA
-        from sklearn.preprocessing import StandardScaler
-
         raw = np.asarray(features, dtype=float)
         d, lift = _dimensions(dimensions, raw.shape[1], lift)
         with np.errstate(over="ignore", invalid="ignore"):
-            scaler = StandardScaler().fit(raw)
-        mean, scale = np.array(scaler.mean_), np.array(scaler.scale_)
-        finite = np.isfinite(mean) & np.isfinite(scaler.var_)
+            mean, variance = raw.mean(axis=0), raw.var(axis=0)
+        finite = np.isfinite(mean) & np.isfinite(variance)
         if not finite.all():
             column = int(np.argmin(finite))
             raise DataError(f"feature {_column(names, column)} has values too large to standardise")
+        scale = np.where(_flat(raw), 1.0, np.sqrt(variance))
         if one_unit:
-            common = float(np.sqrt(np.mean(scaler.var_)))
+            common = float(np.sqrt(np.mean(variance)))
             scale = np.full_like(scale, common if common > 0 else 1.0)
         if d == raw.shape[1]:
             check_constant(raw, names, "feature")
@@ -183,6 +180,8 @@ class Preprocessing:
         unit = (raw - mean) / scale
         if min(unit.shape) < d:
             raise DataError(f"{len(unit)} rows are too few for {d} principal components")
+        from sklearn.decomposition import PCA  # here: slow to import, and up to three features need none
+
         # The full decomposition, not a randomised one: the same table must always give the same coordinates.
         components = np.ascontiguousarray(PCA(n_components=d, svd_solver="full").fit(unit).components_.T)
         spread = (unit @ components).std(axis=0)
@@ -270,11 +269,14 @@ def _features(p: int) -> str:
 
 def check_constant(features: Floats, names: Sequence[str], where: str) -> None:
     """Raise DataError, naming the column, if a column of features (n, p) holds one value only."""
-    # Blind to rounding in the mean of many rows, as StandardScaler is, which would leave such a column unscaled.
-    rounding = max(1e-12, len(features) * np.finfo(float).eps)
-    with np.errstate(over="ignore"):
-        spread = features.std(axis=0)
-    flat = spread <= rounding * np.abs(features).max(axis=0)
+    flat = _flat(features)
     if flat.any():
         column = int(np.argmax(flat))
         raise DataError(f"{where} {_column(names, column)} is constant ({features[0, column]:g}); leave it out")
+
+
+def _flat(features: Floats) -> NDArray[np.bool_]:
+    """Which columns of features (n, p) hold one value only, up to rounding in the mean of many rows; shape (p,)."""
+    rounding = max(1e-12, len(features) * np.finfo(float).eps)
+    with np.errstate(over="ignore"):
+        return features.std(axis=0) <= rounding * np.abs(features).max(axis=0)  # type: ignore[no-any-return]

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import orthogonal_procrustes
-from scipy.optimize import linear_sum_assignment
-from scipy.spatial.transform import Rotation
 from scipy.special import log_softmax, softmax
 
 from hydrodl.common.arrays import Floats
@@ -55,6 +52,9 @@ class Readout:
             lift: number of added coordinates, the last ones. Up to lift + 1 classes have their anchors there, where
                 no class is in the way of another.
         """
+        from scipy.linalg import orthogonal_procrustes
+        from scipy.optimize import linear_sum_assignment  # here: slow to import, and a given readout needs neither
+
         centres = np.atleast_2d(np.asarray(means, dtype=float))
         centres = centres - centres.mean(axis=0)
         classes, dimension = centres.shape
@@ -121,4 +121,6 @@ def _rotations(dimension: int) -> list[Floats]:
     if dimension == 2:
         angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         return [np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in angles]
+    from scipy.spatial.transform import Rotation  # here: slow to import, and d = 3 alone needs it
+
     return list(Rotation.random(24, rng=np.random.default_rng(0)).as_matrix())
