@@ -40,7 +40,8 @@ CASES = {
 def seconds(tree: Path, arguments: list[str]) -> float:
     """CPU seconds, user and system, of one Python process that imports from a tree."""
     environment = os.environ | {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([sys.executable, *arguments], cwd=tree, env=environment, stdout=subprocess.DEVNULL)
+    silent = {"stdout": subprocess.DEVNULL, "stderr": None if tree == ROOT else subprocess.DEVNULL}
+    process = subprocess.Popen([sys.executable, *arguments], cwd=tree, env=environment, **silent)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0 and tree == ROOT:

@@ -20,10 +20,6 @@ from hydrodl.problem_file.size_estimate import seconds, sizes_of
 from hydrodl.training.controlled_functional import ControlledFunctional
 from hydrodl.training.reduced_functional import ReducedFunctional
 
-TOLERANCE = 0.1
-"""How far from the infinitely deep network the recommended one may be, in feature units, unless told otherwise."""
-
-
 FACTOR_BYTES = 5e8
 """Memory for the factors of the space-time matrix: the multisymplectic law is checked on no more slabs than fit."""
 

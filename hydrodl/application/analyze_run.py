@@ -24,14 +24,9 @@ from hydrodl.analysis.stability.training_bounds import training_bounds
 from hydrodl.analysis.structure.conservation import Conservation, conservation
 from hydrodl.analysis.structure.euler_poincare import euler_poincare
 from hydrodl.analysis.structure.multisymplectic_law import Multisymplecticity, multisymplecticity
-from hydrodl.application.analysis_limits import (
-    EIGEN_SECONDS,
-    FACTOR_BYTES,
-    TOLERANCE,
-    central_slabs,
-    smallest_curvature,
-)
+from hydrodl.application.analysis_limits import EIGEN_SECONDS, FACTOR_BYTES, central_slabs, smallest_curvature
 from hydrodl.application.analysis_page import ANALYSIS, PAGE, page
+from hydrodl.application.defaults import TOLERANCE
 from hydrodl.application.report import versions
 from hydrodl.application.run_directory import check_writable, load
 from hydrodl.common.checks import check_number

@@ -1,5 +1,7 @@
 """The command line: thin, everything behind it is in the files that end in ``_run``.
 
+A command imports what it runs when it runs: --version, --help and a wrong command line wait for nothing else.
+
 Exit codes: 0 done; 2 the input is wrong (one line on stderr); 3 not converged (everything is written all the same);
 1 anything else. Under MPI rank 0 speaks for all and every rank ends.
 """
@@ -15,26 +17,17 @@ import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from mpi4py import MPI
-from rich.console import Console
-from rich.table import Table
 
-from hydrodl.application import export_run as exports
-from hydrodl.application.analysis_limits import TOLERANCE
-from hydrodl.application.analysis_page import ANALYSIS, PAGE, summary
-from hydrodl.application.plot_run import redraw
-from hydrodl.application.predict_run import predict as predicted
-from hydrodl.application.progress import SAVE_EVERY
-from hydrodl.application.train_run import train_into
+from hydrodl.application.defaults import SAVE_EVERY, TOLERANCE
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import attempt
-from hydrodl.data.datasets import DATASETS
-from hydrodl.problem_file import reading as config
-from hydrodl.problem_file import size_estimate
-from hydrodl.problem_file.building import sizes
+
+if TYPE_CHECKING:
+    from hydrodl.problem_file.reading import Config
 
 DONE, FAILED, WRONG_INPUT, NOT_CONVERGED = 0, 1, 2, 3
 
@@ -81,11 +74,14 @@ def train(
     ] = SAVE_EVERY,
 ) -> None:
     """Train on what PROBLEM.toml describes; runs unchanged under mpiexec."""
+    from hydrodl.application.train_run import train_into
+    from hydrodl.problem_file.reading import load
+
     if time_limit is not None and not 0 < time_limit < float("inf"):
         raise InputError(f"--time-limit is {time_limit:g}, must be a positive number of minutes")
     if not 0 <= checkpoint_every < float("inf"):
         raise InputError(f"--checkpoint-every is {checkpoint_every:g}, must be minutes, 0 for every step")
-    wanted = config.load(problem, assignments or [])
+    wanted = load(problem, assignments or [])
     if dry_run:
         return _dry_run(wanted)
     folder = out or Path(f"{problem.stem}-run")
@@ -105,7 +101,8 @@ def analyze(
     full: Annotated[bool, typer.Option("--full", help="Spare no memory and no time on large runs.")] = False,
 ) -> None:
     """What a run conserves and really solves, how stable it is, how many layers and nodes to use."""
-    from hydrodl.application.analyze_run import analyze_run  # here, so that no other command waits for sympy
+    from hydrodl.application.analysis_page import ANALYSIS, PAGE, summary
+    from hydrodl.application.analyze_run import analyze_run
 
     found = analyze_run(folder, tolerance=tolerance, full=full)
     print("\n".join(summary(found)))
@@ -122,7 +119,9 @@ def predict(
     ] = False,
 ) -> None:
     """Label and class probabilities of each row of a table."""
-    rows = predicted(folder, points, averaged=posterior)
+    from hydrodl.application import predict_run
+
+    rows = predict_run.predict(folder, points, averaged=posterior)
 
     def write() -> None:
         if out is None:
@@ -143,19 +142,28 @@ def export(
     out: Annotated[Path | None, typer.Option(help="Directory to write to (default: DIR).")] = None,
 ) -> None:
     """Write a run's solution for other programs."""
+    from hydrodl.application import export_run
+
     kinds = None if formats is None else [kind.strip() for kind in formats.split(",")]
-    exports.export(folder, kinds, out or folder)
+    export_run.export(folder, kinds, out or folder)
 
 
 @app.command()
 def plot(folder: Directory) -> None:
     """Draw the figures of a run again."""
+    from hydrodl.application.plot_run import redraw
+
     redraw(folder)
 
 
 @app.command()
 def datasets() -> None:
     """Names, sizes and sources of the built-in data sets."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from hydrodl.data.datasets import DATASETS
+
     header = ("name", "samples", "features", "classes", "source", "description")
     rows = [(name, d.sizes, str(d.features), str(d.classes), d.source, d.description) for name, d in DATASETS.items()]
     if not sys.stdout.isatty():
@@ -171,8 +179,11 @@ def datasets() -> None:
     Console().print(table)
 
 
-def _dry_run(wanted: config.Config) -> None:
+def _dry_run(wanted: Config) -> None:
     """Print what the problem needs, also if that is more than there is; collective."""
+    from hydrodl.problem_file import size_estimate
+    from hydrodl.problem_file.building import sizes
+
     found = sizes(wanted)
     print("\n".join(size_estimate.lines(found, MPI.COMM_WORLD)), flush=True)
     size_estimate.check_memory(found, MPI.COMM_WORLD)

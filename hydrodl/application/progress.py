@@ -16,10 +16,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from hydrodl.application.defaults import SAVE_EVERY
 from hydrodl.physics.solution import Controls
-
-SAVE_EVERY = 1.0  # minutes between checkpoints of a run that is under way
-
 
 _ROWS = 12  # Newton steps shown on a terminal
 

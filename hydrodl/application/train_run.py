@@ -9,7 +9,8 @@ from typing import Any
 
 from mpi4py import MPI
 
-from hydrodl.application.progress import SAVE_EVERY, Watch, progress
+from hydrodl.application.defaults import SAVE_EVERY
+from hydrodl.application.progress import Watch, progress
 from hydrodl.application.report import report
 from hydrodl.application.run_directory import CALIBRATION, CHECKPOINT, FIELDS, PROBLEM, REPORT, check_writable
 from hydrodl.common.parallel import attempt, partial

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hydrodl.application import cli
+from hydrodl.application import cli, train_run
 from hydrodl.problem_file import building
 from tests.builders.cli_runs import MOONS
 
@@ -166,7 +166,7 @@ def test_unexpected_errors_are_exit_code_1_with_a_traceback(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("not the user's fault")
 
-    monkeypatch.setattr(cli, "train_into", broken)
+    monkeypatch.setattr(train_run, "train_into", broken)
     assert cli.invoke(["train", str(tmp_path / "p.toml")]) == 1
     error = capsys.readouterr().err
     assert "Traceback" in error and "not the user's fault" in error
