@@ -71,6 +71,11 @@ SECTIONS = {
         "How much of a run is spent inside PETSc and DOLFINx, where there, and in which phase.",
         small="--small",
     ),
+    "push": Section(
+        "The layer map's kernels",
+        "Compiled push and noise against sparse matrices and LAPACK, and a Hessian product of both; ratios of one run.",
+        small="--small",
+    ),
     "parallel": Section(
         "Strong scaling over MPI ranks, measured",
         "Wall time and phases on one and two ranks; the optimum must not depend on their number.",

@@ -1,0 +1,272 @@
+"""Compiled kernels of the push: centred cardinal B-splines of degree 2 and 3 on boxes, folded at the walls.
+
+Along an axis of n nodes a place t is measured in spacings from the first node. A spline of degree p reaches p + 1
+nodes, and its weights at t,
+
+    w_j = B_p(t - j),    sum_j w_j = 1,    sum_j j w_j = t,    sum_j (j - t)^2 w_j = (p + 1) / 12,
+
+are what a particle at t leaves at the nodes. Beyond a wall the line is reflected: node -1 is node 1. Places outside the
+line are moved to its ends, and do not depend on t there. Degree 3 is twice continuously differentiable inside, degree 2
+has second derivatives that are constant between the midpoints of the cells.
+
+Numba compiles the rules for each degree, so that kernels can unroll their loops: how many nodes a rule reaches is part
+of its type. Kernels are written for three axes; those that a box does not have come first, with a single node. Fields
+are padded by one node beyond every wall, so that a node reaches a block of them without looking at the walls. All this
+stands in one file because Numba compiles again when the file of a function changes, and looks at no other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numba.extending import overload
+
+from hydrodl.common.arrays import Floats, Ints
+
+Shape = tuple[int, ...]
+Rules = tuple[tuple[float, ...], ...]
+Axes = tuple[Floats, ...]
+
+# Tells the compiler that no index counts from the end, which takes up to a third off a kernel's time.
+_NOT_NEGATIVE = 2**31 - 1
+
+
+@njit(cache=True, error_model="numpy")
+def _missing(t: float, n: int) -> Any:
+    return 0, (1.0,), (0.0,), (0.0,)
+
+
+@njit(cache=True, error_model="numpy")
+def _quadratic(t: float, n: int) -> Any:
+    inside = 1.0 if 0.0 <= t <= n - 1.0 else 0.0
+    t = min(t, n - 1.0) if t > 0.0 else 0.0  # what is no number too
+    nearest = int(t + 0.5) & _NOT_NEGATIVE
+    f = t - nearest
+    weights = (0.5 * (0.5 - f) ** 2, 0.75 - f * f, 0.5 * (0.5 + f) ** 2)
+    slopes = (inside * (f - 0.5), -2.0 * inside * f, inside * (f + 0.5))
+    return nearest, weights, slopes, (inside, -2.0 * inside, inside)
+
+
+@njit(cache=True, error_model="numpy")
+def _cubic(t: float, n: int) -> Any:
+    inside = 1.0 if 0.0 <= t <= n - 1.0 else 0.0
+    t = min(t, n - 1.0) if t > 0.0 else 0.0
+    cell = min(int(t), n - 2) & _NOT_NEGATIVE
+    f = t - cell
+    g = 1.0 - f
+    weights = (g**3 / 6.0, 2.0 / 3.0 - f * f * (1.0 - 0.5 * f), 2.0 / 3.0 - g * g * (1.0 - 0.5 * g), f**3 / 6.0)
+    ends, middle = inside * 0.5, inside * (1.5 * f - 2.0) * f
+    slopes = (-ends * g * g, middle, ends * (g * g - f * f) - middle, ends * f * f)
+    return cell, weights, slopes, (inside * g, inside * (3.0 * f - 2.0), inside * (3.0 * g - 2.0), inside * f)
+
+
+_BY_REACH = {1: _missing, 3: _quadratic, 4: _cubic}
+
+
+def stencil(t: float, n: int, rule: tuple[float, ...]) -> Any:
+    """Weights of the nodes that a place on an axis reaches, for compiled code.
+
+    Args:
+        t: place; n: number of nodes; rule: a tuple as long as the rule reaches, from :func:`rules`.
+
+    Returns:
+        the first node, counted from the one beyond the wall; weights, first and second derivatives in t, one per node.
+    """
+    return _BY_REACH[len(rule)](t, n)
+
+
+@overload(stencil)
+def _stencil(t: Any, n: Any, rule: Any) -> Any:
+    chosen = _BY_REACH[len(rule)]
+
+    def by_reach(t: Any, n: Any, rule: Any) -> Any:  # the signature has to be the same, annotations included
+        return chosen(t, n)
+
+    return by_reach
+
+
+@njit(cache=True)
+def folded(place: int, n: int) -> int:
+    """The node that node ``place``, counted from the one beyond the wall, is the image of."""
+    node = abs(place - 1) if n > 1 else 0
+    return min(node, 2 * (n - 1) - node)
+
+
+@njit(cache=True, error_model="numpy")
+def tabulate(places: Floats, n: int, rule: tuple[float, ...], nodes: Ints, weights: Floats) -> None:
+    """Nodes (m, reach) that places (m,) on an axis reach, and weights and two derivatives, (3, m, reach)."""
+    for i in range(len(places)):
+        first, w, dw, ddw = stencil(places[i], n, rule)
+        for r in range(len(w)):
+            nodes[i, r] = folded(first + r, n)
+            weights[0, i, r], weights[1, i, r], weights[2, i, r] = w[r], dw[r], ddw[r]
+
+
+@njit(cache=True)
+def pad(fields: Floats) -> Floats:
+    """Fields (C, n_1, n_2, n_3) with their mirror images one node beyond every wall."""
+    count, n, m, k = fields.shape
+    out = np.empty((count, n + 2 * (n > 1), m + 2 * (m > 1), k + 2 * (k > 1)))
+    for c in range(count):
+        for i in range(out.shape[1]):
+            for j in range(out.shape[2]):
+                row = fields[c, folded(i, n), folded(j, m)]
+                for o in range(out.shape[3]):
+                    out[c, i, j, o] = row[folded(o, k)]
+    return out
+
+
+@njit(cache=True)
+def _zeros(count: int, shape: Shape) -> Floats:
+    n, m, k = shape
+    return np.zeros((count, n + 2 * (n > 1), m + 2 * (m > 1), k + 2 * (k > 1)))
+
+
+@njit(cache=True)
+def _fold(padded: Floats, shape: Shape) -> Floats:
+    """What lies beyond the walls joins what it is the image of, (C, nodes)."""
+    n, m, k = shape
+    out = np.zeros((padded.shape[0], n, m, k))
+    for c in range(padded.shape[0]):
+        for i in range(padded.shape[1]):
+            for j in range(padded.shape[2]):
+                row = out[c, folded(i, n), folded(j, m)]
+                for o in range(padded.shape[3]):
+                    row[folded(o, k)] += padded[c, i, j, o]
+    return out.reshape(padded.shape[0], n * m * k)
+
+
+@njit(cache=True, error_model="numpy")
+def carry(places: Axes, shape: Shape, by: Rules, masses: Floats) -> Floats:
+    """W^T masses, (C, nodes)."""
+    out = _zeros(len(masses), shape)
+    for i in range(masses.shape[1]):
+        a, u, _, _ = stencil(places[0][i], shape[0], by[0])
+        b, v, _, _ = stencil(places[1][i], shape[1], by[1])
+        c, w, _, _ = stencil(places[2][i], shape[2], by[2])
+        for q in range(len(masses)):
+            for r in range(len(u)):
+                x = masses[q, i] * u[r]
+                for s in range(len(v)):
+                    y = x * v[s]
+                    for t in range(len(w)):
+                        out[q, a + r, b + s, c + t] += y * w[t]
+    return _fold(out, shape)
+
+
+@njit(cache=True, error_model="numpy")
+def carry_change(places: Axes, shape: Shape, by: Rules, masses: Floats, shift: Axes, change: Floats) -> Floats:
+    """W^T change + sum_a (dW/dt_a)^T (masses * shift_a), (C, nodes); shifts in spacings."""
+    out = _zeros(len(masses), shape)
+    for i in range(masses.shape[1]):
+        a, u, du, _ = stencil(places[0][i], shape[0], by[0])
+        b, v, dv, _ = stencil(places[1][i], shape[1], by[1])
+        c, w, dw, _ = stencil(places[2][i], shape[2], by[2])
+        for q in range(len(masses)):
+            mass = masses[q, i]
+            for r in range(len(u)):
+                x, moved = mass * u[r], change[q, i] * u[r] + mass * shift[0][i] * du[r]
+                for s in range(len(v)):
+                    y = x * v[s] * shift[2][i]
+                    z = moved * v[s] + x * shift[1][i] * dv[s]
+                    for t in range(len(w)):
+                        out[q, a + r, b + s, c + t] += z * w[t] + y * dw[t]
+    return _fold(out, shape)
+
+
+@njit(cache=True, error_model="numpy")
+def pull(places: Axes, shape: Shape, by: Rules, padded: Floats) -> Floats:
+    """W on padded fields, (C, nodes)."""
+    out = np.empty((len(padded), len(places[0])))
+    for i in range(len(places[0])):
+        a, u, _, _ = stencil(places[0][i], shape[0], by[0])
+        b, v, _, _ = stencil(places[1][i], shape[1], by[1])
+        c, w, _, _ = stencil(places[2][i], shape[2], by[2])
+        for q in range(len(padded)):
+            value = 0.0
+            for r in range(len(u)):
+                x = 0.0
+                for s in range(len(v)):
+                    y = 0.0
+                    for t in range(len(w)):
+                        y += w[t] * padded[q, a + r, b + s, c + t]
+                    x += v[s] * y
+                value += u[r] * x
+            out[q, i] = value
+    return out
+
+
+@njit(cache=True, error_model="numpy")
+def pull_with_slopes(
+    places: Axes, shape: Shape, by: Rules, padded: Floats, scales: tuple[float, ...], dim: int
+) -> tuple[Floats, Floats]:
+    """W and, times the scales, dW/dt_a of the last ``dim`` axes on padded fields: (C, nodes), (C, dim, nodes)."""
+    out, slopes = np.empty((len(padded), len(places[0]))), np.empty((len(padded), dim, len(places[0])))
+    for i in range(len(places[0])):
+        a, u, du, _ = stencil(places[0][i], shape[0], by[0])
+        b, v, dv, _ = stencil(places[1][i], shape[1], by[1])
+        c, w, dw, _ = stencil(places[2][i], shape[2], by[2])
+        for q in range(len(padded)):
+            value, one, two, three = 0.0, 0.0, 0.0, 0.0
+            for r in range(len(u)):
+                x, x_two, x_three = 0.0, 0.0, 0.0
+                for s in range(len(v)):
+                    y, y_three = 0.0, 0.0
+                    for t in range(len(w)):
+                        found = padded[q, a + r, b + s, c + t]
+                        y += w[t] * found
+                        y_three += dw[t] * found
+                    x += v[s] * y
+                    x_two += dv[s] * y
+                    x_three += v[s] * y_three
+                value += u[r] * x
+                one += du[r] * x
+                two += u[r] * x_two
+                three += u[r] * x_three
+            out[q, i] = value
+            gradient = one * scales[0], two * scales[1], three * scales[2]
+            for k in range(dim):
+                slopes[q, k, i] = gradient[k + 3 - dim]
+    return out, slopes
+
+
+@njit(cache=True, error_model="numpy")
+def curvatures(
+    places: Axes, shape: Shape, by: Rules, padded: Floats, scales: tuple[float, ...], dim: int, masses: Floats
+) -> Floats:
+    """The sum over classes of masses * d2W/dt_a dt_b, times both scales, on padded fields, (dim, dim, nodes)."""
+    out = np.zeros((dim, dim, len(places[0])))
+    for i in range(len(places[0])):
+        a, u, du, ddu = stencil(places[0][i], shape[0], by[0])
+        b, v, dv, ddv = stencil(places[1][i], shape[1], by[1])
+        c, w, dw, ddw = stencil(places[2][i], shape[2], by[2])
+        for q in range(len(padded)):
+            aa, ab, ac, bb, bc, cc = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+            for r in range(len(u)):
+                x, xb, xc, xbb, xbc, xcc = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+                for s in range(len(v)):
+                    y, yc, ycc = 0.0, 0.0, 0.0
+                    for t in range(len(w)):
+                        found = padded[q, a + r, b + s, c + t]
+                        y += w[t] * found
+                        yc += dw[t] * found
+                        ycc += ddw[t] * found
+                    x += v[s] * y
+                    xb += dv[s] * y
+                    xc += v[s] * yc
+                    xbb += ddv[s] * y
+                    xbc += dv[s] * yc
+                    xcc += v[s] * ycc
+                aa += ddu[r] * x
+                ab += du[r] * xb
+                ac += du[r] * xc
+                bb += u[r] * xbb
+                bc += u[r] * xbc
+                cc += u[r] * xcc
+            second = (aa, ab, ac), (ab, bb, bc), (ac, bc, cc)
+            for j in range(3 - dim, 3):
+                for k in range(3 - dim, 3):
+                    out[j + dim - 3, k + dim - 3, i] += masses[q, i] * scales[j] * scales[k] * second[j][k]
+    return out

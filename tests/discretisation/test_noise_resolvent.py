@@ -1,0 +1,121 @@
+"""The noise of a layer: positive, mass kept, variance exactly what it should be, alone and together with the push."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hydrodl.discretisation.noise_resolvent import NoiseResolvent, noise_split
+from hydrodl.discretisation.push import Push
+
+SHAPES = {1: (17,), 2: (7, 9), 3: (5, 4, 6)}
+SPACING = np.array([0.5, 0.25, 0.4])
+NOISE = np.array([0.3, 0.0, 2.0])
+STEP = 0.1
+
+
+def axes(n: int, h: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lumped mass and stiffness of linear elements on a line."""
+    mass = h * np.diag(np.r_[0.5, np.ones(n - 2), 0.5])
+    difference = np.diff(np.eye(n), axis=0)
+    return mass, difference.T @ difference / h
+
+
+def dense(d: int, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """R and M of a box as full matrices."""
+    inverse, whole = np.ones((1, 1)), np.ones((1, 1))
+    for n, h, s in zip(SHAPES[d], SPACING, noise, strict=False):
+        mass, stiffness = axes(n, h)
+        inverse, whole = np.kron(inverse, np.linalg.inv(mass + STEP * s * stiffness)), np.kron(whole, mass)
+    return inverse, whole
+
+
+@pytest.mark.parametrize("d", SHAPES)
+@settings(max_examples=20, deadline=None)
+@given(exponent=st.floats(-6.0, 6.0), seed=st.integers(0, 100))
+def test_it_is_the_inverse_and_keeps_positive_masses(d: int, exponent: float, seed: int) -> None:
+    noise = 10.0**exponent * NOISE[:d]
+    resolvent = NoiseResolvent(SHAPES[d], SPACING[:d], STEP, noise)
+    matrix, mass = dense(d, noise)
+    duals = np.random.default_rng(seed).exponential(size=(2, len(mass)))
+    kept, found = duals.copy(), resolvent.smooth(duals)
+    assert np.array_equal(duals, kept) and found.min() >= 0
+    np.testing.assert_allclose(found, duals @ matrix, rtol=1e-9)
+    np.testing.assert_allclose((found @ mass).sum(axis=1), duals.sum(axis=1), rtol=1e-13 * max(1.0, noise.max()))
+    np.testing.assert_allclose(resolvent.smooth(mass.sum(axis=0)[None]), 1.0, rtol=1e-12 * max(1.0, noise.max()))
+
+
+@pytest.mark.parametrize("d", SHAPES)
+def test_it_is_symmetric(d: int) -> None:
+    resolvent = NoiseResolvent(SHAPES[d], SPACING[:d], STEP, NOISE[:d])
+    a, b = np.random.default_rng(0).standard_normal((2, 1, int(np.prod(SHAPES[d]))))
+    assert (resolvent.smooth(a) * b).sum() == pytest.approx((a * resolvent.smooth(b)).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize("many", [1, 7, 8, 9, 17])
+def test_lines_that_are_no_whole_block(many: int) -> None:
+    resolvent = NoiseResolvent((11,), SPACING[:1], STEP, NOISE[:1])
+    duals = np.random.default_rng(0).standard_normal((many, 11))
+    one_by_one = np.concatenate([resolvent.smooth(row[None]) for row in duals])
+    assert np.array_equal(resolvent.smooth(duals), one_by_one)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_variance_is_exact(steps: int) -> None:
+    """2 Delta s a step and axis, as the heat equation has it; walls are too far to be felt."""
+    shape, spacing, noise = (61, 81), np.array([0.1, 0.2]), np.array([0.05, 0.2])
+    resolvent = NoiseResolvent(shape, spacing, STEP, noise)
+    mass = spacing.prod()
+    masses = np.zeros(shape)
+    masses[30, 40] = 1.0
+    for _ in range(steps):
+        masses = mass * resolvent.smooth(masses.reshape(1, -1)).reshape(shape)
+    for a, (n, h, s) in enumerate(zip(shape, spacing, noise, strict=True)):
+        along, x = masses.sum(axis=1 - a), h * (np.arange(n) - n // 2)
+        assert along @ x == pytest.approx(0.0, abs=1e-12)
+        assert along @ x**2 == pytest.approx(2 * STEP * s * steps, rel=1e-9)
+
+
+def test_the_noise_is_shared_out() -> None:
+    spacing = np.array([0.01, 0.1, 0.13, 1.0])
+    nu, step = 0.02, 0.1
+    splines = spacing**2 / (8 * step)
+    for before in (0.0, 0.5):
+        split = noise_split(nu, step, spacing, 2, before)
+        assert (split.before >= 0).all() and (split.after >= 0).all()
+        np.testing.assert_allclose(split.before + splines + split.after, split.effective, rtol=1e-14)
+        np.testing.assert_allclose(split.effective, np.maximum(nu, splines), rtol=1e-15)
+        np.testing.assert_allclose(split.before, np.minimum(before * nu, np.maximum(nu - splines, 0.0)), rtol=1e-15)
+    assert noise_split(nu, step, spacing, 3, 0.0).after[0] == pytest.approx(nu - 4 / 3 * splines[0])
+
+
+@pytest.mark.parametrize("before", [0.0, 0.5])
+@pytest.mark.parametrize("degree", [2, 3])
+@pytest.mark.parametrize("noise", [0.2, 0.08, 0.01])
+def test_a_layer_has_the_mean_and_variance_of_the_network(noise: float, degree: int, before: float) -> None:
+    """x -> x + Delta u plus noise: exactly, whatever part of a spacing Delta u is."""
+    n, h, step, velocity = 121, 0.25, 0.1, 3.7
+    split = noise_split(noise, step, np.array([h]), degree, before)
+    first, last = (NoiseResolvent((n,), np.array([h]), step, s) for s in (split.before, split.after))
+    masses = np.zeros((1, n))
+    masses[0, n // 2] = 1.0
+    moved = Push((n,), np.array([h]), np.full((1, n), step * velocity), degree)
+    masses = h * last.smooth(moved.carry(h * first.smooth(masses)))
+    x = h * (np.arange(n) - n // 2)
+    assert masses.sum() == pytest.approx(1.0, rel=1e-13)
+    assert masses[0] @ x == pytest.approx(step * velocity, rel=1e-12)
+    assert masses[0] @ x**2 - (masses[0] @ x) ** 2 == pytest.approx(2 * step * split.effective[0], rel=1e-10)
+
+
+@pytest.mark.parametrize("d", SHAPES)
+def test_walks_have_the_law_of_the_resolvent(d: int) -> None:
+    noise, paths = NOISE[:d], 20000
+    matrix, mass = dense(d, noise)
+    resolvent = NoiseResolvent(SHAPES[d], SPACING[:d], STEP, noise)
+    counts = np.zeros((2, len(mass)), dtype=np.int64)
+    counts[0, 3], counts[1, [0, len(mass) - 1]] = paths, paths // 2
+    went = resolvent.walk(counts, np.random.default_rng(0))
+    assert (went.sum(axis=1) == paths).all()
+    assert np.abs(went - counts @ matrix @ mass).max() < 5 * np.sqrt(paths / 4)
