@@ -13,8 +13,10 @@ from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import Preprocessing
-from hydrodl.files.checkpoint import load_checkpoint
-from hydrodl.files.model_record import point
+from hydrodl.data.samples import Samples
+from hydrodl.files.checkpoint import load_checkpoint, load_mesh
+from hydrodl.files.model_record import point, recorded_samples
+from hydrodl.mesh.domain import Domain
 from hydrodl.network.network import Network
 from hydrodl.physics.solution import Solution
 from hydrodl.problem_file import building
@@ -39,11 +41,14 @@ class Run:
         config: the problem file as solved.
         solution: the solution, on any number of ranks.
         preprocessing: from raw features to mesh coordinates.
+        train, test: some of the samples, as many as figures show; None where there were none.
     """
 
     config: Config
     solution: Solution
     preprocessing: Preprocessing
+    train: Samples
+    test: Samples | None
 
     @property
     def network(self) -> Network:
@@ -70,7 +75,7 @@ def check_writable(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
 
 
 def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
-    """Read the directory of a finished run; the data it was trained on are not needed. Collective.
+    """Read the directory of a finished run and nothing else: no table, no mesh file. Collective.
 
     Raises:
         InputError: no such directory, a file missing or damaged, or a run that has not finished.
@@ -78,21 +83,31 @@ def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
     if not comm.bcast((folder / PROBLEM).is_file() and (folder / CHECKPOINT).is_file() if comm.rank == 0 else None):
         raise InputError(f"{folder} is not the directory of a run: it has no {PROBLEM} and {CHECKPOINT}")
     solved = config.load(folder / PROBLEM, comm=comm, check_data=False)
-    lower, upper = solved.domain.lower or [], solved.domain.upper or []
-    dimension = None if solved.domain.mesh is not None else len(lower)
-    domain = building.make_domain(solved, dimension, (np.array(lower), np.array(upper)))
+    domain = _domain(solved, folder / CHECKPOINT, comm)
     found = load_checkpoint(folder / CHECKPOINT, domain, building.make_layers(solved))
     if found.density is None or found.potential is None:
         raise InputError(f"the run in {folder} has not finished; continue it with hydrodl train --resume")
     held = found.attributes["model"]
     preprocessing = Preprocessing.from_dict(held["preprocessing"])
-    rho = Densities(domain, found.density[0], tuple(held["class_names"]), preprocessing)
+    classes = tuple(held["class_names"])
+    rho = Densities(domain, found.density[0], classes, preprocessing)
+    targets = [Densities(domain, values, classes) for values in (() if found.targets is None else found.targets)]
     controls = point(found)
     names = [f.name for f in fields(Solution) if f.name not in FIELDS and f.name in found.attributes]
     facts = {name: found.attributes[name] for name in names}
-    problem = building.make_problem(solved, rho, controls.readout)
+    problem = building.make_problem(solved, rho, controls.readout, targets)
     jumps = np.zeros_like(found.potential[1:]) if found.jumps is None else found.jumps
     solution = Solution(
         problem, found.velocity, found.density, found.potential, jumps, coefficients=controls.coefficients, **facts
     )
-    return Run(solved, solution, preprocessing)
+    samples = {name: held and recorded_samples(held, rho) for name, held in found.attributes["samples"].items()}
+    return Run(solved, solution, preprocessing, samples["train"], samples["test"])
+
+
+def _domain(solved: Config, checkpoint: Path, comm: MPI.Comm) -> Domain:
+    """The mesh of a run: the one that the checkpoint keeps, where it came from a file, or the box."""
+    box = solved.domain
+    if box.mesh is not None:
+        return Domain(load_mesh(checkpoint, comm), box.degree, bool(box.lumped))
+    corners = np.array(box.lower or []), np.array(box.upper or [])
+    return building.make_domain(solved, len(corners[0]), corners)

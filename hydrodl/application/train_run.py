@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mpi4py import MPI
 
 from hydrodl.application.defaults import SAVE_EVERY
@@ -15,12 +16,13 @@ from hydrodl.application.report import report
 from hydrodl.application.run_directory import CALIBRATION, CHECKPOINT, FIELDS, PROBLEM, REPORT, check_writable
 from hydrodl.common.parallel import attempt, partial
 from hydrodl.files.checkpoint import save_checkpoint
-from hydrodl.files.model_record import model, resumed
+from hydrodl.files.model_record import model, resumed, samples_record
 from hydrodl.files.paraview import write_vtk
 from hydrodl.files.text_files import plain, write_json, write_text
 from hydrodl.mesh.bounding_box import lifted_nodes
 from hydrodl.mesh.domain import Domain
 from hydrodl.network.network import Network
+from hydrodl.physics.losses import Density
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.solution import Controls, Solution
 from hydrodl.pictures.decision import plot_calibration
@@ -100,7 +102,11 @@ def _write(folder: Path, solution: Solution, made: building.Setup, text: str, be
     comm = problem.domain.comm
     facts = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name not in FIELDS}
     controls = Controls(solution.velocity, solution.coefficients, solution.readout)
-    held = {"model": model(problem, made.train.preprocessing, controls)}
+    held = {
+        "model": model(problem, made.train.preprocessing, controls),
+        "samples": {"train": samples_record(made.train), "test": samples_record(made.test)},
+    }
+    targets = [loss.target.values for loss in problem.terms if isinstance(loss, Density)] if made.snapshots else None
     save_checkpoint(
         folder / CHECKPOINT,
         problem.domain,
@@ -109,6 +115,7 @@ def _write(folder: Path, solution: Solution, made: building.Setup, text: str, be
         density=solution.density,
         potential=solution.potential,
         jumps=solution.jumps,
+        targets=None if targets is None else np.stack(targets),
         attributes=facts | held,
     )
     write_text(folder / PROBLEM, text, comm)

@@ -33,10 +33,11 @@ def raw_metric(preprocessing: Preprocessing | None, dimension: int) -> Floats:
 
 
 def features_of(preprocessing: Preprocessing, points: Floats) -> Floats:
-    """The table (n, p) whose ``apply`` gives the points (n, d); constant features at their constant.
+    """A table (n, p) whose ``apply`` gives the points (n, d); constant features at their constant.
 
-    Only for preprocessing that keeps every feature that varies, each in a coordinate of its own.
+    The only one if every feature that varies has a coordinate of its own. Added coordinates are left out.
     """
+    points = points[:, : preprocessing.dimension - preprocessing.lift]
     if preprocessing.components is None or preprocessing.component_scale is None:
         return preprocessing.mean + preprocessing.scale * points
     return preprocessing.mean + preprocessing.scale * (

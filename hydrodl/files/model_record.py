@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 
 from hydrodl.common.errors import InputError
-from hydrodl.data.preprocessing import Preprocessing
+from hydrodl.data.class_densities import Densities
+from hydrodl.data.preprocessing import Preprocessing, features_of
+from hydrodl.data.samples import Samples
 from hydrodl.files.checkpoint import Checkpoint, load_checkpoint
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.readout import Readout
 from hydrodl.physics.solution import Controls
+
+KEPT = 2000  # samples that a record keeps at most, for figures; they show no more
+
 
 _DRAWN = ("width", "activation", "scale", "seed")  # what says which neurons the coefficients belong to
 
@@ -28,6 +33,23 @@ def model(problem: Problem, preprocessing: Preprocessing, point: Controls) -> di
         "coefficients": None if point.coefficients is None else point.coefficients.tolist(),
         "neurons": _neurons(problem),
     }
+
+
+def samples_record(samples: Samples | None) -> dict[str, Any] | None:
+    """Up to ``KEPT`` samples in mesh coordinates, chosen evenly, from which figures can be drawn without the data."""
+    if samples is None:
+        return None
+    chosen = np.linspace(0, len(samples) - 1, min(KEPT, len(samples))).round().astype(int)
+    return {"points": samples.points[chosen].tolist(), "labels": samples.labels[chosen].tolist()}
+
+
+def recorded_samples(held: dict[str, Any], rho: Densities) -> Samples:
+    """The samples of a record of the run whose densities are given."""
+    known = rho.preprocessing
+    assert known is not None
+    features = features_of(known, np.array(held["points"], dtype=float).reshape(-1, known.dimension))
+    names = known.feature_names or tuple(f"x{i + 1}" for i in range(features.shape[1]))
+    return Samples(features, np.array(held["labels"], dtype=np.int64), rho.class_names, names, known)
 
 
 def point(found: Checkpoint) -> Controls:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+from dolfinx.mesh import Mesh
 
-from hydrodl.common.arrays import Floats
+from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt, replacing
 from hydrodl.mesh.domain import Domain
@@ -53,6 +54,21 @@ def gather_nodes(domain: Domain) -> Floats | None:
     """Collective: coordinates (nodes, d) in the order of :func:`gather` on rank 0, None on the others."""
     nodes = gather(domain, domain.coordinates[: domain.owned].T)
     return None if nodes is None else np.ascontiguousarray(nodes.T)
+
+
+def gather_mesh(mesh: Mesh) -> tuple[Floats, Ints] | None:
+    """Collective: vertices (n, d) and cells (m, vertices of a cell) of a mesh with straight edges, on rank 0.
+
+    Of a curved mesh nothing: None, as on the other ranks.
+    """
+    if mesh.geometry.cmaps[0].degree > 1:
+        return None
+    places, corners = mesh.geometry.index_map(), mesh.geometry.dofmaps[0]
+    owned = mesh.topology.index_map(mesh.topology.dim).size_local
+    cells = places.local_to_global(corners[:owned].ravel()).reshape(owned, corners.shape[1])
+    points = mesh.comm.gather(mesh.geometry.x[: places.size_local, : mesh.geometry.dim])
+    numbers = mesh.comm.gather(cells)
+    return None if points is None or numbers is None else (np.concatenate(points), np.concatenate(numbers))
 
 
 def lexicographic(nodes: Floats) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -12,10 +13,10 @@ import numpy as np
 import ufl
 from dolfinx import mesh as dmesh
 from mpi4py import MPI
-from numpy.typing import NDArray
 
-from hydrodl.common.arrays import Floats
+from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import MeshError
+from hydrodl.common.parallel import on_root
 
 # meshio's names of the cells hydrodl can use: cell type and the permutation from meshio's vertex order to DOLFINx's
 _FILE_CELLS: dict[str, tuple[str, tuple[int, ...], int]] = {
@@ -27,36 +28,63 @@ _FILE_CELLS: dict[str, tuple[str, tuple[int, ...], int]] = {
 }
 
 
+_CORNERS = {(dim, len(order)): name for name, order, dim in _FILE_CELLS.values()}  # (dimension, vertices): cell type
+
+
 def read_mesh(path: Path, comm: MPI.Comm, dimension: int | None = None) -> dmesh.Mesh:
     """The mesh in a file, its cells of the highest dimension; collective.
 
     Raises:
         MeshError: on every rank; a file that cannot be used, or another dimension than the one given.
     """
-    content: Any = None
-    if comm.rank == 0:
-        try:
-            content = _read_mesh_file(path)
-        except MeshError as error:
-            content = error
-    summary = comm.bcast(content if isinstance(content, MeshError) or content is None else content[2:], root=0)
-    if isinstance(summary, MeshError):
-        raise summary
-    cell, dim = summary
+    return mesh_of(f"mesh {path}", lambda: _read_mesh_file(path), comm, dimension)
+
+
+def mesh_of(
+    name: str, read: Callable[[], tuple[Floats, Ints]], comm: MPI.Comm, dimension: int | None = None
+) -> dmesh.Mesh:
+    """The mesh of vertices (n, d) and cells (m, vertices of a cell, in DOLFINx's order), distributed; collective.
+
+    Args:
+        name: what to call it in messages.
+        read: gives both, is called on rank 0.
+        comm: the ranks that share the mesh.
+        dimension: that is needed.
+
+    Raises:
+        MeshError: on every rank; a mesh that cannot be used, or another dimension than the one given.
+    """
+    content: list[tuple[Floats, Ints]] = []
+
+    def summary() -> tuple[str, int]:
+        points, cells = read()
+        content.append((points, cells))
+        return _checked(name, points, cells), points.shape[1]
+
+    cell, dim = on_root(comm, summary)
     if dimension is not None and dim != dimension:
-        raise MeshError(f"mesh {path} has dimension {dim}, the data need dimension {dimension}")
-    points, cells = content[:2] if comm.rank == 0 else (np.zeros((0, dim)), np.zeros((0, _corners(cell)), np.int64))
+        raise MeshError(f"{name} has dimension {dim}, the data need dimension {dimension}")
+    corners = next(count for (_, count), kind in _CORNERS.items() if kind == cell)
+    points, cells = content[0] if content else (np.zeros((0, dim)), np.zeros((0, corners), np.int64))
     element = ufl.Mesh(basix.ufl.element("Lagrange", cell, 1, shape=(dim,)))
     partitioner = dmesh.create_cell_partitioner(dmesh.GhostMode.none, 2)
     return dmesh.create_mesh(comm, cells, element, points, partitioner=partitioner)
 
 
-def _corners(cell: str) -> int:
-    return next(len(order) for name, order, _ in _FILE_CELLS.values() if name == cell)
+def _checked(name: str, points: Floats, cells: Ints) -> str:
+    """The type of the cells."""
+    cell = _CORNERS.get((points.shape[-1], cells.shape[-1])) if points.ndim == cells.ndim == 2 else None
+    if cell is None:
+        raise MeshError(f"{name} has vertices and cells of shapes {points.shape} and {cells.shape}, which are no cells")
+    if not np.isfinite(points).all():
+        raise MeshError(f"{name} has coordinates that are not finite")
+    if cells.min() < 0 or cells.max() >= len(points):
+        raise MeshError(f"{name} has cells with vertices out of range; it has {len(points)} vertices")
+    return cell
 
 
-def _read_mesh_file(path: Path) -> tuple[Floats, NDArray[np.int64], str, int]:
-    """Vertices (n, d), cells in DOLFINx's vertex order, the cell's name, d."""
+def _read_mesh_file(path: Path) -> tuple[Floats, Ints]:
+    """Vertices (n, d) and cells in DOLFINx's vertex order."""
     content = _meshio_read(path)
     blocks = [block for block in content.cells if block.type in _FILE_CELLS and len(block.data)]
     if not blocks:
@@ -67,7 +95,7 @@ def _read_mesh_file(path: Path) -> tuple[Floats, NDArray[np.int64], str, int]:
     if len(kinds) > 1:
         raise MeshError(f"mesh {path} mixes {' and '.join(sorted(kinds))}; one kind of cell is allowed")
     kind = kinds.pop()
-    name, order, _ = _FILE_CELLS[kind]
+    _, order, _ = _FILE_CELLS[kind]
     cells = np.concatenate([block.data for block in blocks if block.type == kind])[:, order].astype(np.int64)
     used, cells = np.unique(cells, return_inverse=True)
     points = np.asarray(content.points, dtype=float)
@@ -80,7 +108,7 @@ def _read_mesh_file(path: Path) -> tuple[Floats, NDArray[np.int64], str, int]:
         raise MeshError(f"mesh {path} has coordinates that are not finite")
     if np.ptp(points[:, dim:], axis=0).any():
         raise MeshError(f"mesh {path} is a {dim}-dimensional surface in {points.shape[1]} dimensions; it must be flat")
-    return np.ascontiguousarray(points[:, :dim]), cells.reshape(-1, len(order)), name, dim
+    return np.ascontiguousarray(points[:, :dim]), cells.reshape(-1, len(order))
 
 
 def _meshio_read(path: Path) -> Any:

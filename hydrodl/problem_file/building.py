@@ -29,7 +29,6 @@ from hydrodl.problem_file import schema as sections
 from hydrodl.problem_file.building_snapshots import gaussians
 from hydrodl.problem_file.formula import Expression
 from hydrodl.problem_file.size_estimate import Sizes, check_memory
-from hydrodl.transport.snapshot_targets import snapshot_layers, snapshot_losses
 
 TEST_SEED = 1_000_003  # added to data.seed: test samples that no usual training seed repeats
 
@@ -75,8 +74,8 @@ def setup(config: sections.Config) -> Setup:
 def _through_snapshots(config: sections.Config) -> Setup:
     sets = snapshot_build.read(config.data)
     domain = _fitting_domain(config, sets.pooled, 1)
-    rho = snapshot_build.densities_of(config.data, sets, domain)[0]
-    return Setup(make_problem(config, rho), sets.samples(0), None, sets)
+    rho, *targets = snapshot_build.densities_of(config.data, sets, domain)
+    return Setup(make_problem(config, rho, targets=targets), sets.samples(0), None, sets)
 
 
 def sizes(config: sections.Config) -> Sizes:
@@ -206,33 +205,32 @@ def make_layers(config: sections.Config) -> Layers:
     """The layer partition of a problem file; the times of snapshots are among its own."""
     network = config.network
     if config.data.snapshots is not None:
-        return snapshot_layers([entry.time for entry in config.data.snapshots], network.layers, network.depth)[0]
+        return snapshot_build.layers_of(config)[0]
     return layers(network.layers, network.depth) if network.times is None else layers(np.array(network.times))
 
 
-def make_problem(config: sections.Config, rho: Densities, readout: Readout | None = None) -> Problem:
-    """The problem on given initial densities; ``readout`` None: aligned to the class means. Collective.
+def make_problem(
+    config: sections.Config, rho: Densities, readout: Readout | None = None, targets: Sequence[Densities] = ()
+) -> Problem:
+    """The problem on given densities, from the file alone; collective.
+
+    Args:
+        config: the problem file.
+        rho: the initial densities.
+        readout: of classification losses; None: aligned to the class means.
+        targets: the densities of the snapshots after the first.
 
     Raises:
         InputError: potentials, targets or losses that do not fit the features, classes or layers.
     """
     physics = make_lagrangian(config.physics, rho)
-    asked: list[losses.Loss] = [*_snapshot_losses(config, rho)]
-    asked = asked or [make_loss(loss, rho, readout) for loss in config.loss]
+    asked: list[losses.Loss] = [make_loss(loss, rho, readout) for loss in config.loss if not targets]
+    asked += snapshot_build.make_losses(config, targets) if targets else []
     problem = Problem(
         rho.domain, make_layers(config), rho, physics, asked, config.network.scheme, make_control(config.network)
     )
     attempt(rho.domain.comm, lambda: _check_fields(problem))
     return problem
-
-
-def _snapshot_losses(config: sections.Config, rho: Densities) -> list[losses.Density]:
-    """One density loss a snapshot after the first, none where there are no snapshots; reads their data again."""
-    if config.data.snapshots is None:
-        return []
-    loss = config.loss[0]
-    assert isinstance(loss, sections.Density)
-    return snapshot_losses(snapshot_build.targets(config, rho.domain), loss.weight, loss.divergence, loss.floor)
 
 
 def make_control(network: sections.Network) -> Neurons | None:

@@ -14,11 +14,13 @@ from hydrodl.data.gaussian import Gaussian
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.snapshot_sets import Snapshots, read_snapshots
 from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.layer_partition import Layers
 from hydrodl.mesh.quadrature import integrals, moment
+from hydrodl.physics import losses
 from hydrodl.physics.solution import Solution
 from hydrodl.problem_file import data_schema as data_sections
 from hydrodl.problem_file import schema as sections
-from hydrodl.transport.snapshot_targets import snapshot_layers
+from hydrodl.transport.snapshot_targets import snapshot_layers, snapshot_losses
 from hydrodl.transport.wasserstein_distance import has_pot, wasserstein
 
 DRAWS = 1000  # points drawn from a density to measure its distance to a snapshot
@@ -66,11 +68,18 @@ def densities_of(data: sections.Data, sets: Snapshots, domain: Domain) -> list[D
     return [mixture(gaussians(entry.mixture or []), domain) for entry in given]
 
 
-def targets(config: sections.Config, domain: Domain) -> dict[int, Densities]:
-    """The densities asked for, by layer; collective."""
-    data = config.data
-    _, at = snapshot_layers([entry.time for entry in entries(data)], config.network.layers, config.network.depth)
-    return dict(zip(at[1:], densities_of(data, read(data), domain)[1:], strict=True))
+def layers_of(config: sections.Config) -> tuple[Layers, list[int]]:
+    """The partition of depth among whose times are those of the snapshots, and the index of each."""
+    times = [entry.time for entry in entries(config.data)]
+    return snapshot_layers(times, config.network.layers, config.network.depth)
+
+
+def make_losses(config: sections.Config, targets: Sequence[Densities]) -> list[losses.Density]:
+    """One density loss for every snapshot after the first."""
+    loss, (_, at) = config.loss[0], layers_of(config)
+    assert isinstance(loss, sections.Density)
+    wanted = dict(zip(at[1:], targets, strict=True))
+    return snapshot_losses(wanted, loss.weight, loss.divergence, loss.floor)
 
 
 def report(solution: Solution, sets: Snapshots) -> list[dict[str, Any]]:

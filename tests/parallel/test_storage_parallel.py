@@ -22,13 +22,13 @@ if __name__ == "__main__":
 
 from hydrodl.common.parallel import attempt
 from hydrodl.files.archive import write_npz
-from hydrodl.files.checkpoint import load_checkpoint, save_solution
+from hydrodl.files.checkpoint import load_checkpoint
 from hydrodl.files.paraview import write_vtk
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather
 from hydrodl.mesh.layer_partition import layers
 from hydrodl.pictures.figures import plot_all, plot_convergence
-from tests.files.test_checkpoint import TIMES, fake_solution, smooth
+from tests.files.test_checkpoint import TIMES, fake_solution, save_solution, smooth
 from tests.parallel.launch import run_on_ranks
 from tests.parallel.said import refused, report
 from tests.pictures.test_figures import centres_of, fake
