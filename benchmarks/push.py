@@ -6,8 +6,8 @@ One slab on a box, displacements of a few spacings. "carry" brings masses forwar
 gradients. Sparse means CSR matrices W and dW/dy_a with one set of indices, made by NumPy, and their products in SciPy
 and in PETSc with all classes at once, which are then still in the cache. The noise is one resolvent along all axes:
 LAPACK's tridiagonal solves and inverses of each axis as dense matrices, with the transposes they need. The product is a
-slab's share of a Hessian product, and its bare work the kernels in it. All are timed in turn; medians, in nanoseconds a
-node.
+slab's share of a Hessian product, and its bare work the kernels in it. All are timed in turn; medians of CPU time, in
+nanoseconds a node.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from statistics import median
-from time import perf_counter
+from time import process_time
 
 import hydrodl  # noqa: F401  the order of imports
 
@@ -28,7 +28,7 @@ from scipy.linalg.lapack import dpttrf, dpttrs
 
 from hydrodl.common.arrays import Floats
 from hydrodl.discretisation.noise_resolvent import NoiseResolvent
-from hydrodl.discretisation.push import Push
+from hydrodl.discretisation.push import Push, Splines
 from hydrodl.discretisation.spline_weights import spline_weights
 
 Jobs = dict[str, Callable[[], object]]
@@ -47,15 +47,15 @@ class Case:
         self.masses, self.other = rng.random((2, classes, self.nodes))
         x = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij")).reshape(self.dim, -1)
         self.shift = 2.5 * np.sin(3 * x[::-1] / np.array(shape)[:, None] + 1)
-        self.spacing = np.ones(self.dim)
+        self.splines = Splines(shape, np.ones(self.dim), degree)
         self.push = self.made()
-        self.resolvent = NoiseResolvent(shape, self.spacing, 1.0, np.full(self.dim, NOISE))
+        self.resolvent = NoiseResolvent(shape, self.splines.spacing, 1.0, np.full(self.dim, NOISE))
         self.slopes = self.push.pull_with_slopes(self.other)[1]
         self.curvatures = self.push.curvatures(self.masses, self.other)
 
     def made(self) -> Push:
         """The push of the displacements."""
-        return Push(self.shape, self.spacing, self.shift, self.degree)
+        return Push(self.splines, self.shift)
 
     def sparse(self) -> list[sp.csr_array]:
         """W and dW/dy_a, with shared indices."""
@@ -131,19 +131,19 @@ def noises(case: Case) -> Jobs:
 def product(case: Case) -> Jobs:
     """A slab's share of a Hessian product, and the kernels in it."""
     masses, change, shift, push, smooth = case.masses, case.other, case.shift, case.push, case.resolvent.smooth
+    carried, smoothed, values = (np.empty_like(masses) for _ in range(3))  # sweeps keep theirs
+    slopes, result = np.empty_like(case.slopes), np.empty_like(shift)
 
     def whole() -> Floats:
-        smooth(push.carry_change(masses, shift, change))
-        values, slopes = push.pull_with_slopes(smooth(change))
-        values += np.einsum("an,can->cn", shift, case.slopes)
-        result = np.einsum("abn,bn->an", case.curvatures, shift)
-        result += np.einsum("cn,can->an", change, case.slopes)
-        result += np.einsum("cn,can->an", masses, slopes)
-        return result
+        bare()
+        np.add(values, np.einsum("an,can->cn", shift, case.slopes), out=values)
+        np.einsum("abn,bn->an", case.curvatures, shift, out=result)
+        np.add(result, np.einsum("cn,can->an", change, case.slopes), out=result)
+        return np.add(result, np.einsum("cn,can->an", masses, slopes), out=result)
 
     def bare() -> None:
-        smooth(push.carry_change(masses, shift, change))
-        push.pull_with_slopes(smooth(change))
+        smooth(push.carry_change(masses, shift, change, carried), carried)
+        push.pull_with_slopes(smooth(change, smoothed), values, slopes)
 
     return {"Hessian product": whole, "Hessian product, bare": bare}
 
@@ -153,9 +153,9 @@ def times(jobs: Jobs, repeat: int, nodes: int) -> dict[str, float]:
     found: dict[str, list[float]] = {name: [] for name in jobs}
     for _ in range(repeat + 1):
         for name, job in jobs.items():
-            start = perf_counter()
+            start = process_time()
             job()
-            found[name].append(1e9 * (perf_counter() - start) / nodes)
+            found[name].append(1e9 * (process_time() - start) / nodes)
     return {name: median(values[1:]) for name, values in found.items()}
 
 
@@ -170,7 +170,7 @@ def main() -> None:
     for shape in SMALL if given.small else SHAPES:
         case = Case(shape, given.classes, given.degree)
         found: dict[str, float] = {}
-        for jobs in (product(case), noises(case), pushes(case)):  # sparse matrices disturb the memory of the others
+        for jobs in (product(case), noises(case), pushes(case)):  # those that take much memory last
             found |= times(jobs, given.repeat, case.nodes)
         columns[" x ".join(map(str, shape))] = found
     print(f"| work | {' | '.join(columns)} |\n|{'---|' * (1 + len(columns))}")

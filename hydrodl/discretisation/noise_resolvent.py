@@ -68,9 +68,10 @@ class NoiseResolvent:
             for a, (n, h, s) in enumerate(zip(shape, spacing, noise, strict=True))
         ]
 
-    def smooth(self, duals: Floats) -> Floats:
-        """R duals, (C, nodes)."""
-        out = duals.copy()
+    def smooth(self, duals: Floats, out: Floats | None = None) -> Floats:
+        """R duals, (C, nodes); ``out`` must be contiguous and may be what was given."""
+        out = np.empty(duals.shape) if out is None else out
+        out[:] = duals
         for inner, ratios, inverses in self._axes:
             _solve(out.reshape(-1, len(inverses), inner), ratios, inverses)
         return out

@@ -23,64 +23,102 @@ from hydrodl.common.arrays import Floats, Ints
 from hydrodl.discretisation import spline_kernels as kernels
 from hydrodl.discretisation.spline_weights import node_weights, rules
 
+Pulled = tuple[Floats, Floats]
 
-class Push:
-    """W of one slab on all nodes of a box, x_1 slowest.
+
+class Splines:
+    """The splines of the nodes of a box, x_1 slowest, and the work space that the pushes on it share.
 
     Args:
         shape: nodes per axis, (d,).
         spacing: h_a, (d,).
-        displacement: y - x, (d, nodes), as long as it likes.
         degree: p, 2 or 3.
 
     Raises:
         InputError: another degree, an axis of fewer than two nodes.
     """
 
-    def __init__(self, shape: Sequence[int], spacing: Floats, displacement: Floats, degree: int = 2) -> None:
-        self._rules = rules(shape, degree)
-        self.shape, self.degree, self.spacing = tuple(shape), degree, np.asarray(spacing, dtype=float)
-        # Places in spacings. Where nothing moves they are whole numbers, so that nodes at walls are not beyond them.
-        self.places = np.ascontiguousarray(displacement) / self.spacing[:, None]
-        box = self.places.reshape(len(shape), *shape)
-        for a, n in enumerate(shape):
-            box[a] += np.arange(n).reshape(n, *(1,) * (len(shape) - 1 - a))
+    def __init__(self, shape: Sequence[int], spacing: Floats, degree: int = 2) -> None:
+        self.rules = rules(shape, degree)
+        self.shape, self.spacing, self.degree = tuple(shape), np.asarray(spacing, dtype=float), degree
         none = 3 - len(shape)
-        self._counts = (1,) * none + self.shape
+        self.counts = (1,) * none + self.shape
+        self.scales = (0.0,) * none + tuple(1.0 / self.spacing)
+        self._padded: dict[int, Floats] = {}
+
+    def padded(self, classes: int) -> Floats:
+        """Work space for fields with one more node beyond every wall."""
+        if classes not in self._padded:
+            self._padded[classes] = np.empty((classes, *(n + 2 if n > 1 else 1 for n in self.counts)))
+        return self._padded[classes]
+
+
+class Push:
+    """W of one slab. Where a result is given as ``out``, it must be contiguous and no argument.
+
+    Args:
+        splines: the nodes.
+        displacement: y - x, (d, nodes), as long as it likes.
+    """
+
+    def __init__(self, splines: Splines, displacement: Floats) -> None:
+        self.splines, self.places = splines, np.empty(displacement.shape)
         self._axes = self._three(self.places)
-        self._scales = (0.0,) * none + tuple(1.0 / self.spacing)
+        self.move(displacement)
+
+    def move(self, displacement: Floats) -> None:
+        """Another displacement."""
+        # Places in spacings. Where nothing moves they are whole numbers, so that nodes at walls are not beyond them.
+        np.divide(displacement, self.splines.spacing[:, None], out=self.places)
+        shape = self.splines.shape
+        for a, (n, places) in enumerate(zip(shape, self.places, strict=True)):
+            places.reshape(shape)[...] += np.arange(n).reshape(n, *(1,) * (len(shape) - 1 - a))
 
     @staticmethod
     def _three(rows: Floats) -> kernels.Axes:
         """One row for each of three axes; that of an axis which is missing is not read, or has the factor 0."""
         return tuple(rows[max(a - 3 + len(rows), 0)] for a in range(3))
 
-    def carry(self, masses: Floats) -> Floats:
+    def carry(self, masses: Floats, out: Floats | None = None) -> Floats:
         """W^T masses, (C, nodes): where the masses go."""
-        return kernels.carry(self._axes, self._counts, self._rules, np.ascontiguousarray(masses))
+        grid, padded = self.splines, self.splines.padded(len(masses))
+        kernels.carry(self._axes, grid.counts, grid.rules, np.ascontiguousarray(masses), padded)
+        return self._folded(padded, out)
 
-    def carry_change(self, masses: Floats, shift: Floats, change: Floats) -> Floats:
+    def carry_change(self, masses: Floats, shift: Floats, change: Floats, out: Floats | None = None) -> Floats:
         """The change of ``carry(masses)`` when y changes by ``shift``, (d, nodes), and the masses by ``change``."""
-        scaled = self._three(shift / self.spacing[:, None])
-        masses, change = np.ascontiguousarray(masses), np.ascontiguousarray(change)
-        return kernels.carry_change(self._axes, self._counts, self._rules, masses, scaled, change)
+        grid, padded = self.splines, self.splines.padded(len(masses))
+        shift, masses, change = map(np.ascontiguousarray, (shift, masses, change))
+        shifts = self._three(shift)
+        kernels.carry_change(self._axes, grid.counts, grid.rules, masses, shifts, grid.scales, change, padded)
+        return self._folded(padded, out)
 
-    def pull(self, potentials: Floats) -> Floats:
+    def pull(self, potentials: Floats, out: Floats | None = None) -> Floats:
         """W potentials, (C, nodes): the splines of the nodal values at y."""
-        return kernels.pull(self._axes, self._counts, self._rules, self._padded(potentials))
+        out = np.empty(potentials.shape) if out is None else out
+        kernels.pull(self._axes, self.splines.counts, self.splines.rules, self._padded(potentials), out)
+        return out
 
-    def pull_with_slopes(self, potentials: Floats) -> tuple[Floats, Floats]:
+    def pull_with_slopes(self, potentials: Floats, out: Floats | None = None, slopes: Floats | None = None) -> Pulled:
         """The splines at y and their gradients there, (C, nodes) and (C, d, nodes).
 
         The change of ``pull(potentials)`` along a shift of y is the sum over a of shift_a times slope_a.
         """
-        padded = self._padded(potentials)
-        return kernels.pull_with_slopes(self._axes, self._counts, self._rules, padded, self._scales, len(self.shape))
+        classes, nodes = potentials.shape
+        out = np.empty((classes, nodes)) if out is None else out
+        slopes = np.empty((classes, len(self.places), nodes)) if slopes is None else slopes
+        grid, padded = self.splines, self._padded(potentials)
+        kernels.pull_with_slopes(self._axes, grid.counts, grid.rules, padded, grid.scales, out, slopes)
+        return out, slopes
 
-    def curvatures(self, masses: Floats, potentials: Floats) -> Floats:
+    def curvatures(self, masses: Floats, potentials: Floats, out: Floats | None = None) -> Floats:
         """Second derivatives of the splines at y, summed over the classes with masses as weights, (d, d, nodes)."""
-        padded, masses = self._padded(potentials), np.ascontiguousarray(masses)
-        return kernels.curvatures(self._axes, self._counts, self._rules, padded, self._scales, len(self.shape), masses)
+        dim, nodes = self.places.shape
+        out = np.empty((dim, dim, nodes)) if out is None else out
+        grid, padded = self.splines, self._padded(potentials)
+        masses = np.ascontiguousarray(masses)
+        kernels.curvatures(self._axes, grid.counts, grid.rules, padded, grid.scales, masses, out)
+        return out
 
     def matrix(self) -> sp.csr_array:
         """W as a sparse matrix (nodes, nodes), for those who look at its entries."""
@@ -99,7 +137,14 @@ class Push:
         return out
 
     def _entries(self) -> tuple[Ints, Floats]:
-        return node_weights(self.places, self.shape, self.degree)
+        return node_weights(self.places, self.splines.shape, self.splines.degree)
 
     def _padded(self, potentials: Floats) -> Floats:
-        return kernels.pad(np.ascontiguousarray(potentials).reshape(len(potentials), *self._counts))
+        padded = self.splines.padded(len(potentials))
+        kernels.pad(np.ascontiguousarray(potentials).reshape(-1, *self.splines.counts), padded)
+        return padded
+
+    def _folded(self, padded: Floats, out: Floats | None) -> Floats:
+        out = np.empty((len(padded), self.places.shape[1])) if out is None else out
+        kernels.fold(padded, out.reshape(-1, *self.splines.counts))
+        return out

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numba import njit
 from numba.extending import overload
 
@@ -105,43 +104,34 @@ def tabulate(places: Floats, n: int, rule: tuple[float, ...], nodes: Ints, weigh
 
 
 @njit(cache=True)
-def pad(fields: Floats) -> Floats:
+def pad(fields: Floats, padded: Floats) -> None:
     """Fields (C, n_1, n_2, n_3) with their mirror images one node beyond every wall."""
     count, n, m, k = fields.shape
-    out = np.empty((count, n + 2 * (n > 1), m + 2 * (m > 1), k + 2 * (k > 1)))
     for c in range(count):
-        for i in range(out.shape[1]):
-            for j in range(out.shape[2]):
+        for i in range(padded.shape[1]):
+            for j in range(padded.shape[2]):
                 row = fields[c, folded(i, n), folded(j, m)]
-                for o in range(out.shape[3]):
-                    out[c, i, j, o] = row[folded(o, k)]
-    return out
+                for o in range(padded.shape[3]):
+                    padded[c, i, j, o] = row[folded(o, k)]
 
 
 @njit(cache=True)
-def _zeros(count: int, shape: Shape) -> Floats:
-    n, m, k = shape
-    return np.zeros((count, n + 2 * (n > 1), m + 2 * (m > 1), k + 2 * (k > 1)))
-
-
-@njit(cache=True)
-def _fold(padded: Floats, shape: Shape) -> Floats:
-    """What lies beyond the walls joins what it is the image of, (C, nodes)."""
-    n, m, k = shape
-    out = np.zeros((padded.shape[0], n, m, k))
-    for c in range(padded.shape[0]):
+def fold(padded: Floats, out: Floats) -> None:
+    """What lies beyond the walls joins what it is the image of, (C, n_1, n_2, n_3)."""
+    count, n, m, k = out.shape
+    out[:] = 0.0
+    for c in range(count):
         for i in range(padded.shape[1]):
             for j in range(padded.shape[2]):
                 row = out[c, folded(i, n), folded(j, m)]
                 for o in range(padded.shape[3]):
                     row[folded(o, k)] += padded[c, i, j, o]
-    return out.reshape(padded.shape[0], n * m * k)
 
 
 @njit(cache=True, error_model="numpy")
-def carry(places: Axes, shape: Shape, by: Rules, masses: Floats) -> Floats:
-    """W^T masses, (C, nodes)."""
-    out = _zeros(len(masses), shape)
+def carry(places: Axes, shape: Shape, by: Rules, masses: Floats, padded: Floats) -> None:
+    """W^T masses, before images are folded."""
+    padded[:] = 0.0
     for i in range(masses.shape[1]):
         a, u, _, _ = stencil(places[0][i], shape[0], by[0])
         b, v, _, _ = stencil(places[1][i], shape[1], by[1])
@@ -152,34 +142,43 @@ def carry(places: Axes, shape: Shape, by: Rules, masses: Floats) -> Floats:
                 for s in range(len(v)):
                     y = x * v[s]
                     for t in range(len(w)):
-                        out[q, a + r, b + s, c + t] += y * w[t]
-    return _fold(out, shape)
+                        padded[q, a + r, b + s, c + t] += y * w[t]
 
 
 @njit(cache=True, error_model="numpy")
-def carry_change(places: Axes, shape: Shape, by: Rules, masses: Floats, shift: Axes, change: Floats) -> Floats:
-    """W^T change + sum_a (dW/dt_a)^T (masses * shift_a), (C, nodes); shifts in spacings."""
-    out = _zeros(len(masses), shape)
+def carry_change(
+    places: Axes,
+    shape: Shape,
+    by: Rules,
+    masses: Floats,
+    shift: Axes,
+    scales: tuple[float, ...],
+    change: Floats,
+    padded: Floats,
+) -> None:
+    """W^T change + sum_a (dW/dt_a)^T (masses * shift_a * scale_a), before images are folded."""
+    padded[:] = 0.0
     for i in range(masses.shape[1]):
         a, u, du, _ = stencil(places[0][i], shape[0], by[0])
         b, v, dv, _ = stencil(places[1][i], shape[1], by[1])
         c, w, dw, _ = stencil(places[2][i], shape[2], by[2])
         for q in range(len(masses)):
-            mass = masses[q, i]
+            mass, new = masses[q, i], change[q, i]
+            first = mass * shift[0][i] * scales[0]
+            second = mass * shift[1][i] * scales[1]
+            third = mass * shift[2][i] * scales[2]
             for r in range(len(u)):
-                x, moved = mass * u[r], change[q, i] * u[r] + mass * shift[0][i] * du[r]
+                x = new * u[r] + first * du[r]
                 for s in range(len(v)):
-                    y = x * v[s] * shift[2][i]
-                    z = moved * v[s] + x * shift[1][i] * dv[s]
+                    y = x * v[s] + second * u[r] * dv[s]
+                    z = third * u[r] * v[s]
                     for t in range(len(w)):
-                        out[q, a + r, b + s, c + t] += z * w[t] + y * dw[t]
-    return _fold(out, shape)
+                        padded[q, a + r, b + s, c + t] += y * w[t] + z * dw[t]
 
 
 @njit(cache=True, error_model="numpy")
-def pull(places: Axes, shape: Shape, by: Rules, padded: Floats) -> Floats:
+def pull(places: Axes, shape: Shape, by: Rules, padded: Floats, out: Floats) -> None:
     """W on padded fields, (C, nodes)."""
-    out = np.empty((len(padded), len(places[0])))
     for i in range(len(places[0])):
         a, u, _, _ = stencil(places[0][i], shape[0], by[0])
         b, v, _, _ = stencil(places[1][i], shape[1], by[1])
@@ -195,15 +194,14 @@ def pull(places: Axes, shape: Shape, by: Rules, padded: Floats) -> Floats:
                     x += v[s] * y
                 value += u[r] * x
             out[q, i] = value
-    return out
 
 
 @njit(cache=True, error_model="numpy")
 def pull_with_slopes(
-    places: Axes, shape: Shape, by: Rules, padded: Floats, scales: tuple[float, ...], dim: int
-) -> tuple[Floats, Floats]:
-    """W and, times the scales, dW/dt_a of the last ``dim`` axes on padded fields: (C, nodes), (C, dim, nodes)."""
-    out, slopes = np.empty((len(padded), len(places[0]))), np.empty((len(padded), dim, len(places[0])))
+    places: Axes, shape: Shape, by: Rules, padded: Floats, scales: tuple[float, ...], out: Floats, slopes: Floats
+) -> None:
+    """W and, for the last d axes times their scales, dW/dt_a on padded fields: (C, nodes), (C, d, nodes)."""
+    dim = slopes.shape[1]
     for i in range(len(places[0])):
         a, u, du, _ = stencil(places[0][i], shape[0], by[0])
         b, v, dv, _ = stencil(places[1][i], shape[1], by[1])
@@ -229,15 +227,15 @@ def pull_with_slopes(
             gradient = one * scales[0], two * scales[1], three * scales[2]
             for k in range(dim):
                 slopes[q, k, i] = gradient[k + 3 - dim]
-    return out, slopes
 
 
 @njit(cache=True, error_model="numpy")
 def curvatures(
-    places: Axes, shape: Shape, by: Rules, padded: Floats, scales: tuple[float, ...], dim: int, masses: Floats
-) -> Floats:
-    """The sum over classes of masses * d2W/dt_a dt_b, times both scales, on padded fields, (dim, dim, nodes)."""
-    out = np.zeros((dim, dim, len(places[0])))
+    places: Axes, shape: Shape, by: Rules, padded: Floats, scales: tuple[float, ...], masses: Floats, out: Floats
+) -> None:
+    """The sum over classes of masses * d2W/dt_a dt_b, times both scales, on padded fields, (d, d, nodes)."""
+    dim = len(out)
+    out[:] = 0.0
     for i in range(len(places[0])):
         a, u, du, ddu = stencil(places[0][i], shape[0], by[0])
         b, v, dv, ddv = stencil(places[1][i], shape[1], by[1])
@@ -269,4 +267,3 @@ def curvatures(
             for j in range(3 - dim, 3):
                 for k in range(3 - dim, 3):
                     out[j + dim - 3, k + dim - 3, i] += masses[q, i] * scales[j] * scales[k] * second[j][k]
-    return out

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hydrodl.discretisation.noise_resolvent import NoiseResolvent, noise_split
-from hydrodl.discretisation.push import Push
+from hydrodl.discretisation.push import Push, Splines
 
 SHAPES = {1: (17,), 2: (7, 9), 3: (5, 4, 6)}
 SPACING = np.array([0.5, 0.25, 0.4])
@@ -101,7 +101,7 @@ def test_a_layer_has_the_mean_and_variance_of_the_network(noise: float, degree: 
     first, last = (NoiseResolvent((n,), np.array([h]), step, s) for s in (split.before, split.after))
     masses = np.zeros((1, n))
     masses[0, n // 2] = 1.0
-    moved = Push((n,), np.array([h]), np.full((1, n), step * velocity), degree)
+    moved = Push(Splines((n,), np.array([h]), degree), np.full((1, n), step * velocity))
     masses = h * last.smooth(moved.carry(h * first.smooth(masses)))
     x = h * (np.arange(n) - n // 2)
     assert masses.sum() == pytest.approx(1.0, rel=1e-13)

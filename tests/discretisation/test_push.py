@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hydrodl.discretisation.push import Push
+from hydrodl.discretisation.push import Push, Splines
 
 SHAPES = {1: (17,), 2: (7, 9), 3: (5, 4, 6)}
 CLASSES = 2
@@ -21,7 +21,7 @@ def spacing(d: int) -> np.ndarray:
 
 
 def push(d: int, displacement: np.ndarray, degree: int) -> Push:
-    return Push(SHAPES[d], spacing(d), displacement, degree)
+    return Push(Splines(SHAPES[d], spacing(d), degree), displacement)
 
 
 def fields(d: int, seed: int, *more: int) -> np.ndarray:
