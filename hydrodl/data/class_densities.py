@@ -15,15 +15,17 @@ import numpy as np
 from dolfinx import fem
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import check_number
 from hydrodl.common.errors import DataError, InputError
 from hydrodl.common.parallel import raise_together
+from hydrodl.common.parameters import Number
 from hydrodl.data.diffusion_kernel import deposit, diffuse
 from hydrodl.data.gaussian import Gaussian
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.samples import Samples
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.quadrature import integrals, moment, point_text
+
+BANDWIDTH = Number(0.2, above=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +74,7 @@ class Densities:
         return np.column_stack(moments) / self.masses[:, None]
 
 
-def densities(samples: Samples, domain: Domain, bandwidth: float = 0.2, steps: int = 10) -> Densities:
+def densities(samples: Samples, domain: Domain, bandwidth: float = BANDWIDTH.default, steps: int = 10) -> Densities:
     """Kernel density of each class: point masses, then ``steps`` implicit heat steps; collective.
 
     b_i = sum_s psi_i(x_s) / n with the hat functions psi_i, then (M + tau K) rho = b or M rho_old with lumped mass M
@@ -94,7 +96,7 @@ def densities(samples: Samples, domain: Domain, bandwidth: float = 0.2, steps: i
         InputError: bandwidth not positive, fewer than one step.
         DataError: samples of another dimension than the mesh, outside the mesh (row named), or a class without any.
     """
-    check_number("bandwidth", bandwidth, positive=True)
+    BANDWIDTH.check("bandwidth", bandwidth)
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
         raise InputError(f"steps is {steps}, must be a whole number of at least 1")
     if (samples.counts == 0).any():

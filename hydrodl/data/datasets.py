@@ -12,8 +12,12 @@ from mpi4py import MPI
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import DataError
 from hydrodl.common.parallel import on_root
+from hydrodl.common.parameters import Number
+from hydrodl.data.preprocessing import LIFT
 from hydrodl.data.samples import Samples
 from hydrodl.data.tables import fitted_samples
+
+SAMPLES, SEED, NOISE = Number(400, least=2, whole=True), Number(0, least=0, whole=True), Number(least=0)
 
 
 class Dataset(NamedTuple):
@@ -27,7 +31,7 @@ class Dataset(NamedTuple):
     one_unit: bool = False  # all features in the same unit: kept in proportion unless the caller says otherwise
 
 
-_ANY = "any n (default 400)"
+_ANY = f"any n (default {SAMPLES.default})"
 
 
 DATASETS: dict[str, Dataset] = {
@@ -46,12 +50,12 @@ DATASETS: dict[str, Dataset] = {
 def load_dataset(
     name: str,
     *,
-    n: int = 400,
+    n: int = SAMPLES.default,
     noise: float | None = None,
-    seed: int = 0,
+    seed: int = SEED.default,
     dimensions: int | None = None,
     one_unit: bool | None = None,
-    lift: int = 0,
+    lift: int = LIFT.default,
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Samples:
     """A built-in data set, see ``DATASETS``; collective, every rank gets the same.

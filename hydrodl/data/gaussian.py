@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import Number
+
+WEIGHT = Number(1.0, above=0)
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,11 @@ class Gaussian:
     mean: float | Sequence[float]
     std: float | Sequence[float] | None = None
     covariance: Sequence[Sequence[float]] | Floats | None = None
-    weight: float = 1.0
+    weight: float = WEIGHT.default
     label: int | str = 0
 
     def __post_init__(self) -> None:
-        check_number("weight of a Gaussian", self.weight, positive=True)
+        WEIGHT.check("weight of a Gaussian", self.weight)
         if (self.std is None) == (self.covariance is None):
             raise InputError("a Gaussian needs either std or covariance")
         try:

@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import DataError
+from hydrodl.common.parameters import Number
+
+DIMENSIONS, LIFT = Number(least=1, most=3, whole=True), Number(0, least=0, most=2, whole=True)
 
 
 def raw_map(preprocessing: Preprocessing | None, dimension: int) -> Floats:
@@ -146,7 +149,7 @@ class Preprocessing:
         dimensions: int | None = None,
         names: Sequence[str] = (),
         one_unit: bool = False,
-        lift: int = 0,
+        lift: int = LIFT.default,
     ) -> Preprocessing:
         """Standardise, then keep the ``dimensions`` leading principal components, each rescaled to variance 1, then
         add ``lift`` coordinates that are 0.

@@ -10,7 +10,10 @@ import numpy as np
 
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import DataError
+from hydrodl.common.parameters import Number
 from hydrodl.data.preprocessing import Preprocessing
+
+TEST_FRACTION = Number(0.25, least=0, below=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +70,7 @@ class Samples:
         """The same samples, seen through the preprocessing of others (those a network was trained on)."""
         return replace(self, preprocessing=preprocessing)
 
-    def split(self, test_fraction: float, seed: int = 0) -> tuple[Samples, Samples]:
+    def split(self, test_fraction: float = TEST_FRACTION.default, seed: int = 0) -> tuple[Samples, Samples]:
         """(train, test), the same fraction of every class in both; both see the preprocessing fitted to train.
 
         Raises:

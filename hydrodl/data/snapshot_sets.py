@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import DataError
 from hydrodl.common.parallel import attempt
-from hydrodl.data.class_densities import Densities, densities
+from hydrodl.data.class_densities import BANDWIDTH, Densities, densities
 from hydrodl.data.preprocessing import Preprocessing, raw_map
 from hydrodl.data.samples import Samples
 from hydrodl.data.tables import read_points
@@ -96,7 +96,7 @@ class Snapshots:
         kept = [j for j in range(len(self)) if j != k]
         return Snapshots(self.times[kept], tuple(self.features[j] for j in kept), self.preprocessing)
 
-    def densities(self, domain: Domain, bandwidth: float = 0.2) -> list[Densities]:
+    def densities(self, domain: Domain, bandwidth: float = BANDWIDTH.default) -> list[Densities]:
         """The kernel density of every set, see :func:`hydrodl.densities`; collective."""
         return [densities(self.samples(k), domain, bandwidth) for k in range(len(self))]
 
@@ -107,7 +107,7 @@ def snapshots(
     *,
     dimensions: int | None = None,
     names: Sequence[str] = (),
-    one_unit: bool = True,
+    one_unit: bool | None = None,
 ) -> Snapshots:
     """Snapshots from tables, with the preprocessing fitted to all of them together.
 
@@ -116,7 +116,7 @@ def snapshots(
         features: K tables of shape (n_k, p).
         dimensions, names: as in :meth:`Preprocessing.fit`.
         one_unit: keep the features in proportion, so that ways measure the same in every direction and the cheapest
-            flow in mesh units is the cheapest in raw units; False: standardise each.
+            flow in mesh units is the cheapest in raw units; None: yes; False: standardise each.
 
     Raises:
         DataError: see :class:`Snapshots` and :meth:`Preprocessing.fit`.
@@ -133,7 +133,9 @@ def snapshots(
         raise DataError("snapshots: every feature must be a finite number")
     columns = tuple(names) or tuple(f"x{i + 1}" for i in range(together.shape[1]))
     return Snapshots(
-        np.asarray(times, dtype=float), tuple(tables), Preprocessing.fit(together, dimensions, columns, one_unit)
+        np.asarray(times, dtype=float),
+        tuple(tables),
+        Preprocessing.fit(together, dimensions, columns, one_unit is not False),
     )
 
 
@@ -142,7 +144,7 @@ def read_snapshots(
     *,
     features: Sequence[str] | None = None,
     dimensions: int | None = None,
-    one_unit: bool = True,
+    one_unit: bool | None = None,
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Snapshots:
     """Snapshots from one CSV table each; collective, every rank gets the same.

@@ -13,7 +13,7 @@ from mpi4py import MPI
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import DataError
 from hydrodl.common.parallel import on_root
-from hydrodl.data.preprocessing import Preprocessing, check_constant
+from hydrodl.data.preprocessing import LIFT, Preprocessing, check_constant
 from hydrodl.data.samples import Samples, check_classes
 
 # A table as read: column names, rows of cells, and the line of the file each row ends on.
@@ -26,8 +26,8 @@ def read_csv(
     label: str,
     features: Sequence[str] | None = None,
     dimensions: int | None = None,
-    one_unit: bool = False,
-    lift: int = 0,
+    one_unit: bool | None = None,
+    lift: int = LIFT.default,
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Samples:
     """A table with a header line (separated by comma, semicolon or tab); collective, every rank gets the same.
@@ -37,14 +37,14 @@ def read_csv(
         label: name of the column of class labels (any text; classes are sorted, numerically if all are numbers).
         features: names of the feature columns, all others by default.
         dimensions, lift: as in :func:`load_dataset`.
-        one_unit: the features share a unit; keep them in proportion instead of standardising each.
+        one_unit: the features share a unit; keep them in proportion; None or False: standardise each.
         comm: the ranks that call.
 
     Raises:
         DataError: see :func:`read_points`; also an empty label, a single class, a class of one sample, a constant
             feature, or dimensions or lift out of range.
     """
-    return on_root(comm, lambda: _samples_from_csv(Path(path), label, features, dimensions, one_unit, lift))
+    return on_root(comm, lambda: _samples_from_csv(Path(path), label, features, dimensions, bool(one_unit), lift))
 
 
 def read_points(path: str | Path, feature_names: Sequence[str], *, comm: MPI.Comm = MPI.COMM_WORLD) -> Floats:

@@ -16,34 +16,27 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import check_choices, check_number
-from hydrodl.data.class_densities import densities
-from hydrodl.data.preprocessing import preprocess
+from hydrodl.common.checks import check_choices
+from hydrodl.data.class_densities import BANDWIDTH, densities
+from hydrodl.data.preprocessing import LIFT, preprocess
 from hydrodl.data.samples import Samples
 from hydrodl.estimators.initial_readout import PENALTY, logistic_readout
 from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
 from hydrodl.estimators.ranks_and_seeds import agreed, seed_of, step_line, width_of
+from hydrodl.mesh.bounding_box import MARGIN
 from hydrodl.mesh.domain import Domain
-from hydrodl.mesh.layer_partition import layers
+from hydrodl.mesh.layer_partition import LAYERS, layers
 from hydrodl.mesh.uniform_grid import Grid, spread
 from hydrodl.network.noise_average import posterior
-from hydrodl.physics.lagrangian import Lagrangian
-from hydrodl.physics.losses import Classification
-from hydrodl.physics.neurons import Neurons
-from hydrodl.physics.problem import Problem
+from hydrodl.physics.lagrangian import DECAY, NOISE, SMOOTHNESS, Lagrangian
+from hydrodl.physics.losses import WEIGHT, Classification
+from hydrodl.physics.neurons import ACTIVATION, Neurons
+from hydrodl.physics.problem import SCHEME, Problem
 from hydrodl.physics.solution import Solution
 from hydrodl.training.minimisation import train
 
-NODES = {1: 121, 2: 61, 3: 17}
-"""Default nodes per direction of the data, by the dimension of feature space."""
-
-
 NARROWER = 0.5
-"""Default bandwidth over the one that best predicts a sample from the others: noise and mesh blur the rest."""
-
-
-ADDED = 1.0
-"""Distance from the samples to the walls in added coordinates, where the flow needs room that the data do not show."""
+"""Bandwidth that is chosen over the one that best predicts a sample from the others: noise and mesh blur the rest."""
 
 
 OPTIONS = {"tao_gatol": 1e-3, "tao_max_it": 100}
@@ -71,12 +64,13 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
 
     Args:
         layers: N, or the times 0 = t_0 < ... < t_N of the layers.
-        nodes: per direction of the data, one number or one per direction; None: 121, 61 or 17 in 1, 2 or 3 dimensions.
+        nodes: per direction of the data, one number or one per direction; None: 121, 41 or 17 in 1, 2 or 3 dimensions.
         dimensions: features, or principal components, to use: 1, 2 or 3; None: up to three features as they are, two
             components of more. Constant features do not count.
-        one_unit: the features share a unit: keep them in proportion instead of standardising each.
+        one_unit: the features share a unit: keep them in proportion; None or False: standardise each.
         lift: coordinates added, 0 on all samples; what no flow of the plane separates, one in space may.
-        margin: distance from the samples to the walls, in standard deviations; 1 in added coordinates.
+        margin: distance from the samples to the walls, in standard deviations, one number or one per direction. In
+            added coordinates the flow needs room that the data do not show.
         bandwidth: of the class densities, in standard deviations; None: half of the one that best predicts each
             sample from the others of its class, because noise and mesh blur the rest.
         noise: nu of the flow.
@@ -109,21 +103,21 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        layers: int | ArrayLike = 8,
+        layers: int | ArrayLike = LAYERS.default,
         nodes: int | Sequence[int] | None = None,
         *,
         dimensions: int | None = None,
-        one_unit: bool = False,
-        lift: int = 0,
-        margin: float = 0.5,
-        bandwidth: float | None = None,
-        noise: float = 0.01,
-        decay: float = 0.02,
-        smoothness: float = 0.1,
-        weight: float = 60.0,
-        scheme: str = "euler-box",
+        one_unit: bool | None = None,
+        lift: int = LIFT.default,
+        margin: float | Sequence[float] = MARGIN.default,
+        bandwidth: float | None = BANDWIDTH.default,
+        noise: float = NOISE.default,
+        decay: float = DECAY.default,
+        smoothness: float = SMOOTHNESS.default,
+        weight: float = WEIGHT.default,
+        scheme: str = SCHEME.default,
         width: int | None = None,
-        activation: str = "tanh",
+        activation: str = ACTIVATION.default,
         readout: str = "fixed",
         probabilities: str = "flow",
         options: Mapping[str, Any] | None = None,
@@ -178,14 +172,11 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
     def _samples(self, X: Floats, labels: NDArray[np.int64]) -> Samples:
         names = tuple(f"x{i + 1}" for i in range(X.shape[1]))
         names = tuple(str(name) for name in getattr(self, "feature_names_in_", names))
-        self.preprocessing_ = preprocess(X, self.dimensions, names, self.one_unit, self.lift)
+        self.preprocessing_ = preprocess(X, self.dimensions, names, bool(self.one_unit), self.lift)
         return Samples(X, labels, tuple(str(c) for c in self.classes_), names, self.preprocessing_)
 
     def _problem(self, samples: Samples, comm: MPI.Comm) -> Problem:
-        check_number("margin", self.margin, nonnegative=True)
-        d, lift = samples.preprocessing.dimension, samples.preprocessing.lift
-        nodes = NODES[d] if self.nodes is None else self.nodes
-        domain = Domain.around(samples, nodes, margin=[self.margin] * (d - lift) + [ADDED] * lift, comm=comm)
+        domain = Domain.around(samples, self.nodes, margin=self.margin, comm=comm)
         width = NARROWER * width_of(samples) if self.bandwidth is None else self.bandwidth
         physics = Lagrangian(self.noise, self.decay, self.smoothness)
         start = logistic_readout(samples, comm=comm)

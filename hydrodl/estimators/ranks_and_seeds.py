@@ -14,10 +14,8 @@ from sklearn.utils import check_random_state
 
 from hydrodl.common.errors import DataError, InputError
 from hydrodl.data.bandwidth import choose_bandwidth
+from hydrodl.data.class_densities import BANDWIDTH
 from hydrodl.data.samples import Samples
-
-BANDWIDTH = 0.2
-"""Width of the kernel, in standard deviations, where the samples are too few to choose one."""
 
 
 def agreed(comm: MPI.Comm, *arrays: NDArray[Any]) -> None:
@@ -44,8 +42,8 @@ def step_line(comm: MPI.Comm) -> Callable[[dict[str, Any]], None]:
 
 
 def width_of(samples: Samples) -> float:
-    """The bandwidth that suits the samples, ``BANDWIDTH`` where no class has two different ones."""
+    """The bandwidth that suits the samples; the default one where no class has two different ones."""
     try:
         return choose_bandwidth(samples)
     except DataError:
-        return BANDWIDTH
+        return float(BANDWIDTH.default)

@@ -16,21 +16,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_choices, whole_number
 from hydrodl.common.errors import InputError
-from hydrodl.data.class_densities import Densities, densities
+from hydrodl.data.class_densities import BANDWIDTH, Densities, densities
 from hydrodl.data.preprocessing import features_of, preprocess
 from hydrodl.data.samples import Samples
 from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
 from hydrodl.estimators.ranks_and_seeds import agreed, step_line, width_of
+from hydrodl.mesh.bounding_box import MARGIN
 from hydrodl.mesh.domain import Domain
-from hydrodl.mesh.layer_partition import layers
+from hydrodl.mesh.layer_partition import LAYERS, layers
 from hydrodl.mesh.uniform_grid import Grid
-from hydrodl.physics.lagrangian import Lagrangian
+from hydrodl.physics.lagrangian import DECAY, NOISE, SMOOTHNESS, Lagrangian
 from hydrodl.transport.probability_flow import ProbabilityFlow
 from hydrodl.transport.schroedinger_bridge import Bridge, bridge
-
-NODES = {1: 121, 2: 41, 3: 15}
-"""Default nodes per direction, by the dimension of feature space."""
-
 
 CHOICES = {"mode": ("flow", "bridge"), "comm": ("world", "self")}
 """Parameters that are one of a few words."""
@@ -55,7 +52,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
 
     Args:
         layers: N, or the times 0 = t_0 < ... < t_N of the layers.
-        nodes: per direction, one number or one per direction; None: 121, 41 or 15 in 1, 2 or 3 dimensions.
+        nodes: per direction, one number or one per direction; None: 121, 41 or 17 in 1, 2 or 3 dimensions.
         mode: "flow" or "bridge".
         noise: nu of the flow, in units of the standardised union of both samples.
         decay: weight decay where there is no density; smoothness: smoothness length of a layer. Both regularise: the
@@ -63,7 +60,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         bandwidth: of both densities, in the same units; None: for each by leave-one-out likelihood, but no less than
             the mesh width, below which the mesh would only show nodes.
         margin: distance from the samples to the walls, in the same units.
-        one_unit: the features share a unit: keep them in proportion instead of standardising each.
+        one_unit: the features share a unit: keep them in proportion; None or False: standardise each.
         tolerance: relative L1 distance to the target density at which training stops.
         max_rounds: limit of training problems on the way there, see :func:`hydrodl.bridge`.
         substeps: steps a layer of either map.
@@ -82,16 +79,16 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
 
     def __init__(
         self,
-        layers: int | ArrayLike = 16,
+        layers: int | ArrayLike = LAYERS.default,
         nodes: int | Sequence[int] | None = None,
         *,
         mode: str = "flow",
-        noise: float = 0.05,
-        decay: float = 0.02,
-        smoothness: float = 0.05,
-        bandwidth: float | None = None,
-        margin: float = 1.0,
-        one_unit: bool = False,
+        noise: float = NOISE.default,
+        decay: float = DECAY.default,
+        smoothness: float = SMOOTHNESS.default,
+        bandwidth: float | None = BANDWIDTH.default,
+        margin: float | Sequence[float] = MARGIN.default,
+        one_unit: bool | None = None,
         tolerance: float = 0.05,
         max_rounds: int = 8,
         substeps: int = 4,
@@ -147,9 +144,8 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         comm = communicator(self.comm)
         names = tuple(f"x{i + 1}" for i in range(source.shape[1]))
         union = np.concatenate([source, target])
-        self.preprocessing_ = preprocess(union, None, names, self.one_unit, 0)
-        nodes = NODES[self.preprocessing_.dimension] if self.nodes is None else self.nodes
-        domain = Domain.around(self.preprocessing_.apply(union), nodes, margin=self.margin, comm=comm)
+        self.preprocessing_ = preprocess(union, None, names, bool(self.one_unit), 0)
+        domain = Domain.around(self.preprocessing_.apply(union), self.nodes, margin=self.margin, comm=comm)
         start, goal = (self._density(table, names, domain) for table in (source, target))
         physics = Lagrangian(self.noise, self.decay, self.smoothness)
         show = step_line(comm) if self.verbose else None

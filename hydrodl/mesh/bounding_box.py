@@ -9,6 +9,16 @@ import numpy as np
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import Choice, Number
+
+NODES = {1: 121, 2: 41, 3: 17}
+"""Nodes per direction of the data unless they are given, by the dimension of feature space."""
+
+
+NODE_COUNT, MARGIN = Number(least=2, whole=True), Number(1.0, least=0)
+
+
+DEGREE, CELLS = Number(1, least=1, whole=True), Choice("box", ("box", "simplex"))
 
 
 def around(points: Floats, margin: float | Sequence[float]) -> tuple[Floats, Floats]:
@@ -25,12 +35,14 @@ def around(points: Floats, margin: float | Sequence[float]) -> tuple[Floats, Flo
     return points.min(axis=0) - width, points.max(axis=0) + width
 
 
-def lifted_nodes(nodes: int | Sequence[int], low: Floats, high: Floats, lift: int) -> int | Sequence[int]:
-    """Nodes per direction of a box whose last ``lift`` directions are added ones.
+def lifted_nodes(nodes: int | Sequence[int] | None, low: Floats, high: Floats, lift: int) -> int | Sequence[int]:
+    """Nodes per direction of a box whose last ``lift`` directions are added ones; None: as many as ``NODES`` says.
 
     One number is meant for the directions of the data. An added one, which holds a margin only, gets nodes at about
     their largest spacing, and an odd number of them: a node lies in the middle, where the points are.
     """
+    if nodes is None:
+        nodes = NODES[len(low)]
     if not lift or not isinstance(nodes, int | np.integer) or nodes < 2:
         return nodes  # nothing to do, or for the box to refuse
     extent = high - low

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.mesh.bounding_box import around, lifted_nodes
+from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, around, lifted_nodes
 from hydrodl.mesh.mesh_file import read_mesh
 
 _BOX_CELLS = {1: dmesh.CellType.interval, 2: dmesh.CellType.quadrilateral, 3: dmesh.CellType.hexahedron}
@@ -47,7 +47,7 @@ class Domain:
     """
 
     mesh: dmesh.Mesh
-    degree: int = 1
+    degree: int = DEGREE.default
     lumped: bool = False
     uniform_box: bool = False
 
@@ -66,7 +66,7 @@ class Domain:
         upper: float,
         nodes: int,
         *,
-        degree: int = 1,
+        degree: int = DEGREE.default,
         lumped: bool | None = None,
         comm: MPI.Comm = MPI.COMM_WORLD,
     ) -> Domain:
@@ -80,8 +80,8 @@ class Domain:
         upper: ArrayLike,
         nodes: int | Sequence[int],
         *,
-        cells: str = "box",
-        degree: int = 1,
+        cells: str = CELLS.default,
+        degree: int = DEGREE.default,
         lumped: bool | None = None,
         comm: MPI.Comm = MPI.COMM_WORLD,
     ) -> Domain:
@@ -109,8 +109,7 @@ class Domain:
             raise InputError(f"nodes is {nodes}, must be whole numbers of at least 2 per feature direction")
         if counts.shape not in ((), low.shape):
             raise InputError(f"nodes is {nodes}, must be one number or {low.size}, one per feature direction")
-        if cells not in ("box", "simplex"):
-            raise InputError(f"cells is {cells!r}, must be 'box' or 'simplex'")
+        CELLS.check("cells", cells)
         robust = cells == "box" and degree == 1
         kind = (_BOX_CELLS if cells == "box" else _SIMPLEX_CELLS)[low.size]
         divisions = [int(n) - 1 for n in np.broadcast_to(counts, low.shape)]
@@ -128,18 +127,19 @@ class Domain:
     def around(
         cls,
         samples: Any,
-        nodes: int | Sequence[int] = 41,
+        nodes: int | Sequence[int] | None = None,
         *,
-        margin: float | Sequence[float] = 1.0,
-        degree: int = 1,
-        cells: str = "box",
+        margin: float | Sequence[float] = MARGIN.default,
+        degree: int = DEGREE.default,
+        cells: str = CELLS.default,
         comm: MPI.Comm = MPI.COMM_WORLD,
     ) -> Domain:
         """The box that holds all sample points and ``margin`` (standardised units) around them.
 
         Args:
             samples: a ``Samples`` (its standardised ``points`` are used) or an array of shape (n, d).
-            nodes, degree, cells, comm: as in :meth:`box`; one number gives lifted directions, see
+            nodes, degree, cells, comm: as in :meth:`box`; None: 121, 41 or 17 per direction of the data in 1, 2 or 3
+                dimensions. One number gives lifted directions, see
                 ``Preprocessing.lift``, as many nodes as the others' spacing takes there.
             margin: distance from the outermost points to the walls, nonnegative, one number or d of them.
 
@@ -158,7 +158,7 @@ class Domain:
         cls,
         path: str | Path,
         *,
-        degree: int = 1,
+        degree: int = DEGREE.default,
         lumped: bool = False,
         dimension: int | None = None,
         comm: MPI.Comm = MPI.COMM_WORLD,

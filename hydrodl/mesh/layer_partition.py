@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import Number
+
+LAYERS, DEPTH = Number(16, least=1, whole=True), Number(1.0, above=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,16 +49,14 @@ class Layers:
         return float(self.times[-1])
 
 
-def layers(partition: int | ArrayLike, depth: float = 1.0) -> Layers:
+def layers(partition: int | ArrayLike = LAYERS.default, depth: float = DEPTH.default) -> Layers:
     """N equal layers of total depth T, or the layers with the given times t_0 = 0 < ... < t_N.
 
     Raises:
         InputError: fewer than one layer, depth not positive, or times that do not increase from 0.
     """
     if isinstance(partition, int | np.integer):
-        if partition < 1:
-            raise InputError(f"layers is {partition}, must be a whole number of at least 1")
-        if not (np.isfinite(depth) and depth > 0):
-            raise InputError(f"depth is {depth}, must be a positive number")
+        LAYERS.check("layers", partition)
+        DEPTH.check("depth", depth)
         return Layers(np.linspace(0.0, depth, int(partition) + 1))
     return Layers(np.asarray(partition, dtype=float))

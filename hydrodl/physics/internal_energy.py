@@ -7,10 +7,16 @@ from typing import Any, Protocol
 
 import ufl
 
-from hydrodl.common.checks import check_number
+from hydrodl.common.parameters import Number
 
 Scalar = Any
 """A number, or the ``fem.Constant`` that stands for it inside a form."""
+
+
+FLOOR = Number(1e-8, above=0)
+
+
+ENTROPY_WEIGHT, WEIGHT, EXPONENT = Number(nonzero=True), Number(above=0), Number(2.0, above=1)
 
 
 class InternalEnergy(Protocol):
@@ -31,11 +37,11 @@ class Entropy:
     """
 
     weight: Scalar
-    floor: Scalar = 1e-8
+    floor: Scalar = FLOOR.default
 
     def __post_init__(self) -> None:
-        check_number("entropy weight", self.weight, nonzero=True)
-        check_number("entropy floor", self.floor, positive=True)
+        ENTROPY_WEIGHT.check("entropy weight", self.weight)
+        FLOOR.check("entropy floor", self.floor)
 
     def density(self, total: Any) -> Any:
         """U(R) as a UFL expression."""
@@ -53,11 +59,11 @@ class Power:
     """
 
     weight: Scalar
-    exponent: Scalar = 2.0
+    exponent: Scalar = EXPONENT.default
 
     def __post_init__(self) -> None:
-        check_number("energy weight", self.weight, positive=True)
-        check_number("energy exponent", self.exponent, above=1.0)
+        WEIGHT.check("energy weight", self.weight)
+        EXPONENT.check("energy exponent", self.exponent)
 
     def density(self, total: Any) -> Any:
         """U(R) as a UFL expression."""
@@ -77,7 +83,7 @@ class Focusing:
     """
 
     weight: Scalar
-    exponent: Scalar = 2.0
+    exponent: Scalar = EXPONENT.default
 
     def __post_init__(self) -> None:
         Power(self.weight, self.exponent)

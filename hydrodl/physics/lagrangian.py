@@ -20,12 +20,18 @@ from dolfinx import fem
 from dolfinx import mesh as dmesh
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import Number
 from hydrodl.physics.internal_energy import InternalEnergy, Scalar
 
 Field = Callable[[Floats], Floats]
 """A scalar function of feature space: points (n, d) -> values (n,)."""
+
+
+NOISE = Number(0.02, above=0)
+
+
+DECAY, SMOOTHNESS, KINETIC = Number(0.02, least=0), Number(0.1, least=0), Number(1.0, least=0)
 
 
 @dataclass(frozen=True)
@@ -45,19 +51,19 @@ class Lagrangian:
         InputError: a number out of range, named with what is allowed.
     """
 
-    noise: Scalar
-    decay: Scalar = 0.02
-    smoothness: Scalar = 0.0
-    kinetic: Scalar = 1.0
+    noise: Scalar = NOISE.default
+    decay: Scalar = DECAY.default
+    smoothness: Scalar = SMOOTHNESS.default
+    kinetic: Scalar = KINETIC.default
     energy: InternalEnergy | None = None
     potential: Field | Sequence[Field] | None = None
     fitted: bool | None = None
 
     def __post_init__(self) -> None:
-        check_number("noise", self.noise, positive=True)
-        check_number("decay", self.decay, nonnegative=True)
-        check_number("smoothness", self.smoothness, nonnegative=True)
-        check_number("kinetic", self.kinetic, nonnegative=True)
+        NOISE.check("noise", self.noise)
+        DECAY.check("decay", self.decay)
+        SMOOTHNESS.check("smoothness", self.smoothness)
+        KINETIC.check("kinetic", self.kinetic)
         given = [float(x) for x in (self.decay, self.kinetic) if isinstance(x, Real)]
         if len(given) == 2 and sum(given) <= 0:
             raise InputError("decay and kinetic are both 0: the velocity would cost nothing; one must be positive")

@@ -15,13 +15,18 @@ import ufl
 from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import Choice, Number
 from hydrodl.physics.readout import Readout
 
 if TYPE_CHECKING:
     from hydrodl.data.class_densities import Densities
     from hydrodl.mesh.domain import Domain
+
+WEIGHT, READOUT_DECAY, FLOOR = Number(10.0, above=0), Number(0.01, above=0), Number(1e-8, above=0)
+
+
+DIVERGENCE = Choice("kl", ("kl", "l2"))
 
 
 class Loss(Protocol):
@@ -69,16 +74,16 @@ class Classification:
         decay: gamma > 0, weight decay of a trained readout, relative to lambda.
     """
 
-    weight: float = 10.0
+    weight: float = WEIGHT.default
     readout: Readout | None = None
     layer: int | None = None
     trained: bool = False
-    decay: float = 0.01
+    decay: float = READOUT_DECAY.default
     name = "classification"
 
     def __post_init__(self) -> None:
-        check_number("loss weight", self.weight, positive=True)
-        check_number("readout decay", self.decay, positive=True)
+        WEIGHT.check("loss weight", self.weight)
+        READOUT_DECAY.check("readout decay", self.decay)
 
     @property
     def penalty(self) -> float:
@@ -119,14 +124,16 @@ class Position:
         layer: layer index 1..N, None for the last.
     """
 
-    weight: float
-    targets: ArrayLike
+    weight: float = WEIGHT.default
+    targets: ArrayLike | None = None
     layer: int | None = None
     name = "position"
     penalty = 0.0
 
     def __post_init__(self) -> None:
-        check_number("loss weight", self.weight, positive=True)
+        WEIGHT.check("loss weight", self.weight)
+        if self.targets is None:
+            raise InputError("a position loss needs targets: points, one per class")
 
     @property
     def constants(self) -> tuple[float, ...]:
@@ -158,28 +165,29 @@ class Density:
     Args:
         weight: lambda > 0.
         target: the densities rho*, one per class, on the same domain.
-        divergence: "l2" or "kl".
+        divergence: "kl" or "l2".
         floor: delta in units of the mean total density; 1/rho in empty regions is otherwise noise.
         layer: layer index 1..N, None for the last.
     """
 
-    weight: float
-    target: Densities
-    divergence: str = "l2"
-    floor: float = 1e-8
+    weight: float = WEIGHT.default
+    target: Densities = None  # type: ignore[assignment]  # refused when it is used, and kept elsewhere in pickles
+    divergence: str = DIVERGENCE.default
+    floor: float = FLOOR.default
     layer: int | None = None
     name = "density"
     penalty = 0.0
 
     def __post_init__(self) -> None:
-        check_number("loss weight", self.weight, positive=True)
-        check_number("loss floor", self.floor, positive=True)
-        if self.divergence not in ("l2", "kl"):
-            raise InputError(f"divergence is {self.divergence!r}, must be 'l2' or 'kl'")
+        WEIGHT.check("loss weight", self.weight)
+        FLOOR.check("loss floor", self.floor)
+        DIVERGENCE.check("divergence", self.divergence)
 
     @property
     def constants(self) -> tuple[float, ...]:
         """(lambda, delta)."""
+        if self.target is None:
+            raise InputError("a density loss needs a target: densities, one per class, on the problem's domain")
         return (float(self.weight), self.floor / self.target.domain.volume)
 
     def density(self, rho: Any, field: Any, constants: Sequence[Any]) -> Any:

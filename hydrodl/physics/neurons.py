@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import check_number
-from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import Choice, Number
 from hydrodl.mesh.domain import Domain
 
 
@@ -27,6 +26,15 @@ def relu(values: Floats) -> Floats:
 
 ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {"tanh": np.tanh, "relu": relu}
 """sigma by name."""
+
+
+WIDTH, SEED = Number(least=1, whole=True), Number(0, least=0, whole=True)
+
+
+SCALE, DECAY = Number(1.5, above=0), Number(1e-6, above=0)
+
+
+ACTIVATION = Choice("tanh", ACTIVATIONS)
 
 
 @dataclass(frozen=True)
@@ -45,21 +53,17 @@ class Neurons:
     """
 
     width: int
-    activation: str = "tanh"
-    scale: float = 1.5
-    decay: float = 1e-6
-    seed: int = 0
+    activation: str = ACTIVATION.default
+    scale: float = SCALE.default
+    decay: float = DECAY.default
+    seed: int = SEED.default
 
     def __post_init__(self) -> None:
-        whole = isinstance(self.width, int | np.integer) and not isinstance(self.width, bool)
-        if not whole or self.width < 1:
-            raise InputError(f"width is {self.width}, must be a whole number of at least 1")
-        if self.activation not in ACTIVATIONS:
-            raise InputError(f"activation is {self.activation!r}, must be {' or '.join(map(repr, ACTIVATIONS))}")
-        check_number("neuron scale", self.scale, positive=True)
-        check_number("neuron decay", self.decay, positive=True)
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
-            raise InputError(f"neuron seed is {self.seed}, must be a whole number of at least 0")
+        WIDTH.check("width", self.width)
+        ACTIVATION.check("activation", self.activation)
+        SCALE.check("neuron scale", self.scale)
+        DECAY.check("neuron decay", self.decay)
+        SEED.check("neuron seed", self.seed)
 
     def draw(self, domain: Domain, slabs: int) -> HiddenLayers:
         """The hidden layers of a network with this many slabs; the same on every rank.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import Choice
 from hydrodl.data.class_densities import Densities
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
@@ -16,6 +17,9 @@ from hydrodl.physics.readout import Readout
 
 SCHEMES = {"euler-box": 1.0, "midpoint": 0.5}
 """The schemes by name, each one number theta."""
+
+
+SCHEME = Choice("euler-box", SCHEMES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +44,11 @@ class Problem:
     densities: Densities
     lagrangian: Lagrangian
     losses: Loss | Sequence[Loss]
-    scheme: str = "euler-box"
+    scheme: str = SCHEME.default
     control: Neurons | None = None
 
     def __post_init__(self) -> None:
-        if self.scheme not in SCHEMES:
-            raise InputError(f"scheme is {self.scheme!r}, must be {' or '.join(map(repr, SCHEMES))}")
+        SCHEME.check("scheme", self.scheme)
         if self.densities.values.shape[1:] != (self.domain.owned,):
             raise InputError("densities were made on another domain than the problem's")
         given = list(self.terms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,8 @@ from hydrodl.data.tables import read_csv
 from hydrodl.mesh.bounding_box import around, lifted_nodes
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers, layers
-from hydrodl.physics import internal_energy, lagrangian, losses
+from hydrodl.physics import lagrangian, losses
+from hydrodl.physics.internal_energy import Entropy, Focusing, InternalEnergy, Power
 from hydrodl.physics.neurons import Neurons
 from hydrodl.physics.problem import Problem
 from hydrodl.physics.readout import Readout
@@ -31,6 +32,9 @@ from hydrodl.problem_file.formula import Expression
 from hydrodl.problem_file.size_estimate import Sizes, check_memory
 
 TEST_SEED = 1_000_003  # added to data.seed: test samples that no usual training seed repeats
+
+
+ENERGIES: dict[str, Callable[..., InternalEnergy]] = {"entropy": Entropy, "power": Power, "focusing": Focusing}
 
 
 TAILS = 3.0  # standard deviations of a mixture that its box holds, before the margin
@@ -258,26 +262,10 @@ def make_lagrangian(physics: sections.Physics, rho: Densities) -> lagrangian.Lag
     if isinstance(physics.potential, list) and len(formulas) != rho.classes:
         raise InputError(f"physics.potential lists {len(formulas)} formulas for {rho.classes} classes")
     potential = formulas[0] if isinstance(physics.potential, str) else formulas or None
-    return lagrangian.Lagrangian(
-        noise=physics.noise,
-        decay=physics.decay,
-        smoothness=physics.smoothness,
-        kinetic=physics.kinetic,
-        energy=_energy(physics.energy),
-        potential=potential,
-        fitted=physics.fitted,
-    )
-
-
-def _energy(energy: sections.Entropy | sections.Power | None) -> internal_energy.InternalEnergy | None:
-    match energy:
-        case sections.Focusing():
-            return internal_energy.Focusing(energy.weight, energy.exponent)
-        case sections.Power():
-            return internal_energy.Power(energy.weight, energy.exponent)
-        case sections.Entropy():
-            return internal_energy.Entropy(energy.weight)
-    return None
+    asked = physics.energy
+    energy = None if asked is None else ENERGIES[asked.kind](**asked.model_dump(exclude={"kind"}))
+    numbers = physics.model_dump(exclude={"potential", "energy"})
+    return lagrangian.Lagrangian(**numbers, energy=energy, potential=potential)
 
 
 def make_loss(loss: sections.Loss, rho: Densities, readout: Readout | None) -> losses.Loss:

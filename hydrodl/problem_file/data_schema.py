@@ -1,57 +1,38 @@
-"""What every section of the problem file is made of, and the sections that describe the data."""
+"""The sections of the problem file that describe the data, every key with its default and what is allowed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from hydrodl.data.datasets import DATASETS
+from hydrodl.common.parameters import Number
+from hydrodl.data.class_densities import BANDWIDTH
+from hydrodl.data.datasets import DATASETS, NOISE, SAMPLES, SEED
+from hydrodl.data.gaussian import WEIGHT
+from hydrodl.data.preprocessing import DIMENSIONS, LIFT
+from hydrodl.data.samples import TEST_FRACTION
+from hydrodl.problem_file.fields import Corner, Section, number, optional
 
-
-class Section(BaseModel):
-    """A table of the problem file: no unknown keys, no silent conversions, no NaN."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-def positive(default: Any = ...) -> Any:
-    """A field for a positive number."""
-    return Field(default, gt=0, description="a positive number")
-
-
-def nonnegative(default: Any) -> Any:
-    """A field for a number that is not negative."""
-    return Field(default, ge=0, description="a number that is not negative")
-
-
-def whole(default: Any, least: int) -> Any:
-    """A field for a whole number of at least ``least``."""
-    return Field(default, ge=least, description=f"a whole number of at least {least}")
-
-
-Layer = Annotated[int | None, Field(ge=1, description="a layer number of at least 1 (default: the last)")]
+TEST_SAMPLES = Number(2000, least=0, whole=True)
 
 
 Positive = Annotated[float, Field(gt=0)]
 
 
-Corner = Annotated[list[float], Field(min_length=1, max_length=3)]
-
-
 class Component(Section):
     """One Gaussian of a mixture: class ``label``, its mean, and a standard deviation or a covariance."""
 
-    label: str = Field(default="0", description="a class name in quotes")
-    mean: Corner = Field(description="a list of 1 to 3 numbers")
-    std: Positive | Annotated[list[Positive], Field(min_length=1, max_length=3)] | None = Field(
-        default=None, description="a positive number, or a list of one per feature"
+    label: str = Field(default="0", title="class it belongs to", description="a class name in quotes")
+    mean: Corner = Field(title="mean", description="a list of 1 to 3 numbers")
+    std: Positive | Annotated[list[Positive], Field(min_length=1, max_length=3)] | None = optional(
+        "standard deviation", "a positive number, or a list of one per feature"
     )
-    covariance: list[list[float]] | None = Field(default=None, description="a symmetric matrix, one list per row")
-    weight: float = positive(1.0)
+    covariance: list[list[float]] | None = optional("covariance", "a symmetric matrix, one list per row")
+    weight: float = number(WEIGHT, "relative mass")
 
     @model_validator(mode="after")
     def _one_spread(self) -> Self:
@@ -78,10 +59,10 @@ def one_dimension(components: Sequence[Component]) -> None:
 class Snapshot(Section):
     """One population at one ``time``: a CSV table of its features (``source``), or a Gaussian mixture."""
 
-    time: float = Field(description="a number")
-    source: str | None = Field(default=None, description="the path of a CSV file")
-    mixture: list[Component] | None = Field(
-        default=None, min_length=1, description="an array of tables [[data.snapshots.mixture]]"
+    time: float = Field(title="when it was seen; times increase", description="a number")
+    source: str | None = optional("table of its features", "the path of a CSV file")
+    mixture: list[Component] | None = optional(
+        "Gaussian mixture", "an array of tables [[data.snapshots.mixture]]", min_length=1
     )
 
     @model_validator(mode="after")
@@ -96,24 +77,29 @@ class Snapshot(Section):
 class Data(Section):
     """[data]: a built-in set or a CSV table (``source``), a Gaussian mixture, or [[data.snapshots]]."""
 
-    source: str | None = Field(default=None, description="a built-in name or the path of a CSV file")
-    mixture: list[Component] | None = Field(
-        default=None, min_length=1, description="an array of tables [[data.mixture]]"
+    source: str | None = optional("data set or table", "a built-in name or the path of a CSV file")
+    mixture: list[Component] | None = optional("Gaussian mixture", "an array of tables [[data.mixture]]", min_length=1)
+    snapshots: list[Snapshot] | None = optional(
+        "one population at several times", "an array of at least 2 tables [[data.snapshots]]", min_length=2
     )
-    snapshots: list[Snapshot] | None = Field(
-        default=None, min_length=2, description="an array of at least 2 tables [[data.snapshots]]"
+    label: str | None = optional("tables: the column of class labels", "the name of a CSV column")
+    features: list[str] | None = optional(
+        "tables: the columns of features; all others unless given", "a list of names of CSV columns", min_length=1
     )
-    label: str | None = Field(default=None, description="the name of a CSV column")
-    features: list[str] | None = Field(default=None, min_length=1, description="a list of names of CSV columns")
-    samples: int = whole(400, 2)
-    test_samples: int = whole(2000, 0)
-    test_fraction: float = Field(default=0.25, ge=0, lt=1, description="a number from 0 to less than 1")
-    noise: float | None = Field(default=None, ge=0, description="a number that is not negative")
-    seed: int = whole(0, 0)
-    bandwidth: float = positive(0.2)
-    dimensions: int | None = Field(default=None, ge=1, le=3, description="1, 2 or 3")
-    lift: int = Field(default=0, ge=0, le=2, description="0, 1 or 2 (coordinates to add)")
-    one_unit: bool | None = Field(default=None, description="true or false")
+    samples: int = number(SAMPLES, "generated sets and mixtures: training samples of all classes together")
+    test_samples: int = number(TEST_SAMPLES, "generated sets and mixtures: test samples")
+    test_fraction: float = number(TEST_FRACTION, "tables: part of every class that is held out as test samples")
+    noise: float | None = number(NOISE, "generated sets: deviation of what blurs the shape", missing="the set's own")
+    seed: int = number(SEED, "seed of generated samples and of the split")
+    bandwidth: float = number(BANDWIDTH, "standard deviation of the kernel of the class densities, standardised units")
+    dimensions: int | None = number(
+        DIMENSIONS, "directions kept, by principal components", missing="up to 3 features as they are, of more 2"
+    )
+    lift: int = number(LIFT, "coordinates added, 0 on all samples")
+    one_unit: bool | None = optional(
+        "the features share a unit: keep them in proportion, do not standardise each",
+        "true or false (default: true for iris, digits and snapshots)",
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

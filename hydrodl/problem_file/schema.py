@@ -1,6 +1,6 @@
 """The sections of the problem file as pydantic models, every key with its default and what is allowed.
 
-``Field(description=...)`` completes the sentence "key is ..., must be ..." of an error message.
+Defaults and ranges are those of the Python classes and functions that the keys become arguments of.
 """
 
 from __future__ import annotations
@@ -10,36 +10,44 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from hydrodl.problem_file.data_schema import (
-    Component,
-    Corner,
-    Data,
-    Layer,
-    Section,
-    nonnegative,
-    one_dimension,
-    positive,
-    whole,
-)
+from hydrodl.common.parameters import Choice, Number
+from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, NODE_COUNT
+from hydrodl.mesh.layer_partition import DEPTH, LAYERS
+from hydrodl.physics import internal_energy, losses, neurons
+from hydrodl.physics.lagrangian import DECAY, KINETIC, NOISE, SMOOTHNESS
+from hydrodl.physics.problem import SCHEME
+from hydrodl.problem_file.data_schema import Component, Data, one_dimension
+from hydrodl.problem_file.fields import Corner, Section, choice, number, optional, within
 from hydrodl.problem_file.formula import Expression
 from hydrodl.training.minimisation import PREFIXES
+
+Nodes = Annotated[int, within(NODE_COUNT)]
+
+
+Margin = Annotated[float, within(MARGIN)]
+
+
+READOUT, LAYER = Choice("fixed", ("fixed", "trained")), Number(least=1, whole=True)
 
 
 class Domain(Section):
     """[domain]: a box of ``nodes`` per direction around the data (or lower/upper), or a mesh file."""
 
-    nodes: Annotated[int, Field(ge=2)] | Annotated[list[Annotated[int, Field(ge=2)]], Field(max_length=3)] = Field(
-        default=41, description="a whole number of at least 2, or a list of one per feature direction"
+    nodes: Nodes | Annotated[list[Nodes], Field(max_length=3)] | None = optional(
+        "nodes per feature direction; left out: 121, 41 or 17 in 1, 2 or 3 dimensions",
+        "a whole number of at least 2, or a list of one per feature direction",
     )
-    margin: Annotated[float, Field(ge=0)] | Annotated[list[Annotated[float, Field(ge=0)]], Field(max_length=3)] = Field(
-        default=1.0, description="a number that is not negative, or a list of one per feature direction"
+    margin: Margin | Annotated[list[Margin], Field(max_length=3)] = Field(
+        default=MARGIN.default,
+        title="distance from the outermost samples to the walls, standardised units",
+        description="a number that is not negative, or a list of one per feature direction",
     )
-    cells: Literal["box", "simplex"] = Field(default="box", description="'box' or 'simplex'")
-    degree: int = whole(1, 1)
-    lumped: bool | None = Field(default=None, description="true or false")
-    lower: Corner | None = Field(default=None, description="a list of 1 to 3 numbers")
-    upper: Corner | None = Field(default=None, description="a list of 1 to 3 numbers")
-    mesh: str | None = Field(default=None, description="the path of a mesh file")
+    cells: str = choice(CELLS, "cells of the box")
+    degree: int = number(DEGREE, "degree of the elements")
+    lumped: bool | None = optional("lump the mass by the vertex rule", "true or false (default: on boxes of degree 1)")
+    lower: Corner | None = optional("lower corner of the box", "a list of 1 to 3 numbers")
+    upper: Corner | None = optional("upper corner of the box", "a list of 1 to 3 numbers")
+    mesh: str | None = optional("mesh file in place of the box", "the path of a mesh file")
 
     @model_validator(mode="after")
     def _box(self) -> Self:
@@ -62,15 +70,17 @@ class Network(Section):
     With a width every layer is a sum of that many random neurons; without, a value at every node.
     """
 
-    layers: int = whole(16, 1)
-    depth: float = positive(1.0)
-    times: list[float] | None = Field(default=None, description="a list of increasing numbers that starts at 0")
-    scheme: Literal["euler-box", "midpoint"] = Field(default="euler-box", description="'euler-box' or 'midpoint'")
-    width: int | None = Field(default=None, ge=1, description="a whole number of at least 1 (default: no neurons)")
-    activation: Literal["tanh", "relu"] = Field(default="tanh", description="'tanh' or 'relu'")
-    neuron_scale: float = positive(1.5)
-    neuron_decay: float = positive(1e-6)
-    neuron_seed: int = whole(0, 0)
+    layers: int = number(LAYERS, "number of layers, N")
+    depth: float = number(DEPTH, "total depth, T")
+    times: list[float] | None = optional(
+        "times of the layers, in place of layers and depth", "a list of increasing numbers that starts at 0"
+    )
+    scheme: str = choice(SCHEME, "scheme in depth")
+    width: int | None = number(neurons.WIDTH, "random neurons of a layer", missing="no neurons, a value at every node")
+    activation: str = choice(neurons.ACTIVATION, "activation of the neurons")
+    neuron_scale: float = number(neurons.SCALE, "typical slope of a neuron, in units of the mesh")
+    neuron_decay: float = number(neurons.DECAY, "weight decay of the neurons' coefficients")
+    neuron_seed: int = number(neurons.SEED, "seed of the neurons")
 
     @model_validator(mode="after")
     def _partition(self) -> Self:
@@ -94,8 +104,9 @@ class Network(Section):
 class Entropy(Section):
     """U(R) = weight R log R."""
 
-    kind: Literal["entropy"] = "entropy"
-    weight: float = Field(description="a number that is not 0")
+    kind: Literal["entropy"] = Field(default="entropy", title="kind of energy")
+    weight: float = number(internal_energy.ENTROPY_WEIGHT, "s in s R log R")
+    floor: float = number(internal_energy.FLOOR, "what is added to R, so that its logarithm is finite")
 
     @field_validator("weight")
     @classmethod
@@ -108,30 +119,33 @@ class Entropy(Section):
 class Power(Section):
     """U(R) = weight/exponent R^exponent, congestion."""
 
-    kind: Literal["power"] = "power"
-    weight: float = positive()
-    exponent: float = Field(default=2.0, gt=1, description="a number greater than 1")
+    kind: Literal["power"] = Field(default="power", title="kind of energy")
+    weight: float = number(internal_energy.WEIGHT, "s in (s / m) R^m")
+    exponent: float = number(internal_energy.EXPONENT, "m in (s / m) R^m")
 
 
 class Focusing(Power):
     """U(R) = -weight/exponent R^exponent, crowding pays."""
 
-    kind: Literal["focusing"] = "focusing"  # type: ignore[assignment]
+    kind: Literal["focusing"] = Field(default="focusing", title="kind of energy")  # type: ignore[assignment]
 
 
 class Physics(Section):
     """[physics]: the Lagrangian and the noise."""
 
-    noise: float = positive(0.02)
-    decay: float = nonnegative(0.02)
-    smoothness: float = nonnegative(0.1)
-    kinetic: float = nonnegative(1.0)
-    fitted: bool | None = Field(default=None, description="true or false (default: true where the mass is lumped)")
-    potential: str | list[str] | None = Field(
-        default=None, description="a formula in x1, x2, x3, or a list of one per class"
+    noise: float = number(NOISE, "nu in dX = u dt + sqrt(2 nu) dW")
+    decay: float = number(DECAY, "weight decay of the velocity where there are no data")
+    smoothness: float = number(SMOOTHNESS, "smoothness length of a layer")
+    kinetic: float = number(KINETIC, "weight of the kinetic energy of the population")
+    fitted: bool | None = optional(
+        "fit the diffusion to the velocity, so that densities stay positive",
+        "true or false (default: true where the mass is lumped)",
     )
-    energy: Annotated[Entropy | Power | Focusing, Field(discriminator="kind")] | None = Field(
-        default=None, description="a table with kind = 'entropy', 'power' or 'focusing'"
+    potential: str | list[str] | None = optional(
+        "potential energy of a sample", "a formula in x1, x2, x3, or a list of one per class"
+    )
+    energy: Annotated[Entropy | Power | Focusing, Field(discriminator="kind")] | None = optional(
+        "internal energy of the total density", "a table with kind = 'entropy', 'power' or 'focusing'"
     )
 
     @model_validator(mode="after")
@@ -151,31 +165,35 @@ class Physics(Section):
 class Classification(Section):
     """kind = "classification": mean cross-entropy of a linear readout, fixed or trained with the flow."""
 
-    kind: Literal["classification"] = "classification"
-    weight: float = positive(10.0)
-    readout: Literal["fixed", "trained"] = Field(default="fixed", description="'fixed' or 'trained'")
-    readout_decay: float = positive(0.01)
-    layer: Layer = None
+    kind: Literal["classification"] = Field(default="classification", title="kind of loss")
+    weight: float = number(losses.WEIGHT, "weight against the cost of the flow")
+    readout: str = choice(READOUT, "linear readout: given, or trained with the flow")
+    readout_decay: float = number(losses.READOUT_DECAY, "weight decay of a trained readout")
+    layer: int | None = number(LAYER, "number of the layer it acts on", missing="the last")
 
 
 class Position(Section):
     """kind = "position": bring each class to its point of ``targets``."""
 
-    kind: Literal["position"] = "position"
-    weight: float = positive(10.0)
-    targets: list[Corner] = Field(min_length=1, description="a list of points, one list of numbers per class")
-    layer: Layer = None
+    kind: Literal["position"] = Field(default="position", title="kind of loss")
+    weight: float = number(losses.WEIGHT, "weight against the cost of the flow")
+    targets: list[Corner] = Field(
+        min_length=1, title="points to reach", description="a list of points, one list of numbers per class"
+    )
+    layer: int | None = number(LAYER, "number of the layer it acts on", missing="the last")
 
 
 class Density(Section):
     """kind = "density": bring the densities to a Gaussian mixture, [[loss.target]]."""
 
-    kind: Literal["density"] = "density"
-    weight: float = positive(10.0)
-    divergence: Literal["l2", "kl"] = Field(default="l2", description="'l2' or 'kl'")
-    floor: float = positive(1e-8)
-    target: list[Component] | None = Field(default=None, min_length=1, description="an array of tables [[loss.target]]")
-    layer: Layer = None
+    kind: Literal["density"] = Field(default="density", title="kind of loss")
+    weight: float = number(losses.WEIGHT, "weight against the cost of the flow")
+    divergence: str = choice(losses.DIVERGENCE, "measure of the distance to the target")
+    floor: float = number(losses.FLOOR, "added to both densities of 'kl', in units of the mean density")
+    target: list[Component] | None = optional(
+        "Gaussian mixture to reach", "an array of tables [[loss.target]]", min_length=1
+    )
+    layer: int | None = number(LAYER, "number of the layer it acts on", missing="the last")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -218,7 +236,7 @@ class Config(Section):
     def _snapshots_are_the_loss(cls, value: Any) -> Any:
         data = value.get("data") if isinstance(value, dict) else None
         if isinstance(data, dict) and data.get("snapshots") is not None and "loss" not in value:
-            return {**value, "loss": [{"kind": "density", "divergence": "kl"}]}
+            return {**value, "loss": [{"kind": "density"}]}
         return value
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,15 @@ import numpy as np
 from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import whole_number
 from hydrodl.common.errors import InputError
+from hydrodl.data.class_densities import BANDWIDTH
 from hydrodl.data.density_sampling import sample_density
 from hydrodl.data.snapshot_sets import Snapshots
+from hydrodl.mesh.bounding_box import MARGIN
 from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.layer_partition import LAYERS
 from hydrodl.network.network import Network
 from hydrodl.network.random_paths import sample_paths
-from hydrodl.physics.lagrangian import Lagrangian
+from hydrodl.physics.lagrangian import NOISE, Lagrangian
 from hydrodl.transport.schroedinger_bridge import Bridge, bridge
 from hydrodl.transport.snapshot_targets import snapshot_layers
 from hydrodl.transport.wasserstein_distance import displacement, pot, wasserstein
@@ -55,12 +58,12 @@ class HeldOut:
 def leave_one_out(
     snapshots: Snapshots,
     held: int,
-    physics: Lagrangian | float = 0.05,
+    physics: Lagrangian | float = NOISE.default,
     *,
-    layers: int = 16,
-    nodes: int | tuple[int, ...] = 41,
-    margin: float = 1.0,
-    bandwidth: float = 0.2,
+    layers: int = LAYERS.default,
+    nodes: int | Sequence[int] | None = None,
+    margin: float | Sequence[float] = MARGIN.default,
+    bandwidth: float = BANDWIDTH.default,
     tolerance: float = 0.05,
     draws: int = 1000,
     substeps: int = 4,

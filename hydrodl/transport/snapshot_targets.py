@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike
 from hydrodl.common.errors import InputError
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.snapshot_sets import check_times
-from hydrodl.mesh.layer_partition import Layers
-from hydrodl.physics.losses import Density
+from hydrodl.mesh.layer_partition import DEPTH, LAYERS, Layers
+from hydrodl.physics.losses import DIVERGENCE, FLOOR, WEIGHT, Density
 
 
-def snapshot_layers(times: ArrayLike, layers: int, depth: float = 1.0) -> tuple[Layers, list[int]]:
+def snapshot_layers(
+    times: ArrayLike, layers: int = LAYERS.default, depth: float = DEPTH.default
+) -> tuple[Layers, list[int]]:
     """A partition of depth into ``layers`` layers among which every snapshot's time is one, and the index of each.
 
     Each span between snapshots gets equal layers, their number in proportion to its length and at least 1.
@@ -24,8 +26,7 @@ def snapshot_layers(times: ArrayLike, layers: int, depth: float = 1.0) -> tuple[
         DataError: see :func:`check_times`.
     """
     found = check_times(times)
-    if not (np.isfinite(depth) and depth > 0):
-        raise InputError(f"depth is {depth}, must be a positive number")
+    DEPTH.check("depth", depth)
     spans = len(found) - 1
     if isinstance(layers, bool) or not isinstance(layers, int | np.integer) or layers < spans:
         raise InputError(f"layers is {layers}, must be a whole number of at least {spans}, one per span of snapshots")
@@ -38,7 +39,10 @@ def snapshot_layers(times: ArrayLike, layers: int, depth: float = 1.0) -> tuple[
 
 
 def snapshot_losses(
-    targets: Mapping[int, Densities], weight: float = 10.0, divergence: str = "kl", floor: float = 1e-8
+    targets: Mapping[int, Densities],
+    weight: float = WEIGHT.default,
+    divergence: str = DIVERGENCE.default,
+    floor: float = FLOOR.default,
 ) -> list[Density]:
     """One density loss for every target, by layer index."""
     return [Density(weight, target, divergence, floor, layer) for layer, target in targets.items()]

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from hydrodl.common.errors import DataError
+from hydrodl.data import bandwidth
 from hydrodl.data.bandwidth import WIDTHS, choose_bandwidth
-from hydrodl.data.datasets import bandwidth
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.estimators.initial_readout import logistic_readout
 from tests.parallel.launch import run_on_ranks

@@ -16,8 +16,8 @@ from mpi4py import MPI
 from scipy.spatial import Delaunay
 
 from hydrodl.common.errors import DataError, InputError
+from hydrodl.data import diffusion_kernel as kernel
 from hydrodl.data.class_densities import Densities, densities, densities_from_function, mixture, sample_mixture
-from hydrodl.data.datasets import diffusion_kernel as kernel
 from hydrodl.data.datasets import load_dataset
 from hydrodl.data.gaussian import Gaussian
 from hydrodl.data.preprocessing import Preprocessing
@@ -323,7 +323,7 @@ def test_samples_of_a_mixture_follow_it() -> None:
         ({"mean": [0, 0], "covariance": [[1, 2], [2, 1]]}, "symmetric positive definite 2 x 2"),
         ({"mean": [0, 0], "covariance": [[1, 0.5], [0, 1]]}, "symmetric positive definite 2 x 2"),
         ({"mean": [0, 0], "covariance": [[1]]}, "symmetric positive definite 2 x 2"),
-        ({"mean": 0, "std": 1, "weight": 0}, "weight of a Gaussian is 0, must be positive"),
+        ({"mean": 0, "std": 1, "weight": 0}, "weight of a Gaussian is 0, must be a positive number"),
     ],
 )
 def test_bad_gaussians(arguments: dict[str, object], message: str) -> None:

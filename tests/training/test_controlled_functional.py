@@ -167,10 +167,10 @@ def test_neurons_cross_the_box_and_repeat_with_their_seed() -> None:
         (lambda: Neurons(0), r"width is 0, must be a whole number of at least 1"),
         (lambda: Neurons(2.5), r"width is 2.5"),  # type: ignore[arg-type]
         (lambda: Neurons(5, "sigmoid"), r"activation is 'sigmoid', must be 'tanh' or 'relu'"),
-        (lambda: Neurons(5, scale=0.0), r"neuron scale is 0, must be positive"),
-        (lambda: Neurons(5, decay=-1.0), r"neuron decay is -1, must be positive"),
+        (lambda: Neurons(5, scale=0.0), r"neuron scale is 0.0, must be a positive number"),
+        (lambda: Neurons(5, decay=-1.0), r"neuron decay is -1.0, must be a positive number"),
         (lambda: Neurons(5, seed=-1), r"neuron seed is -1"),
-        (lambda: hd.Classification(1.0, trained=True, decay=0.0), r"readout decay is 0, must be positive"),
+        (lambda: hd.Classification(1.0, trained=True, decay=0.0), r"readout decay is 0.0, must be a positive number"),
         (lambda: problem(control=16), r"control is 16, must be None or Neurons\(width=...\)"),  # type: ignore[arg-type]
         (
             lambda: replace(problem(), losses=[hd.Classification(1.0, trained=True)] * 2),
