@@ -14,7 +14,8 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -25,6 +26,7 @@ from mpi4py import MPI
 from hydrodl.application.defaults import SAVE_EVERY, TOLERANCE
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import attempt
+from hydrodl.common.start_folder import elsewhere
 
 if TYPE_CHECKING:
     from hydrodl.problem_file.reading import Config
@@ -39,6 +41,18 @@ app = typer.Typer(name="hydrodl", add_completion=False, pretty_exceptions_enable
 
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Directory of a finished run.")]
+
+
+@contextmanager
+def _importing() -> Iterator[None]:
+    """Import what a command runs, and let the compilers of forms read their settings, which they keep."""
+    with elsewhere():
+        yield
+        import ffcx
+        from dolfinx import jit
+
+        ffcx.get_options()
+        jit.get_options()
 
 
 def _print_version(wanted: bool) -> None:
@@ -74,8 +88,9 @@ def train(
     ] = SAVE_EVERY,
 ) -> None:
     """Train on what PROBLEM.toml describes; runs unchanged under mpiexec."""
-    from hydrodl.application.train_run import train_into
-    from hydrodl.problem_file.reading import load
+    with _importing():
+        from hydrodl.application.train_run import train_into
+        from hydrodl.problem_file.reading import load
 
     if time_limit is not None and not 0 < time_limit < float("inf"):
         raise InputError(f"--time-limit is {time_limit:g}, must be a positive number of minutes")
@@ -101,8 +116,9 @@ def analyze(
     full: Annotated[bool, typer.Option("--full", help="Spare no memory and no time on large runs.")] = False,
 ) -> None:
     """What a run conserves and really solves, how stable it is, how many layers and nodes to use."""
-    from hydrodl.application.analysis_page import ANALYSIS, PAGE, summary
-    from hydrodl.application.analyze_run import analyze_run
+    with _importing():
+        from hydrodl.application.analysis_page import ANALYSIS, PAGE, summary
+        from hydrodl.application.analyze_run import analyze_run
 
     found = analyze_run(folder, tolerance=tolerance, full=full)
     print("\n".join(summary(found)))
@@ -119,7 +135,8 @@ def predict(
     ] = False,
 ) -> None:
     """Label and class probabilities of each row of a table."""
-    from hydrodl.application import predict_run
+    with _importing():
+        from hydrodl.application import predict_run
 
     rows = predict_run.predict(folder, points, averaged=posterior)
 
@@ -142,7 +159,8 @@ def export(
     out: Annotated[Path | None, typer.Option(help="Directory to write to (default: DIR).")] = None,
 ) -> None:
     """Write a run's solution for other programs."""
-    from hydrodl.application import export_run
+    with _importing():
+        from hydrodl.application import export_run
 
     kinds = None if formats is None else [kind.strip() for kind in formats.split(",")]
     export_run.export(folder, kinds, out or folder)
@@ -151,7 +169,8 @@ def export(
 @app.command()
 def plot(folder: Directory) -> None:
     """Draw the figures of a run again."""
-    from hydrodl.application.plot_run import redraw
+    with _importing():
+        from hydrodl.application.plot_run import redraw
 
     redraw(folder)
 

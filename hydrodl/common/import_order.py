@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 
+from hydrodl.common.start_folder import elsewhere
+
 # One thread a rank: BLAS threads and MPI ranks would fight for the same cores. Must be set before BLAS loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -22,10 +24,11 @@ if int(os.environ.get("MPI_LOCALNRANKS", "1")) > len(os.sched_getaffinity(0)):
 if find_spec("numba") is not None:
     import h5py  # noqa: F401
 
-if find_spec("dolfinx_solver") is not None:
-    import dolfinx_solver  # noqa: F401
+with elsewhere():  # no .petscrc and no petsc.cfg of the current folder; ~/.petscrc and PETSC_OPTIONS are the user's own
+    if find_spec("dolfinx_solver") is not None:
+        import dolfinx_solver  # noqa: F401
 
-from petsc4py import PETSc
+    from petsc4py import PETSc
 
 if PETSc.ScalarType().dtype.kind != "f":
     raise ImportError(
