@@ -51,6 +51,7 @@ def test_it_is_the_inverse_and_keeps_positive_masses(d: int, exponent: float, se
 def test_it_is_symmetric(d: int) -> None:
     resolvent = NoiseResolvent(SHAPES[d], SPACING[:d], STEP, NOISE[:d])
     a, b = np.random.default_rng(0).standard_normal((2, 1, int(np.prod(SHAPES[d]))))
+    assert np.array_equal(resolvent.smooth(a), resolvent.smooth(in_place := a.copy(), in_place))
     assert (resolvent.smooth(a) * b).sum() == pytest.approx((a * resolvent.smooth(b)).sum(), rel=1e-12)
 
 

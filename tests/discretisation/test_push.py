@@ -163,6 +163,27 @@ def test_what_is_held_at_a_wall_does_not_change(d: int, degree: int) -> None:
     assert not far.carry_change(masses, shift, np.zeros_like(masses)).any()
 
 
+def test_results_are_written_where_they_should_be() -> None:
+    """Over what was there, from arguments in any layout, and again after another displacement."""
+    d, degree = 2, 2
+    moved, other = push(d, fields(d, 0, d), degree), push(d, fields(d, 5, d), degree)
+    masses, potentials, shift = fields(d, 1, CLASSES), fields(d, 2, CLASSES), fields(d, 3, d)
+    strided = np.asfortranarray(masses)
+    size = masses.shape[1]
+    for at in (moved, other):
+        values, slopes, second = np.ones((CLASSES, size)), np.ones((CLASSES, d, size)), np.ones((d, d, size))
+        assert at.carry(strided, values) is values and np.array_equal(values, at.carry(masses))
+        at.carry_change(strided, shift, masses, values)
+        assert np.array_equal(values, at.carry_change(masses, shift, masses))
+        at.pull_with_slopes(potentials, values, slopes)
+        for found, expected in zip((values, slopes), at.pull_with_slopes(potentials), strict=True):
+            assert np.array_equal(found, expected)
+        assert np.array_equal(at.pull(strided, values), at.pull(masses))
+        assert np.array_equal(at.curvatures(strided, potentials, second), at.curvatures(masses, potentials))
+    moved.move(fields(d, 5, d))
+    assert np.array_equal(moved.carry(masses), other.carry(masses))
+
+
 @CASES
 def test_paths_follow_the_matrix(d: int, degree: int) -> None:
     moved = push(d, fields(d, 0, d), degree)
