@@ -49,6 +49,12 @@ def adapt(
     Raises:
         InputError: numbers out of range, a mesh of boxes that is to be refined, a problem on another domain or other
             layers than given, neurons, or what ``train`` raises.
+
+    Example:
+        >>> problem_on = lambda domain, layers: replace(problem, domain=domain, layers=layers)
+        >>> rounds = hd.adapt(problem_on, domain, hd.layers(4), rounds=2, bulk=None)
+        >>> rounds[-1].problem.layers.depth
+        1.0
     """
     _check(domain, rounds, bulk, growth)
     found: list[Solution] = []

@@ -84,6 +84,10 @@ def adapted_layers(
     Raises:
         InputError: not exactly one of count and tolerance, one that is out of range, too few layers for the margin or
             for the depths of losses, or an unknown goal.
+
+    Example:
+        >>> hd.adapted_layers(solution, count=6).depth
+        1.0
     """
     flow = Flow.of(given) if isinstance(given, Solution) else given
     if (count is None) == (tolerance is None):

@@ -31,6 +31,11 @@ def transfer(solution: Solution, problem: Problem) -> Floats:
 
     Raises:
         InputError: another dimension, another communicator size, or a problem with neurons.
+
+    Example:
+        >>> deeper = replace(problem, layers=hd.layers(20))
+        >>> hd.transfer(solution, deeper).shape == (20, 2, domain.owned)
+        True
     """
     old, new = solution.problem.domain, problem.domain
     if problem.control is not None:

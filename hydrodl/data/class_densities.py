@@ -40,6 +40,11 @@ class Densities:
 
     Raises:
         InputError: shapes that do not belong together.
+
+    Example:
+        >>> rho = hd.densities(samples, domain)
+        >>> rho.values.shape, round(float(rho.masses.sum()), 12)
+        ((3, 169), 1.0)
     """
 
     domain: Domain
@@ -95,6 +100,11 @@ def densities(samples: Samples, domain: Domain, bandwidth: float = BANDWIDTH.def
     Raises:
         InputError: bandwidth not positive, fewer than one step.
         DataError: samples of another dimension than the mesh, outside the mesh (row named), or a class without any.
+
+    Example:
+        >>> rho = hd.densities(samples, domain, bandwidth=0.3)
+        >>> rho.masses.round(2)
+        array([0.33, 0.33, 0.33])
     """
     BANDWIDTH.check("bandwidth", bandwidth)
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
@@ -127,6 +137,12 @@ def densities_from_function(
     Raises:
         InputError: no function, values negative, not finite or of the wrong shape, a class without mass, masses of
             another number or not positive.
+
+    Example:
+        >>> line = hd.Domain.interval(0.0, 1.0, nodes=11)
+        >>> rho = hd.densities_from_function([lambda x: 1 - x[:, 0], lambda x: x[:, 0]], line)
+        >>> rho.masses.round(12)
+        array([0.5, 0.5])
     """
     if not len(functions):
         raise InputError("densities need at least one function")
@@ -150,6 +166,11 @@ def mixture(components: Sequence[Gaussian], domain: Domain) -> Densities:
 
     Raises:
         InputError: no component, or one of another dimension than the domain.
+
+    Example:
+        >>> rho = hd.mixture([hd.Gaussian([0, 0], 0.5, label="in"), hd.Gaussian([1, 1], 0.3, label="out")], domain)
+        >>> rho.class_names, rho.masses.round(2)
+        (('in', 'out'), array([0.5, 0.5]))
     """
     classes = _by_label(components, domain.dimension)
     functions = [lambda x, group=group: sum(g.weight * g.density(x) for g in group) for group in classes.values()]
@@ -162,6 +183,11 @@ def sample_mixture(components: Sequence[Gaussian], n: int, seed: int = 0) -> Sam
 
     Raises:
         InputError: no component, components of different dimensions, n < 1.
+
+    Example:
+        >>> drawn = hd.sample_mixture([hd.Gaussian(-1.0, std=0.5, label=0), hd.Gaussian(1.0, std=0.5, label=1)], n=20)
+        >>> drawn.features.shape, drawn.classes
+        ((20, 1), 2)
     """
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise InputError(f"n is {n}, must be a whole number of at least 1")

@@ -74,6 +74,11 @@ def load_dataset(
     Raises:
         DataError: unknown name, n too small, noise or seed negative, noise for a table, dimensions or lift out of
             range.
+
+    Example:
+        >>> samples = hd.load_dataset("gaussians", n=60, seed=0)
+        >>> samples.features.shape, samples.class_names
+        ((60, 2), ('0', '1', '2'))
     """
     return on_root(comm, lambda: _load(name, n, noise, seed, dimensions, one_unit, lift))
 

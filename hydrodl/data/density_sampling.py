@@ -35,6 +35,11 @@ def sample_density(domain: Domain, values: ArrayLike, n: int, seed: int = 0) -> 
 
     Raises:
         InputError: n < 1, values of another shape or not finite, or a density that is nowhere positive.
+
+    Example:
+        >>> points = hd.sample_density(domain, rho.values[0], n=100)
+        >>> points.shape, bool(np.abs(points).max() <= np.abs(domain.bounds).max())
+        ((100, 2), True)
     """
     whole_number("n", n, least=1)
     nodal = np.asarray(values, dtype=float)

@@ -27,6 +27,12 @@ class Gaussian:
 
     Raises:
         InputError: neither or both of std and covariance, wrong lengths, a spread or weight that is not positive.
+
+    Example:
+        >>> normal = hd.Gaussian([0.0, 1.0], std=[0.5, 2.0])
+        >>> normal.matrix
+        array([[0.25, 0.  ],
+               [0.  , 4.  ]])
     """
 
     mean: float | Sequence[float]

@@ -124,6 +124,12 @@ class Preprocessing:
 
     Raises:
         DataError: lift is negative or no whole number.
+
+    Example:
+        >>> fitted = hd.Preprocessing.fit([[1.0, 10.0], [3.0, 20.0]])
+        >>> fitted.apply([[2.0, 15.0], [3.0, 20.0]])
+        array([[0., 0.],
+               [1., 1.]])
     """
 
     mean: Floats

@@ -29,6 +29,12 @@ class Samples:
 
     Raises:
         DataError: arrays of shapes that do not belong together, or labels outside 0 .. C-1.
+
+    Example:
+        >>> identity = hd.Preprocessing.identity(1)
+        >>> pair = hd.Samples(np.array([[0.0], [1.0]]), np.array([0, 1]), ("a", "b"), ("x",), identity)
+        >>> len(pair), pair.counts
+        (2, array([1, 1]))
     """
 
     features: Floats

@@ -38,6 +38,11 @@ class Snapshots:
 
     Raises:
         DataError: fewer than 2 snapshots, times that do not increase, or tables that do not fit.
+
+    Example:
+        >>> series = hd.snapshots([0, 1], [[[0.0], [1.0]], [[1.0], [2.0]]])
+        >>> len(series), series.points[0].shape
+        (2, (2, 1))
     """
 
     times: Floats
@@ -120,6 +125,11 @@ def snapshots(
 
     Raises:
         DataError: see :class:`Snapshots` and :meth:`Preprocessing.fit`.
+
+    Example:
+        >>> series = hd.snapshots([0, 1, 2], [[[0.0], [1.0]], [[1.0], [2.0]], [[2.0], [3.0]]])
+        >>> series.times, len(series.pooled)
+        (array([0., 1., 2.]), 6)
     """
     check_times(times)
     try:
@@ -147,7 +157,7 @@ def read_snapshots(
     one_unit: bool | None = None,
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Snapshots:
-    """Snapshots from one CSV table each; collective, every rank gets the same.
+    r"""Snapshots from one CSV table each; collective, every rank gets the same.
 
     Args:
         sources: time -> file, in any order.
@@ -157,6 +167,12 @@ def read_snapshots(
 
     Raises:
         DataError: see :func:`snapshots` and :func:`~hydrodl.data.tables.read_points`.
+
+    Example:
+        >>> for day in (0, 1):
+        ...     _ = Path(f"day{day}.csv").write_text(f"x\n{day}\n{day + 1}\n")
+        >>> hd.read_snapshots({day: f"day{day}.csv" for day in (0, 1)}).times
+        array([0., 1.])
     """
     times = sorted(sources)
     if not times:

@@ -30,7 +30,7 @@ def read_csv(
     lift: int = LIFT.default,
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Samples:
-    """A table with a header line (separated by comma, semicolon or tab); collective, every rank gets the same.
+    r"""A table with a header line (separated by comma, semicolon or tab); collective, every rank gets the same.
 
     Args:
         path: the file.
@@ -43,6 +43,11 @@ def read_csv(
     Raises:
         DataError: see :func:`read_points`; also an empty label, a single class, a class of one sample, a constant
             feature, or dimensions or lift out of range.
+
+    Example:
+        >>> _ = Path("plants.csv").write_text("height,kind\n1.0,fern\n2.0,moss\n3.0,fern\n4.0,moss\n")
+        >>> hd.read_csv("plants.csv", label="kind").class_names
+        ('fern', 'moss')
     """
     return on_root(comm, lambda: _samples_from_csv(Path(path), label, features, dimensions, bool(one_unit), lift))
 

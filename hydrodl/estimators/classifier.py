@@ -99,6 +99,11 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         n_iter_: Newton steps; converged_: did they reach the tolerance.
 
     A fit that did not converge gives a ``ConvergenceWarning``; its network predicts all the same.
+
+    Example:
+        >>> classifier = hd.HydroClassifier(layers=4, nodes=13).fit(samples.features, samples.labels)
+        >>> classifier.predict_proba(samples.features[:5]).shape
+        (5, 3)
     """
 
     def __init__(

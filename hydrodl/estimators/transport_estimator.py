@@ -75,6 +75,12 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         distance_: relative L1 distance of the last density to the target's.
         converged_: was the tolerance reached; n_rounds_: training problems solved.
         solution_, network_, n_features_in_, feature_names_in_: as in :class:`~hydrodl.HydroClassifier`.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(50, 1))
+        >>> transport = hd.HydroTransport(layers=8, nodes=31).fit(x, x + 1.0)
+        >>> transport.transform(x).shape
+        (50, 1)
     """
 
     def __init__(

@@ -54,6 +54,11 @@ def write_npz(path: str | Path, solution: Solution) -> None:
 
     Raises:
         InputError: the file cannot be written.
+
+    Example:
+        >>> hd.write_npz("network.npz", solution)
+        >>> sorted(np.load("network.npz").files)[:3]
+        ['class_names', 'counts', 'density']
     """
     domain = solution.problem.domain
     fields = {name: getattr(solution, name) for name in _FIELDS}

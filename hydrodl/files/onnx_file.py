@@ -53,6 +53,10 @@ def write_onnx(path: str | Path, network: Network) -> Path:
     Raises:
         InputError: no exact form (d = 2, 3 on triangles, tetrahedra, a mesh file or elements of degree > 1, without
             neurons), onnx is not installed, larger than ONNX allows (2 GB), or the file cannot be written.
+
+    Example:
+        >>> hd.write_onnx("network.onnx", network).name
+        'network.onnx'
     """
     form = check_onnx(network)
 

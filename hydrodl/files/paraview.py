@@ -27,6 +27,10 @@ def write_vtk(folder: str | Path, solution: Solution) -> Path:
 
     Raises:
         InputError: the folder or a file cannot be written.
+
+    Example:
+        >>> hd.write_vtk(".", solution).name
+        'fields.pvd'
     """
     problem, folder = solution.problem, Path(folder)
     domain, times = problem.domain, problem.layers.times

@@ -44,6 +44,11 @@ class Domain:
 
     Raises:
         InputError: degree < 1, or lumping asked for at degree > 1.
+
+    Example:
+        >>> square = hd.Domain.box([0, 0], [1, 2], nodes=[5, 9])
+        >>> square.dimension, square.nodes, square.volume
+        (2, 45, 2.0)
     """
 
     mesh: dmesh.Mesh

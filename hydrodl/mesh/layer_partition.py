@@ -23,6 +23,10 @@ class Layers:
 
     Raises:
         InputError: fewer than one layer, a first time other than 0, or times that do not increase.
+
+    Example:
+        >>> hd.Layers([0.0, 0.25, 1.0]).steps
+        array([0.25, 0.75])
     """
 
     times: Floats
@@ -54,6 +58,10 @@ def layers(partition: int | ArrayLike = LAYERS.default, depth: float = DEPTH.def
 
     Raises:
         InputError: fewer than one layer, depth not positive, or times that do not increase from 0.
+
+    Example:
+        >>> hd.layers(4, depth=2.0).times
+        array([0. , 0.5, 1. , 1.5, 2. ])
     """
     if isinstance(partition, int | np.integer):
         LAYERS.check("layers", partition)

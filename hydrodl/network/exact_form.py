@@ -12,6 +12,12 @@ def exact_form(network: Network) -> ResidualNetwork | TableNetwork:
 
     Raises:
         InputError: it has none.
+
+    Example:
+        >>> form = hd.exact_form(network)
+        >>> x = network.into(samples.features)
+        >>> bool(np.allclose(form.push(x)[-1], network.push(x)[-1]))
+        True
     """
     if network.solution.coefficients is not None:
         return neuron_form(network)

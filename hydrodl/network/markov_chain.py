@@ -75,6 +75,11 @@ def sample_chain(network: Network, points: ArrayLike, paths: int, seed: int = 0)
     Raises:
         InputError: points of another dimension or not finite, paths < 1, a mesh whose operators are no Markov chains
             (all but the robust family), layers of the midpoint scheme so long that P has negative entries.
+
+    Example:
+        >>> walks = hd.sample_chain(network, samples.points[:2], paths=10)
+        >>> walks.counts.sum(axis=1)
+        array([10, 10])
     """
     whole_number("paths", paths, least=1)
     problem = network.solution.problem

@@ -30,6 +30,11 @@ class Network:
 
     Attributes:
         hidden: the hidden layers of neurons, None where the velocity is a field.
+
+    Example:
+        >>> network = hd.Network(solution)
+        >>> network.push(samples.points[:5]).shape, network.accuracy(samples) > 0.9
+        ((17, 5, 2), True)
     """
 
     def __init__(self, solution: Solution, preprocessing: Preprocessing | None = None) -> None:
@@ -144,5 +149,10 @@ def inverse_push(network: Network, points: ArrayLike, *, failures: str = "warn")
     Raises:
         InputError: points of another dimension or not finite, another word for ``failures``.
         SolverError: failures="raise" and a point has no preimage.
+
+    Example:
+        >>> ends = network.push(samples.points[:5])[-1]
+        >>> bool(np.allclose(hd.inverse_push(network, ends)[0], samples.points[:5]))
+        True
     """
     return invert(network, points, failures=failures, quiet=network.domain.comm.rank > 0)

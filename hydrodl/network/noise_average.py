@@ -36,6 +36,11 @@ class Posterior:
         domain: feature space.
         preprocessing: from raw features to mesh coordinates.
         values: v_c at layers t_0 .. t_N at this rank's owned nodes, shape (N + 1, C, owned).
+
+    Example:
+        >>> averaged = hd.posterior(network)
+        >>> averaged.values.shape == (17, 3, domain.owned)
+        True
     """
 
     domain: Domain
@@ -79,6 +84,10 @@ def posterior(network: Network | Solution) -> Posterior:
     Raises:
         InputError: a network without a readout.
         SolverError: a slab operator could not be solved with.
+
+    Example:
+        >>> hd.posterior(network).predict_proba(samples.features[:5]).sum(axis=1).round(12)
+        array([1., 1., 1., 1., 1.])
     """
     network = Network(network) if isinstance(network, Solution) else network
     readout, problem = network.readout, network.solution.problem

@@ -54,6 +54,10 @@ def sample_paths(
     Raises:
         InputError: points of another dimension or not finite, paths or substeps < 1, fitted noise with elements of
             degree > 1.
+
+    Example:
+        >>> hd.sample_paths(network, samples.points[:5], paths=10).shape
+        (17, 5, 10, 2)
     """
     start = _start(network, points, paths)
     shape = (-1, paths, network.domain.dimension)

@@ -26,6 +26,11 @@ class Flow:
         potential: phi_c at layers, shape (N + 1, C, owned); at a layer with a loss inside, its value before the loss.
         jumps: what a loss inside adds to the potential when a slab below looks up at layer k + 1, (N, C, owned);
             zero at the last layer, whose loss is in ``potential`` already.
+
+    Example:
+        >>> flow = hd.Flow.of(solution)
+        >>> flow.slab_density.shape == (16, 3, domain.owned)
+        True
     """
 
     domain: Domain

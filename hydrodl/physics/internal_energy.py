@@ -34,6 +34,11 @@ class Entropy:
     Args:
         weight: s, finite and not zero.
         floor: delta > 0, keeps U' finite where there is no data.
+
+    Example:
+        >>> physics = hd.Lagrangian(noise=0.1, energy=hd.Entropy(weight=0.1))
+        >>> hd.train(replace(problem, lagrangian=physics, layers=hd.layers(4))).converged
+        True
     """
 
     weight: Scalar
@@ -56,6 +61,10 @@ class Power:
     Args:
         weight: s > 0.
         exponent: m > 1.
+
+    Example:
+        >>> hd.Power(weight=1.0, exponent=2.0).density(3.0)
+        4.5
     """
 
     weight: Scalar
@@ -80,6 +89,10 @@ class Focusing:
     Args:
         weight: s > 0.
         exponent: m > 1.
+
+    Example:
+        >>> hd.Focusing(weight=1.0, exponent=2.0).density(3.0)
+        -4.5
     """
 
     weight: Scalar

@@ -49,6 +49,11 @@ class Lagrangian:
 
     Raises:
         InputError: a number out of range, named with what is allowed.
+
+    Example:
+        >>> physics = hd.Lagrangian(noise=0.2, decay=0.01, energy=hd.Power(weight=0.1))
+        >>> hd.train(replace(problem, lagrangian=physics, layers=hd.layers(4))).converged
+        True
     """
 
     noise: Scalar = NOISE.default

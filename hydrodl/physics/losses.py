@@ -72,6 +72,10 @@ class Classification:
         layer: layer index 1..N, None for the last.
         trained: optimise W and b too.
         decay: gamma > 0, weight decay of a trained readout, relative to lambda.
+
+    Example:
+        >>> replace(problem, losses=hd.Classification(weight=20.0)).readout.weights.shape
+        (3, 2)
     """
 
     weight: float = WEIGHT.default
@@ -122,6 +126,11 @@ class Position:
         weight: lambda > 0.
         targets: b, shape (C, d).
         layer: layer index 1..N, None for the last.
+
+    Example:
+        >>> loss = hd.Position(weight=5.0, targets=[[0, 1], [-1, 0], [1, 0]])
+        >>> hd.train(replace(problem, losses=loss, layers=hd.layers(4))).converged
+        True
     """
 
     weight: float = WEIGHT.default
@@ -168,6 +177,11 @@ class Density:
         divergence: "kl" or "l2".
         floor: delta in units of the mean total density; 1/rho in empty regions is otherwise noise.
         layer: layer index 1..N, None for the last.
+
+    Example:
+        >>> loss = hd.Density(weight=5.0, target=problem.densities)
+        >>> hd.train(replace(problem, losses=loss, layers=hd.layers(4))).converged
+        True
     """
 
     weight: float = WEIGHT.default

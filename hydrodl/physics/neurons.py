@@ -50,6 +50,11 @@ class Neurons:
 
     Raises:
         InputError: a number out of range or an unknown activation.
+
+    Example:
+        >>> narrow = hd.train(replace(problem, control=hd.Neurons(8), layers=hd.layers(4)))
+        >>> narrow.coefficients.shape
+        (4, 2, 8)
     """
 
     width: int

@@ -37,6 +37,11 @@ class Problem:
 
     Raises:
         InputError: an unknown scheme, no loss, a loss at a layer that is not there, or parts that do not fit.
+
+    Example:
+        >>> problem = hd.Problem(domain, hd.layers(16), rho, hd.Lagrangian(noise=0.1), hd.Classification(weight=10.0))
+        >>> problem.classes, len(problem.layers)
+        (3, 16)
     """
 
     domain: Domain

@@ -19,6 +19,12 @@ class Readout:
     Attributes:
         weights: W, shape (C, d).
         offsets: b, shape (C,).
+
+    Example:
+        >>> readout = hd.Readout([[1.0], [-1.0]], [0.0, 0.0])
+        >>> readout.probabilities(np.array([[0.0], [1.0]])).round(2)
+        array([[0.5 , 0.5 ],
+               [0.88, 0.12]])
     """
 
     weights: Floats

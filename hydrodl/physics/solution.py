@@ -35,6 +35,10 @@ class Solution:
         coefficients: A of neurons, shape (N, d, J), the same on every rank; None for the field control.
         operators_rebuilt: how often a Hessian product had to rebuild operators after a rejected trial step.
         linear_solver: what solved with the slab operators, such as "lu" or "gmres/ilu".
+
+    Example:
+        >>> solution.converged, solution.velocity.shape == (16, 2, domain.owned), solution.mass_error < 1e-10
+        (True, True, True)
     """
 
     problem: Problem
@@ -85,6 +89,11 @@ class Controls:
         velocity: u, shape (N, d, owned).
         coefficients: A of neurons, shape (N, d, J), the same on every rank; None for the field control.
         readout: the trained readout; None if it is fixed.
+
+    Example:
+        >>> point = hd.Controls(solution.velocity)
+        >>> hd.train(problem, initial=point).iterations
+        0
     """
 
     velocity: Floats

@@ -56,6 +56,10 @@ def animate(network: Network, samples: Samples, path: str | Path) -> Path:
 
     Raises:
         InputError: another kind of file, or one that cannot be written.
+
+    Example:
+        >>> hd.plot.animate(network, samples, "flow.gif").name
+        'flow.gif'
     """
     path, domain = Path(path), network.domain
     if path.suffix.lower() not in FORMATS:

@@ -28,6 +28,10 @@ def plot_transport(network: Network, samples: Samples, path: str | Path) -> Path
 
     d = 1: paths through the layers between histograms of both ends; d = 2: with the grid of feature space that the
     flow carries along and the decision regions (at the input: pulled back through the network); d = 3: two clouds.
+
+    Example:
+        >>> hd.plot.plot_transport(network, samples, "transport.png").name
+        'transport.png'
     """
     solution = network.solution
     chosen = np.random.default_rng(0).permutation(len(samples.labels))[:SHOWN]

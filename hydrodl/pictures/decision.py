@@ -45,6 +45,10 @@ def plot_decision(network: Network, samples: Samples, path: str | Path, posterio
 
     Raises:
         InputError: a network without a readout, or a file that cannot be written.
+
+    Example:
+        >>> hd.plot.plot_decision(network, samples, "decision.png").name
+        'decision.png'
     """
     domain = network.domain
     chosen = np.random.default_rng(0).permutation(len(samples))[:SHOWN]
@@ -178,6 +182,10 @@ def plot_calibration(network: Network, samples: Samples, path: str | Path, bins:
 
     Raises:
         InputError: a network without a readout, no samples, bins < 1, or a file that cannot be written.
+
+    Example:
+        >>> hd.plot.plot_calibration(network, samples, "calibration.png").name
+        'calibration.png'
     """
     predictions = (network.predict_proba(samples.features), backward_sweep(network).predict_proba(samples.features))
     found = [calibration(p, samples.labels, bins) for p in predictions]

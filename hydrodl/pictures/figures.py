@@ -37,6 +37,11 @@ def plot_all(solution: Solution, network: Network, samples: Samples, folder: str
     """Collective: every figure that the data give, as NAME.png in a folder.
 
     NAME is transport, trajectories, densities, velocity and convergence, and decision for a classifier.
+
+    Example:
+        >>> paths = hd.plot.plot_all(solution, network, samples, ".")
+        >>> sorted(path.name for path in paths)[:2]
+        ['convergence.png', 'decision.png']
     """
     folder = Path(folder)
     drawn = [
@@ -56,6 +61,10 @@ def plot_densities(solution: Solution, path: str | Path, layers: int = 6) -> Pat
 
     d = 1: curves; d = 2: class colours, deeper with the square root of the density, one scale for all panels; d = 3:
     the same for the marginal densities of (x_1, x_2).
+
+    Example:
+        >>> hd.plot.plot_densities(solution, "densities.png").name
+        'densities.png'
     """
     problem, shown = solution.problem, _spread(len(solution.density), layers)
     domain, names, bounds = problem.domain, axis_names(solution), problem.domain.bounds
@@ -101,6 +110,10 @@ def plot_velocity(solution: Solution, path: str | Path, layers: int = 6) -> Path
 
     d = 1: an image over (t, x); d = 2: arrows coloured by speed over the total density (grey) of about ``layers`` of
     the slabs, one scale for all; d = 3: the same on the plane through the middle of x_3.
+
+    Example:
+        >>> hd.plot.plot_velocity(solution, "velocity.png").name
+        'velocity.png'
     """
     problem, domain = solution.problem, solution.problem.domain
     shown = _spread(len(problem.layers), layers if domain.dimension > 1 else len(problem.layers))
@@ -164,7 +177,12 @@ def _velocity_panels(
 
 
 def plot_convergence(solution: Solution, path: str | Path) -> Path:
-    """Objective above its best value and gradient norm by Newton step, CG iterations as bars."""
+    """Objective above its best value and gradient norm by Newton step, CG iterations as bars.
+
+    Example:
+        >>> hd.plot.plot_convergence(solution, "convergence.png").name
+        'convergence.png'
+    """
     history = [dict(entry) for entry in solution.history]
 
     def paint() -> Figure:

@@ -38,6 +38,10 @@ def plot_trajectories(
 
     Raises:
         InputError: the file cannot be written.
+
+    Example:
+        >>> hd.plot.plot_trajectories(network, samples, "trajectories.png").name
+        'trajectories.png'
     """
     chosen = np.random.default_rng(0).permutation(len(samples))[:SHOWN]
     points, labels = network.preprocessing.apply(samples.features[chosen]), samples.labels[chosen]

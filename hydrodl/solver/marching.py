@@ -73,6 +73,14 @@ def evolve(
         InputError: an unknown scheme, arrays of a wrong shape or not finite, an option that PETSc did not read, or an
             elliptic problem: some wave grows like exp(s t) with s T > ``TOLERATED_GROWTH``.
         SolverError: SNES did not converge; the slab, PETSc's reason and the residual are named.
+
+    Example:
+        >>> line = hd.Domain.interval(0.0, 1.0, nodes=11)
+        >>> x = line.coordinates[: line.owned, 0]
+        >>> physics = hd.Lagrangian(noise=1e-3, decay=0.0, smoothness=0.0, energy=hd.Focusing(weight=1.0))
+        >>> wave = hd.evolve(line, hd.layers(4, depth=0.1), physics, [1 + 0.01 * np.cos(np.pi * x)], [0 * x])
+        >>> wave.density.shape
+        (5, 1, 11)
     """
     if scheme not in SCHEMES:
         raise InputError(f"scheme is {scheme!r}, must be {' or '.join(map(repr, SCHEMES))}")

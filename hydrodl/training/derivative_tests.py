@@ -55,6 +55,13 @@ def taylor_orders(
     Raises:
         InputError: arrays of another shape or not finite, or steps that are not positive and decreasing.
         SolverError: a density is not finite at u or at a step.
+
+    Example:
+        >>> functional = hd.ReducedFunctional(problem)
+        >>> direction = np.random.default_rng(0).normal(size=solution.velocity.shape)
+        >>> orders = hd.taylor_orders(functional, solution.velocity, direction)
+        >>> min(orders.gradient) > 1.9, min(orders.hessian) > 1.9
+        (True, True)
     """
     lengths = np.asarray(steps, dtype=float)
     if lengths.ndim != 1 or lengths.size < 2 or not (lengths[-1] > 0 and (np.diff(lengths) < 0).all()):
@@ -83,6 +90,12 @@ def hessian_symmetry(functional: ReducedFunctional, velocity: Floats, v: Floats,
     Raises:
         InputError: arrays of another shape or not finite.
         SolverError: a density is not finite at u.
+
+    Example:
+        >>> functional = hd.ReducedFunctional(problem)
+        >>> v, w = np.random.default_rng(0).normal(size=(2, *solution.velocity.shape))
+        >>> hd.hessian_symmetry(functional, solution.velocity, v, w) < 1e-8
+        True
     """
     u, v, w = _controls(functional, velocity=velocity, v=v, w=w)
     functional.linearise(u)

@@ -69,6 +69,11 @@ def train(
     Raises:
         InputError: an option outside PETSc's three prefixes here, or an initial velocity of wrong shape or not finite.
         SolverError: densities or the objective are not finite at the starting point.
+
+    Example:
+        >>> solution = hd.train(problem, options={"tao_gatol": 1e-5}, initial=solution.velocity)
+        >>> solution.converged, solution.readout is problem.readout
+        (True, True)
     """
     asked = dict(options or {})
     unknown = [key for key in asked if not key.startswith(PREFIXES)]

@@ -37,6 +37,11 @@ class ReducedFunctional:
     Attributes:
         sweeps: the fields at the point last evaluated.
         products: number of Hessian products so far; restored: how often operators had to be rebuilt for one.
+
+    Example:
+        >>> functional = hd.ReducedFunctional(problem)
+        >>> bool(np.isclose(functional.evaluate(solution.velocity), solution.objective))
+        True
     """
 
     def __init__(self, problem: Problem, options: Mapping[str, Any] | None = None) -> None:

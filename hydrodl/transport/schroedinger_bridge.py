@@ -64,6 +64,13 @@ class Bridge:
             components). Added coordinates (lift) do not count. Equal to ``cost`` without preprocessing.
         multipliers: layer index -> mu after the last round, shape (C, owned): minus the jump of phi there.
         divergence: which of the two they belong to.
+
+    Example:
+        >>> line = hd.Domain.interval(-3.0, 3.0, nodes=31)
+        >>> start, end = (hd.mixture([hd.Gaussian(m, std=0.6)], line) for m in (-0.5, 0.5))
+        >>> found = hd.bridge(start, end, hd.layers(4), hd.Lagrangian(noise=0.2))
+        >>> found.converged, found.distance < found.tolerance
+        (True, True)
     """
 
     solution: Solution
@@ -168,6 +175,13 @@ def bridge(
     Raises:
         InputError: targets that do not fit the start (layer, domain, classes, masses), arguments out of range.
         SolverError: see :func:`hydrodl.train`.
+
+    Example:
+        >>> line = hd.Domain.interval(-3.0, 3.0, nodes=31)
+        >>> start, end = (hd.mixture([hd.Gaussian(m, std=0.6)], line) for m in (-0.5, 0.5))
+        >>> found = hd.bridge(start, end, hd.layers(4), hd.Lagrangian(noise=0.2))
+        >>> found.rounds >= 1, found.raw_cost == found.cost  # no preprocessing: mesh units are raw units
+        (True, True)
     """
     lagrangian = physics if isinstance(physics, Lagrangian) else Lagrangian(physics, decay=DECAY, smoothness=0.0)
     _check(tolerance, method, divergence, max_rounds)

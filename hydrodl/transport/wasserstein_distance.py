@@ -55,6 +55,11 @@ def wasserstein(
 
     Raises:
         InputError: POT is not installed; sets that are empty, not finite or of different dimension.
+
+    Example:
+        >>> x = np.array([[0.0], [1.0]])
+        >>> round(hd.wasserstein(x, x + 3.0), 12)
+        3.0
     """
     ot = pot()
     first, second = _points(x), _points(y)

@@ -179,6 +179,10 @@ def modified_operators(theta: float) -> dict[str, str]:
 
     Raises:
         InputError: theta is neither 1 nor 1/2.
+
+    Example:
+        >>> hd.analysis.modified_operators(theta=0.5)["d_t rho"]
+        'd_t rho - Delta^2/12 d_t^3 rho + Delta^4/120 d_t^5 rho'
     """
     ahead, back = layer_difference(theta)
     return {

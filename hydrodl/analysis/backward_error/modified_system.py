@@ -45,6 +45,10 @@ class ModifiedSystem:
     """Both directions of one flow; a part that does not apply is None, and ``note`` says why.
 
     ``note`` also names a direction in which residuals grow with the terms: the step there is too large for the series.
+
+    Example:
+        >>> hd.analysis.modified_system(flow, points=7).space.direction
+        'space'
     """
 
     layers: ModifiedResiduals | None
@@ -62,6 +66,11 @@ class ModifiedEnergy:
         drift, modified_drift: largest minus smallest value, over stretches of layers without a loss inside.
         order: order in Delta to which the modified energy is conserved (H itself: one less for theta = 1, two less
             for theta = 1/2).
+
+    Example:
+        >>> found = hd.analysis.modified_energy(flow)
+        >>> found.order, found.energy.shape == found.modified.shape
+        (2, True)
     """
 
     slabs: NDArray[np.int64]
@@ -77,6 +86,11 @@ def modified_system(flow: Flow, *, points: int = POINTS, window: float = WINDOW)
 
     Raises:
         InputError: points or a window that are not allowed.
+
+    Example:
+        >>> found = hd.analysis.modified_system(flow, points=7)
+        >>> found.layers.direction, found.space.direction
+        ('layers', 'space')
     """
     _check(points, window)
     layers, no_layers = _attempt(layer_residuals, flow, points, window)
@@ -115,6 +129,11 @@ def layer_residuals(flow: Flow, *, points: int = POINTS, window: float = WINDOW)
 
     Raises:
         InputError: layers that differ, or too few of them for the differences.
+
+    Example:
+        >>> found = hd.analysis.layer_residuals(flow, points=7)
+        >>> sorted(found.equation_residual)
+        ['density', 'energy', 'potential', 'velocity']
     """
     _check(points, window)
     slabs = SlabStack(flow)
@@ -146,6 +165,11 @@ def space_residuals(flow: Flow, *, points: int = POINTS, window: float = WINDOW)
 
     Raises:
         InputError: another mesh or rule, or too few nodes for the differences.
+
+    Example:
+        >>> found = hd.analysis.space_residuals(flow, points=7)
+        >>> sorted(found.equation_residual)
+        ['density', 'energy', 'potential', 'velocity']
     """
     _check(points, window)
     reason = _no_space_series(flow.domain)
@@ -185,6 +209,11 @@ def modified_energy(flow: Flow, *, window: float = 1.0) -> ModifiedEnergy:
 
     Raises:
         InputError: layers that differ, or no slab (theta = 1/2: with two neighbours) between losses in the window.
+
+    Example:
+        >>> found = hd.analysis.modified_energy(flow, window=0.5)
+        >>> found.energy.shape == found.slabs.shape
+        True
     """
     _check(POINTS, window)
     slabs = SlabStack(flow)

@@ -29,6 +29,11 @@ class ModifiedResiduals:
     (the momentum map, which has no series in layers: its residual there is the optimiser's), and under the vertex rule
     "energy", the local law of energy. Each is measured against d_t rho, d_t phi, sum_c rho_c grad phi_c (the part of
     the momentum that nu_h exerts included in layers), the rate of the energy (in space sum_c |d_t rho d_t phi|).
+
+    Example:
+        >>> found = hd.analysis.layer_residuals(flow, points=7)
+        >>> found.direction, found.step
+        ('layers', 0.0625)
     """
 
     direction: str

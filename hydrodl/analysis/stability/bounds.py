@@ -32,6 +32,11 @@ class Bound:
         most_nodes: nodes in the direction with most of them beyond which it fails; None where there is no such limit.
         applies: the hypotheses are met, so that the bound counts in a recommendation.
         note: what a reader must know beside the number.
+
+    Example:
+        >>> bound = hd.analysis.cell_peclet(flow)
+        >>> bound.holds == (bound.value <= bound.bound), sorted(bound.to_dict())[:3]
+        (True, ['applies', 'bound', 'holds'])
     """
 
     name: str

@@ -45,6 +45,11 @@ class Convexity:
     Attributes:
         speed: max |v_e|; mach: max |v_e|/c_e; density: (rho_min, rho_max) of the region; modulus: mu_nu;
         vortical: min of B'(Omega)/Omega, infinite without vorticity; rotational: is there any.
+
+    Example:
+        >>> still = hd.analysis.Equilibrium.of_functions(line, gas, lambda x: 1 + 0 * x[:, 0], lambda x: 0 * x)
+        >>> hd.analysis.convexity(still).mach
+        0.0
     """
 
     speed: float
@@ -60,6 +65,11 @@ def convexity(equilibrium: Equilibrium, margin: float = 0.0) -> Convexity:
 
     Raises:
         InputError: margin is not in [0, 1).
+
+    Example:
+        >>> still = hd.analysis.Equilibrium.of_functions(line, gas, lambda x: 1 + 0 * x[:, 0], lambda x: 0 * x)
+        >>> hd.analysis.convexity(still, margin=0.1).rotational
+        False
     """
     if not 0 <= margin < 1:
         raise InputError(f"margin is {margin}, must be at least 0 and less than 1")
@@ -96,6 +106,11 @@ def energy_casimir(equilibrium: Equilibrium, margin: float = 0.0) -> tuple[Bound
 
     Raises:
         InputError: margin is not in [0, 1).
+
+    Example:
+        >>> still = hd.analysis.Equilibrium.of_functions(line, gas, lambda x: 1 + 0 * x[:, 0], lambda x: 0 * x)
+        >>> [bound.name for bound in hd.analysis.energy_casimir(still)]
+        ['energy-Casimir, subsonic', 'energy-Casimir, convexity', 'energy-Casimir, vorticity']
     """
     found = convexity(equilibrium, margin)
     product = found.modulus * found.density[0]
@@ -126,6 +141,11 @@ class Estimate:
         norms: Q of every state, (K,); functional: E of every state, (K,), conserved up to the scheme's errors.
         inside: did the density stay in the region of the convexity numbers.
         stable: do the criteria hold, so that Q is a norm.
+
+    Example:
+        >>> still = hd.analysis.Equilibrium.of_functions(line, gas, lambda x: 1 + 0 * x[:, 0], lambda x: 0 * x)
+        >>> hd.analysis.along(still, wave).norms.shape
+        (16,)
     """
 
     norms: Floats
@@ -159,6 +179,11 @@ def a_priori(equilibrium: Equilibrium, density: Floats, velocity: Floats, margin
 
     Raises:
         InputError: no states, fields of another shape, or margin not in [0, 1).
+
+    Example:
+        >>> still = hd.analysis.Equilibrium.of_functions(line, gas, lambda x: 1 + 0 * x[:, 0], lambda x: 0 * x)
+        >>> hd.analysis.a_priori(still, wave.slab_density[:, 0], wave.velocity).inside
+        True
     """
     domain, found = equilibrium.domain, convexity(equilibrium, margin)
     count = len(density)
@@ -189,6 +214,11 @@ def along(equilibrium: Equilibrium, flow: Flow, margin: float = 0.1) -> Estimate
 
     With theta = 1 a slab's velocity and density belong to its two ends, which moves E by O(Delta); with 1/2 by
     O(Delta^2).
+
+    Example:
+        >>> still = hd.analysis.Equilibrium.of_functions(line, gas, lambda x: 1 + 0 * x[:, 0], lambda x: 0 * x)
+        >>> hd.analysis.along(still, wave).inside
+        True
     """
     return a_priori(equilibrium, flow.slab_density.sum(axis=1), flow.velocity, margin)
 

@@ -28,6 +28,11 @@ class Equilibrium:
 
     Raises:
         InputError: another kind of domain or physics, fields of another shape, or a density that is not positive.
+
+    Example:
+        >>> still = hd.analysis.Equilibrium.of_functions(line, gas, lambda x: 1 + 0 * x[:, 0], lambda x: 0 * x)
+        >>> still.density.shape == (line.owned,)
+        True
     """
 
     domain: Domain

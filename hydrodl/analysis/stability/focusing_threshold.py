@@ -28,6 +28,11 @@ class FocusingThreshold:
 
     With alpha > 0 the velocity has boundary layers at the walls that make it cheaper than A says: the last two are then
     too high (by half where alpha is a third of the box), and only ``local`` is sure.
+
+    Example:
+        >>> found = hd.analysis.focusing_threshold(domain, problem.layers, problem.lagrangian, theta=1.0, total=0.1)
+        >>> 0 < found.local < found.finite_depth
+        True
     """
 
     local: float
@@ -51,6 +56,14 @@ def focusing_threshold(
 
     Raises:
         InputError: R is not positive.
+
+    Example:
+        >>> thin, dense = (
+        ...     hd.analysis.focusing_threshold(domain, problem.layers, problem.lagrangian, theta=1.0, total=total)
+        ...     for total in (0.1, 1.0)
+        ... )
+        >>> dense.local < thin.local
+        True
     """
     found = modes(domain)
     state = UniformState.of(lagrangian, total)

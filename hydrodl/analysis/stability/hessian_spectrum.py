@@ -48,6 +48,13 @@ class Spectrum:
         largest: eigenvalues, decreasing, shape (k,); largest_modes: (k, N, d, owned).
         residuals: the largest |H v - lambda P v| in the norm of P^-1 at either end.
         products: Hessian products spent.
+
+    Example:
+        >>> functional = hd.ReducedFunctional(problem)
+        >>> _ = functional.linearise(solution.velocity)
+        >>> found = hd.analysis.spectrum(functional, largest=False)
+        >>> found.smallest.shape, found.negative_curvature
+        ((1,), False)
     """
 
     smallest: Floats
@@ -91,6 +98,12 @@ def spectrum(
     Raises:
         InputError: a count out of range, or an option of another prefix.
         SolverError: SLEPc did not converge.
+
+    Example:
+        >>> functional = hd.ReducedFunctional(problem)
+        >>> _ = functional.linearise(solution.velocity)
+        >>> bool(hd.analysis.spectrum(functional, largest=False).smallest > 0)
+        True
     """
     given = dict(options or {})
     for key in given:

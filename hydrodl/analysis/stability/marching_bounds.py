@@ -47,6 +47,10 @@ def compact_hyperbolic(flow: Flow) -> Bound:
     """kappa_max nu^2 <= c^2: necessary for every mode to be a wave; on a line M <= c L/(2 nu) cells.
 
     Sufficient too if the drift were compact (q = kappa), which it is not for velocities at nodes.
+
+    Example:
+        >>> hd.analysis.compact_hyperbolic(wave).holds
+        True
     """
     noise, square, kappa = float(flow.lagrangian.noise), sound(flow).slowest, fastest(flow.domain)
     value = kappa * noise**2
@@ -81,6 +85,10 @@ def discrete_hyperbolic(flow: Flow) -> Bound:
 
     Exact about a uniform state at rest on a uniform box with the vertex rule; about other states a local criterion. On
     other meshes only the necessary condition of :func:`compact_hyperbolic` is known and returned.
+
+    Example:
+        >>> hd.analysis.discrete_hyperbolic(wave).holds
+        True
     """
     domain = flow.domain
     if not (domain.uniform_box and domain.lumped):
@@ -134,6 +142,10 @@ def explicit_marching(flow: Flow) -> Bound:
     Its step has determinant 1 and trace 2 + (Delta nu kappa)^2/(1 + Delta nu kappa) - Delta^2 c^2 q/(1 + Delta nu
     kappa), not below -2 if Delta c sqrt(q) <= 2. On boxes q <= sum_j 1/h_j^2 <= d/h^2 with h the shortest edge, so c
     Delta <= h is enough for d <= 3; elsewhere h = 2/sqrt(kappa_max). The midpoint scheme is neutral at every step.
+
+    Example:
+        >>> hd.analysis.explicit_marching(wave).holds
+        True
     """
     low, high = flow.domain.bounds
     if flow.domain.uniform_box and flow.domain.lumped:
@@ -159,6 +171,11 @@ def explicit_marching(flow: Flow) -> Bound:
 
 
 def marching_bounds(flow: Flow) -> tuple[Bound, ...]:
-    """The bounds that concern a flow marched as an initial value problem, those that apply."""
+    """The bounds that concern a flow marched as an initial value problem, those that apply.
+
+    Example:
+        >>> len(hd.analysis.marching_bounds(wave))
+        2
+    """
     found = discrete_hyperbolic(flow), explicit_marching(flow)
     return tuple(bound for bound in found if bound.applies)

@@ -24,6 +24,11 @@ class Recommendation:
             N and M, separated by "; "; empty if a single layer on a single cell would do.
         feasible: is there an (N, M) at all for which they hold.
         bounds: every bound that applies, as evaluated on the flow given.
+
+    Example:
+        >>> needed = hd.analysis.recommend(flow, tolerance=0.5)
+        >>> needed.layers >= 1, needed.nodes >= 2
+        (True, True)
     """
 
     layers: int
@@ -53,6 +58,11 @@ def recommend(
 
     Raises:
         InputError: the tolerance is not positive.
+
+    Example:
+        >>> needed = hd.recommend(solution, tolerance=0.5)
+        >>> needed.layers >= 1, needed.binding in needed.to_dict().values()
+        (True, True)
     """
     flow = Flow.of(given) if isinstance(given, Solution) else given
     if marched:

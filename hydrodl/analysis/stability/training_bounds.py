@@ -43,6 +43,10 @@ def maximum_principle(flow: Flow) -> Bound:
     entry off its diagonal it is an M-matrix, because its column sums are those of M (L has none); if the right one has
     no negative entry either, densities stay non-negative, and so does what solves the backward equation without a
     source.
+
+    Example:
+        >>> hd.analysis.maximum_principle(flow).holds
+        True
     """
     rates, coupled = _generators(flow)
     value = (1 - flow.theta) * float((flow.layers.steps * rates).max())
@@ -84,7 +88,13 @@ def _generators(flow: Flow) -> tuple[Floats, bool]:
 
 
 def cell_peclet(flow: Flow) -> Bound:
-    """max |u| h / (2 nu) <= 1 on every cell."""
+    """max |u| h / (2 nu) <= 1 on every cell.
+
+    Example:
+        >>> bound = hd.analysis.cell_peclet(flow)
+        >>> bound.holds == (bound.value <= 1)
+        True
+    """
     value = peclet(flow.domain, with_ghosts(flow.domain, flow.velocity), float(flow.lagrangian.noise))
     return Bound(
         name="cell Peclet",
@@ -105,6 +115,10 @@ def lipschitz(flow: Flow) -> Floats:
 
     Exact for P1, P2 and for Q1 on parallelepipeds, else an upper bound: see ``element_gradients``. On a domain
     that is not convex it is the Lipschitz constant along paths inside the domain.
+
+    Example:
+        >>> bool((hd.analysis.lipschitz(flow) > 0).all())
+        True
     """
     elements, velocity = Elements(flow.domain), with_ghosts(flow.domain, flow.velocity)
     norms = np.array([elements.lipschitz(u) for u in velocity])
@@ -113,7 +127,12 @@ def lipschitz(flow: Flow) -> Floats:
 
 
 def layer_lipschitz(flow: Flow) -> Floats:
-    """Lip(id + Delta_k u_k) of each layer, (N,), as exact as :func:`lipschitz`; below 1 where the layer contracts."""
+    """Lip(id + Delta_k u_k) of each layer, (N,), as exact as :func:`lipschitz`; below 1 where the layer contracts.
+
+    Example:
+        >>> hd.analysis.layer_lipschitz(flow).shape
+        (16,)
+    """
     elements, velocity = Elements(flow.domain), with_ghosts(flow.domain, flow.velocity)
     found = np.array([elements.layer_lipschitz(u, step) for u, step in zip(velocity, flow.layers.steps, strict=True)])
     flow.domain.comm.Allreduce(MPI.IN_PLACE, found, MPI.MAX)
@@ -124,6 +143,10 @@ def layer_determinants(flow: Flow) -> Floats:
     """The smallest det(I + Delta_k grad u_k) of each slab, (N,): not positive where layer k folds; collective.
 
     Exact for P1, and for Q1 on boxes with d <= 2; elsewhere sampled.
+
+    Example:
+        >>> bool((hd.analysis.layer_determinants(flow) > 0).all())  # no layer folds
+        True
     """
     elements, velocity = Elements(flow.domain), with_ghosts(flow.domain, flow.velocity)
     found = np.array([elements.determinant(u, step) for u, step in zip(velocity, flow.layers.steps, strict=True)])
@@ -135,6 +158,10 @@ def layer_invertibility(flow: Flow) -> Bound:
     """Delta_k Lip(u_k) < 1: x -> x + Delta_k u_k(x) is a homeomorphism onto its image, by the contraction principle.
 
     On a convex domain, and before points that left it are put back on its walls.
+
+    Example:
+        >>> hd.analysis.layer_invertibility(flow).holds
+        True
     """
     norms = lipschitz(flow)
     value = float((flow.layers.steps * norms).max())
@@ -156,6 +183,10 @@ def accelerations(flow: Flow) -> Floats:
 
     u_t is the difference quotient of neighbouring slabs, taken between their mid-depths; inside both its values count.
     With a single slab u_t is 0. An upper bound over each element, exact for P1 in d = 1.
+
+    Example:
+        >>> hd.analysis.accelerations(flow).shape
+        (16,)
     """
     elements, velocity = Elements(flow.domain), with_ghosts(flow.domain, flow.velocity)
     middle = (flow.layers.times[1:] + flow.layers.times[:-1]) / 2
@@ -186,6 +217,11 @@ def depth_convergence(flow: Flow, tolerance: float, *, by_layer: bool = False) -
 
     Raises:
         InputError: tol is not positive.
+
+    Example:
+        >>> bound = hd.analysis.depth_convergence(flow, tolerance=0.1)
+        >>> bound.holds == (bound.value <= 0.1)
+        True
     """
     if not (np.isfinite(tolerance) and tolerance > 0):
         raise InputError(f"tolerance is {tolerance}, must be a positive number")
@@ -232,6 +268,10 @@ def focusing(flow: Flow) -> Bound:
     For w = 1, eps = 0 this is U'' + nu^2 k^2/R. k^2 runs over the eigenvalues of the discrete Laplacian, so the
     smallest one decides; R is the total density of slabs at every node where there is data (R > 1e-6 of its mean). A
     local criterion: sufficient about uniform states and exact at no finite depth, where ``focusing_threshold`` is.
+
+    Example:
+        >>> hd.analysis.focusing(flow).holds  # without internal energy nothing focuses
+        True
     """
     total = np.abs(flow.slab_density.sum(axis=1)).ravel()
     count = flow.domain.comm.allreduce(np.array([total.sum(), total.size]))
@@ -266,6 +306,12 @@ def second_variation(functional: Quadratic, comm: Any = MPI.COMM_WORLD, found: S
 
     Raises:
         SolverError: SLEPc did not converge.
+
+    Example:
+        >>> functional = hd.ReducedFunctional(problem)
+        >>> _ = functional.linearise(solution.velocity)
+        >>> hd.analysis.second_variation(functional).holds
+        True
     """
     known = found if found is not None else spectrum(functional, comm=comm, largest=False)
     value = float(known.smallest[0])
@@ -293,6 +339,10 @@ def training_bounds(flow: Flow, tolerance: float, functional: Quadratic | None =
 
     Raises:
         InputError: the tolerance is not positive.
+
+    Example:
+        >>> [bound.name for bound in hd.analysis.training_bounds(flow, tolerance=0.1)][:2]
+        ['maximum principle', 'cell Peclet']
     """
     found = [
         maximum_principle(flow),

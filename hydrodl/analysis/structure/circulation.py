@@ -41,6 +41,10 @@ def circulation(flow: Flow, loop: ArrayLike | None = None) -> Floats:
 
     Raises:
         InputError: d != 2, or a loop that is not a polygon of points inside feature space.
+
+    Example:
+        >>> hd.analysis.circulation(flow).shape
+        (17,)
     """
     if flow.domain.dimension != 2:
         raise InputError(f"circulation needs d = 2, the flow has d = {flow.domain.dimension}")

@@ -38,6 +38,10 @@ class EulerPoincare:
         times: the layers.
         residual: L2 norm of the residual; size: sum of the L2 norms of the equation's terms.
         nodes: number of nodes measured.
+
+    Example:
+        >>> hd.analysis.euler_poincare(flow).residual.shape
+        (15,)
     """
 
     times: Floats
@@ -62,6 +66,11 @@ def euler_poincare(flow: Flow, *, margin: float = 0.0) -> EulerPoincare:
 
     Raises:
         InputError: fewer than 2 layers, or no node far enough from the walls.
+
+    Example:
+        >>> found = hd.analysis.euler_poincare(flow)
+        >>> found.nodes <= domain.nodes
+        True
     """
     if len(flow.layers) < 2:
         raise InputError("the momentum equation needs at least 2 layers, to difference between them")

@@ -33,6 +33,11 @@ class MultisymplecticForm:
         K: skew matrix (n, n); L: skew matrices (d, n, n).
         z: the components as sympy symbols, in the order of ``names``; x: the features x_1 .. x_d.
         S: sympy expression in z, x and the undetermined functions U(R) and V_c(x).
+
+    Example:
+        >>> form = hd.analysis.multisymplectic_form(problem.lagrangian, dimension=1, classes=1)
+        >>> bool((form.K == -form.K.T).all())
+        True
     """
 
     names: tuple[str, ...]
@@ -63,6 +68,10 @@ def multisymplectic_form(lagrangian: Lagrangian, dimension: int, classes: int) -
 
     Raises:
         InputError: a dimension or number of classes out of range.
+
+    Example:
+        >>> hd.analysis.multisymplectic_form(problem.lagrangian, dimension=1, classes=1).names[:3]
+        ('u_0', 'rho_0', 'phi_0')
     """
     if dimension not in (1, 2, 3):
         raise InputError(f"dimension is {dimension}, must be 1, 2 or 3")

@@ -60,6 +60,11 @@ class Multisymplecticity:
     Attributes:
         patches: one entry a patch.
         two_form: omega_k(V, W), shape (N + 1,); two_form_size: the sum of its terms' absolute values, (N + 1,).
+
+    Example:
+        >>> found = hd.analysis.multisymplecticity(flow, patches=2, slabs=(0, 4))
+        >>> len(found.patches), found.two_form_drift < 1e-6
+        (2, True)
     """
 
     patches: tuple[PatchSum, ...]
@@ -98,6 +103,10 @@ def multisymplecticity(
     Raises:
         InputError: fewer than one patch, or slabs that are not there.
         SolverError: the tangent equations could not be solved.
+
+    Example:
+        >>> hd.analysis.multisymplecticity(flow, patches=2, slabs=(0, 4)).residual < 1e-8
+        True
     """
     if patches < 1:
         raise InputError(f"patches is {patches}, must be at least 1")
