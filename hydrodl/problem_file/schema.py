@@ -5,6 +5,7 @@ Defaults and ranges are those of the Python classes and functions that the keys 
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -19,7 +20,7 @@ from hydrodl.physics.problem import SCHEME
 from hydrodl.problem_file.data_schema import Component, Data, one_dimension
 from hydrodl.problem_file.fields import Corner, Section, choice, number, optional, within
 from hydrodl.problem_file.formula import Expression
-from hydrodl.training.minimisation import PREFIXES
+from hydrodl.problem_file.solver_options import wrong_option
 
 Nodes = Annotated[int, within(NODE_COUNT)]
 
@@ -220,9 +221,9 @@ class Config(Section):
 
     @field_validator("solver")
     @classmethod
-    def _known_prefixes(cls, value: dict[str, Any]) -> dict[str, Any]:
-        if wrong := [key for key in value if not key.startswith(PREFIXES)]:
-            raise ValueError(f"unknown option {wrong[0]!r}; PETSc options here start with {', '.join(PREFIXES)}")
+    def _safe_options(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if wrong := next(filter(None, itertools.starmap(wrong_option, value.items())), None):
+            raise ValueError(wrong)
         return value
 
     @field_validator("loss", mode="before")

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-_LONGEST = 60  # characters of a found value that are shown
+from hydrodl.common.text import shown
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,7 @@ def _message(root: type[BaseModel], place: _Place, one: dict[str, Any]) -> str:
         case _ if reason := str(context.get("error", "")):
             return f"{key}: {reason}" if key else reason
     found = place.value if place.value is not None else one["input"]
-    return f"{key} is {_shown(found)}, must be {place.allowed}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = repr(value)
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+    return f"{key} is {shown(found)}, must be {place.allowed}"
 
 
 def _locate(root: type[BaseModel], loc: tuple[int | str, ...], tables: Any) -> _Place:

@@ -213,8 +213,7 @@ targets = [[0.0, 1.0], [1.0, 0.0]]
 [solver]
 tao_type = "bntr"
 tao_grtol = 1e-09
-tao_monitor = true
-"tao_a key" = 3
+tao_monitor = ''
 """
 
 
