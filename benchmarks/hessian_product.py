@@ -21,14 +21,13 @@ import hydrodl as hd
 
 def bare_work(functional: hd.ReducedFunctional) -> None:
     """The PETSc calls of one Hessian product."""
-    operators, tangent = functional.sweeps.operators, functional.tangent
+    operators, tangent = functional.sweeps.transport.operators, functional.tangent
     for solver in operators.solvers:
         solver.matSolve(operators.right, operators.left)
     for solver in reversed(operators.solvers):
         solver.matSolveTranspose(operators.right, operators.left)
     tangent.coupling.apply(tangent.direction, tangent.source)
-    tangent.coupling.apply(tangent.source, tangent.result, transpose=True)
-    tangent.control.apply(tangent.direction, tangent.result)
+    tangent.coupling.transposed(tangent.source, tangent.direction, tangent.result)
 
 
 def seconds(action: object, *arguments: object) -> float:

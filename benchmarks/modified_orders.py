@@ -16,7 +16,7 @@ import numpy as np
 import hydrodl as hd
 from hydrodl.analysis.backward_error.modified_system import layer_residuals, modified_energy, space_residuals
 from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 
 OPTIONS = {"tao_gatol": 1e-13, "tao_max_it": 30}
 SCHEMES = ("midpoint", "euler-box")
@@ -42,7 +42,7 @@ def trained(layers: int, nodes: int, scheme: str, dimension: int = 1, depth: flo
         domain, hd.layers(layers, depth), start, physics, hd.Density(2.0, target, divergence="l2"), scheme
     )
     solution = hd.train(problem, options=OPTIONS)
-    return Flow.of(solution)
+    return solution.flow
 
 
 def orders(values: list[float], steps: list[float]) -> list[float]:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import hydrodl as hd
-from hydrodl.solver.operator_family import OperatorFamily
-from hydrodl.solver.solver_choice import EXACT, TIGHT, factor_defaults
-from hydrodl.solver.transport_operator import Generator
+from hydrodl.discretisation.box_transport import Generator
+from hydrodl.linear_algebra.operator_family import OperatorFamily
+from hydrodl.linear_algebra.solver_choice import EXACT, TIGHT, factor_defaults
 
 Floats = NDArray[np.float64]
 
@@ -141,12 +141,12 @@ def measured(problem: hd.Problem, speed: float) -> Units:
     with functional.inexact(LOOSE):
         product = each * cpu(lambda: functional.hessian_product(velocity))
     whole = each * cpu(evaluate), product
-    sweeps.operators.set = lambda k, values: None
-    sweeps.operators.solve = lambda k, rhs, transpose=False: rhs
+    sweeps.transport.operators.set = lambda k, values: None
+    sweeps.transport.operators.solve = lambda k, rhs, transpose=False: rhs
     assembly = each * cpu(lambda: sweeps.set_velocity(velocity))
     rest = each * cpu(evaluate) - assembly
     product = each * cpu(lambda: functional.hessian_product(velocity))
-    generator = Generator(problem)
+    generator = Generator(problem.domain, problem.lagrangian)
     direct = solver(problem, generator, velocity, None) if problem.domain.dimension == 2 else None
     krylov = solver(problem, generator, velocity, BLOCKS)
     row = generator.pattern.size / problem.domain.nodes

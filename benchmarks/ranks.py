@@ -22,8 +22,8 @@ from pieces import BLOCKS, LOOSE, STRIDES, Case, Machine, Units, measured
 from waiting import Depth, Plan, SlabSteps, dealt, errors, pipeline
 
 import hydrodl as hd
+from hydrodl.linear_algebra.solver_choice import EXACT
 from hydrodl.problem_file.size_estimate import _PRODUCTS, _STEPS, Sizes, gigabytes, memory_bytes
-from hydrodl.solver.solver_choice import EXACT
 
 PLANS = ((4, 2, 1), (8, 2, 1), (16, 2, 1), (4, 2, 2), (4, 3, 2))
 CYCLES = 40  # at most; two levels are exact to rounding after as many as there are coarse steps

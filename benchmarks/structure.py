@@ -19,7 +19,8 @@ from hydrodl.analysis.structure.conservation import conservation
 from hydrodl.analysis.structure.euler_poincare import euler_poincare
 from hydrodl.analysis.structure.multisymplectic_law import patch_sum, random_data, random_patches, two_form
 from hydrodl.analysis.structure.space_time_action import SpaceTime
-from hydrodl.physics.flow import Flow
+from hydrodl.discretisation.box_scheme import BoxScheme
+from hydrodl.problem.flow import Flow
 
 MEANS = np.array([[-0.4, 0.3], [0.4, 0.0]])
 TARGETS = np.array([[0.1, 0.5], [-0.2, -0.3]])
@@ -37,7 +38,7 @@ def trained(d: int, nodes: int, layers: int, scheme: str, classes: int = 2, **ph
     lagrangian = hd.Lagrangian(**{"noise": 0.1, "smoothness": 0.3, "energy": hd.Power(0.1)} | physics)
     loss = hd.Density(2.0, gaussians(TARGETS), divergence="l2")
     problem = hd.Problem(domain, hd.layers(layers), gaussians(MEANS), lagrangian, loss, scheme)
-    return Flow.of(hd.train(problem, options={"tao_gatol": 1e-10}))
+    return hd.train(problem, options={"tao_gatol": 1e-10}).flow
 
 
 def table(head: str, rows: Iterator[list[str]]) -> None:
@@ -64,7 +65,7 @@ def others(flow: Flow) -> list[Flow]:
         replace(flow, lagrangian=replace(physics, noise=1.001 * physics.noise)),
         replace(flow, lagrangian=replace(physics, smoothness=1.01 * physics.smoothness)),
         replace(flow, lagrangian=replace(physics, fitted=False)),
-        replace(flow, theta=flow.theta - 0.01 if flow.theta == 1 else flow.theta + 0.01),
+        replace(flow, scheme=BoxScheme("wrong", flow.theta - 0.01 if flow.theta == 1 else flow.theta + 0.01)),
     ]
 
 

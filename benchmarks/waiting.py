@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
 import hydrodl as hd
-from hydrodl.solver.layer_shares import Shares
-from hydrodl.solver.transport_operator import Generator
+from hydrodl.discretisation.box_transport import Generator
+from hydrodl.linear_algebra.layer_shares import Shares
 
 Floats = NDArray[np.float64]
 Steps = Sequence[Callable[[Floats], Floats]]
@@ -187,9 +187,9 @@ class SlabSteps:
     """
 
     def __init__(self, solution: hd.Solution) -> None:
-        self.solution, self.generator = solution, Generator(solution.problem)
+        self.solution, self.generator = solution, Generator(solution.problem.domain, solution.problem.lagrangian)
         self.mass = self.generator.mass.diagonal
-        if self.mass is None or solution.problem.theta != 1.0:
+        if self.mass is None or solution.problem.method.theta != 1.0:
             raise SystemExit("multigrid in depth is measured with the Euler box and the vertex rule")
         self.start = (solution.problem.densities.values.T, (self.mass * solution.potential[-1]).T)
 

@@ -27,7 +27,6 @@ import numpy as np
 import hydrodl as hd
 from hydrodl.analysis.stability.training_bounds import accelerations, lipschitz
 from hydrodl.mesh.gathering import gather, gather_nodes, lexicographic
-from hydrodl.physics.flow import Flow
 
 # isort: split
 from matplotlib import rc_context
@@ -64,7 +63,7 @@ def train(layers: int, start: np.ndarray | None = None) -> hd.Solution:
 
 
 solution = train(deep)
-flow = Flow.of(solution)
+flow = solution.flow
 say(f"two moons: {deep} layers, {domain.nodes} nodes:", solution)
 
 

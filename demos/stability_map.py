@@ -29,7 +29,7 @@ from hydrodl.analysis.stability.training_bounds import (
     maximum_principle,
 )
 from hydrodl.discretisation.slab_action import SlabAction
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 
 # isort: split
 from dolfinx import fem
@@ -164,7 +164,7 @@ def train(scheme: str, fitted: bool, nodes: int, layers: int, points: np.ndarray
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # negative densities are what is looked for
         solution = hd.train(problem(scheme, fitted, nodes, layers), options={"tao_max_it": 60})
-    flow = Flow.of(solution)
+    flow = solution.flow
     return Run(
         scheme,
         fitted,
@@ -213,7 +213,7 @@ def longest_one_to_one(flow: Flow) -> float:
 def apart(layers: int = 16) -> float:
     """``longest_one_to_one`` where each class stands on its own side already."""
     sides = [hd.Gaussian(-0.3, std=0.15, label=0), hd.Gaussian(0.3, std=0.15, label=1)]
-    return longest_one_to_one(Flow.of(hd.train(problem("euler-box", True, 65, layers, sides))))
+    return longest_one_to_one(hd.train(problem("euler-box", True, 65, layers, sides)).flow)
 
 
 def sweep() -> tuple[list[Run], dict[tuple[str, bool, int], dict[str, float]]]:

@@ -41,7 +41,6 @@ from .network.noise_average import posterior as posterior
 from .network.random_paths import sample_paths as sample_paths
 from .network.reliability import Calibration as Calibration
 from .network.reliability import calibration as calibration
-from .physics.flow import Flow as Flow
 from .physics.internal_energy import Entropy as Entropy
 from .physics.internal_energy import Focusing as Focusing
 from .physics.internal_energy import Power as Power
@@ -50,11 +49,12 @@ from .physics.losses import Classification as Classification
 from .physics.losses import Density as Density
 from .physics.losses import Position as Position
 from .physics.neurons import Neurons as Neurons
-from .physics.problem import Problem as Problem
 from .physics.readout import Readout as Readout
-from .physics.solution import Controls as Controls
-from .physics.solution import Solution as Solution
 from .pictures import plot as plot
+from .problem.flow import Flow as Flow
+from .problem.problem import Problem as Problem
+from .problem.solution import Controls as Controls
+from .problem.solution import Solution as Solution
 from .solver.marching import evolve as evolve
 from .training.derivative_tests import hessian_symmetry as hessian_symmetry
 from .training.derivative_tests import taylor_orders as taylor_orders

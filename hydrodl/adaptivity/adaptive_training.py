@@ -14,8 +14,8 @@ from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
-from hydrodl.physics.problem import Problem
-from hydrodl.physics.solution import Controls, Solution
+from hydrodl.problem.problem import Problem
+from hydrodl.problem.solution import Controls, Solution
 from hydrodl.training.minimisation import train
 
 

@@ -8,7 +8,6 @@ Uniform layers lose the factor mean(g) / mean(g^(1/p))^p.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +20,8 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.layer_partition import Layers
-from hydrodl.physics.flow import Flow
-from hydrodl.physics.solution import Solution
+from hydrodl.problem.flow import Flow
+from hydrodl.problem.solution import Solution
 
 GOALS = ("objective", "network")
 """What the layers are placed for: the error of J, or the distance to the infinitely deep network."""
@@ -48,11 +47,11 @@ def objective_errors(given: Solution | Flow) -> Floats:
     and for theta = 1/2 it has Delta_k^3/24 sum_c [(d_t phi_c, d_tt rho_c)_h - (d_t rho_c, d_tt phi_c)_h], derivatives
     by differences of neighbouring slabs. The sum is an estimate of J_h - J that costs nothing.
     """
-    flow = Flow.of(given) if isinstance(given, Solution) else given
+    flow = given.flow if isinstance(given, Solution) else given
     steps = flow.layers.steps
     rho = np.diff(flow.density, axis=0) / steps[:, None, None]
     phi = (flow.upper_potential - flow.potential[:-1]) / steps[:, None, None]
-    if flow.theta == 1.0:
+    if flow.scheme.order == 1:
         return 0.5 * steps**2 * _products(flow, rho, phi)
     rates = [_rates(flow, field) for field in (rho, phi)]
     return steps**3 / 24 * (_products(flow, rates[0], phi) - _products(flow, rho, rates[1]))
@@ -89,7 +88,7 @@ def adapted_layers(
         >>> hd.adapted_layers(solution, count=6).depth
         1.0
     """
-    flow = Flow.of(given) if isinstance(given, Solution) else given
+    flow = given.flow if isinstance(given, Solution) else given
     if (count is None) == (tolerance is None):
         raise InputError("adapted layers need either a count or a tolerance")
     if count is not None and (isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1):
@@ -117,19 +116,6 @@ def layer_at(layers: Layers, time: float) -> int:
     return found
 
 
-def interior_losses(flow: Flow) -> tuple[int, ...]:
-    """The layers 1..N-1 at which a loss acts; collective."""
-    size = np.abs(flow.jumps).max(axis=(1, 2), initial=0.0)
-    flow.domain.comm.Allreduce(MPI.IN_PLACE, size, MPI.MAX)
-    return tuple(int(k) + 1 for k in np.flatnonzero(size[:-1] > 0))
-
-
-def sections(flow: Flow) -> list[slice]:
-    """The slabs between one interior loss and the next: inside of each, fields are smooth in depth; collective."""
-    cuts = [0, *interior_losses(flow), len(flow.layers)]
-    return [slice(a, b) for a, b in pairwise(cuts)]
-
-
 class _Profile(NamedTuple):
     """What the density of layers is made of, at the samples of depth.
 
@@ -147,9 +133,9 @@ class _Profile(NamedTuple):
 
 
 def _profile(flow: Flow, goal: str, margin: float | None) -> _Profile:
-    power = 3 if goal == "objective" and flow.theta != 1.0 else 2
+    power = 3 if goal == "objective" and flow.scheme.order == 2 else 2
     error = _objective(flow, power) if goal == "objective" else _network(flow)
-    times, steps, every = flow.layers.times, flow.layers.steps, sections(flow)
+    times, steps, every = flow.layers.times, flow.layers.steps, flow.sections
     inside = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
     t = (times[:-1, None] + steps[:, None] * inside).ravel()
     middle = (times[1:] + times[:-1]) / 2
@@ -173,27 +159,11 @@ def _objective(flow: Flow, power: int) -> Floats:
 
 
 def _network(flow: Flow) -> Floats:
-    bends = np.concatenate([accelerations(_part(flow, part)) for part in sections(flow)])
+    bends = np.concatenate([accelerations(flow.window(part.start, part.stop)) for part in flow.sections])
     grows = layer_lipschitz(flow) - 1
     later = np.append(np.cumsum(grows[::-1])[::-1][1:], 0.0)
     # of an overflow nobody learns where layers should be: the sum is cut where it says nothing
     return bends / 2 * np.exp(np.clip(later - later.max(), -200.0, None)) * np.exp(min(float(later.max()), 500.0))
-
-
-def _part(flow: Flow, part: slice) -> Flow:
-    """The flow of some slabs alone."""
-    times = flow.layers.times[part.start : part.stop + 1]
-    ends = slice(part.start, part.stop + 1)
-    return Flow(
-        flow.domain,
-        Layers(times - times[0]),
-        flow.lagrangian,
-        flow.theta,
-        flow.velocity[part],
-        flow.density[ends],
-        flow.potential[ends],
-        flow.jumps[part],
-    )
 
 
 def _within(profile: _Profile, tolerance: float) -> Floats:
@@ -236,7 +206,7 @@ def _with_count(profile: _Profile, count: int) -> Floats:
 
 def _cut(flow: Flow, density: Floats, count: int) -> Layers:
     """The times at which the running sum of layers is whole, section by section."""
-    every = sections(flow)
+    every = flow.sections
     sums = [float(density[p.start * _SAMPLES : p.stop * _SAMPLES].sum()) for p in every]
     times = [np.zeros(1)]
     for part, share in zip(every, _whole(np.array(sums), count), strict=True):
@@ -278,7 +248,7 @@ def _rates(flow: Flow, field: Floats) -> Floats:
     """The derivative in depth of a field on slabs (N, C, owned), section by section; 0 where one slab is alone."""
     middle = (flow.layers.times[1:] + flow.layers.times[:-1]) / 2
     out = np.zeros_like(field)
-    for part in sections(flow):
+    for part in flow.sections:
         if part.stop - part.start > 1:
             out[part] = np.gradient(field[part], middle[part], axis=0)
     return out

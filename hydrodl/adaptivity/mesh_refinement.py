@@ -25,8 +25,8 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.quadrature import moment
-from hydrodl.physics.flow import Flow
-from hydrodl.physics.solution import Solution
+from hydrodl.problem.flow import Flow
+from hydrodl.problem.solution import Solution
 
 _BOXES = (dmesh.CellType.quadrilateral, dmesh.CellType.hexahedron)
 
@@ -55,7 +55,7 @@ def refined(given: Solution | Flow, bulk: float = 0.5) -> Domain:
     Raises:
         InputError: boxes or curved cells, or ``bulk`` not in (0, 1].
     """
-    flow = Flow.of(given) if isinstance(given, Solution) else given
+    flow = given.flow if isinstance(given, Solution) else given
     check_refinable(flow.domain, bulk)
     return refine_cells(flow.domain, marked(flow.domain, cell_errors(flow), bulk))
 
@@ -86,7 +86,7 @@ def marked(domain: Domain, errors: Floats, bulk: float) -> Any:
 
 def cell_errors(given: Solution | Flow) -> Floats:
     """The module's estimate on each cell this rank owns, shape (cells,); collective."""
-    flow = Flow.of(given) if isinstance(given, Solution) else given
+    flow = given.flow if isinstance(given, Solution) else given
     estimate = _Estimate(flow)
     out = np.zeros(estimate.cells)
     density, potential = flow.slab_density, flow.slab_potential
@@ -121,10 +121,9 @@ class _Estimate:
         rough = sum(self._miss(component) ** 2 for component in self.u)
         cost = 0.5 * (weight * (h / np.pi) ** 2 + lagrangian.smoothness**2) * rough
         speed = ufl.sqrt(ufl.inner(u, u))
-        fitted = flow.lagrangian.fitted if flow.lagrangian.fitted is not None else domain.lumped
         pair = (lagrangian.noise + speed * h / np.pi) * self._miss(self.rho) * self._miss(self.phi)
-        if fitted:
-            extra = ufl.sqrt(lagrangian.noise**2 + (h * speed) ** 2) - lagrangian.noise
+        if lagrangian.fitted:
+            extra = lagrangian.diffusivity(u, h) - lagrangian.noise
             pair += extra * abs(ufl.inner(ufl.grad(self.rho), ufl.grad(self.phi)))
         return cost * test * dx, pair * test * dx
 

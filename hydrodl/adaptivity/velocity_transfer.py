@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.adaptivity.layer_placement import sections
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
@@ -13,9 +12,8 @@ from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.mesh.interpolation import into
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.mesh.point_location import locate
-from hydrodl.physics.flow import Flow
-from hydrodl.physics.problem import Problem
-from hydrodl.physics.solution import Solution
+from hydrodl.problem.problem import Problem
+from hydrodl.problem.solution import Solution
 
 
 def transfer(solution: Solution, problem: Problem) -> Floats:
@@ -54,7 +52,7 @@ def _in_depth(solution: Solution, layers: Layers) -> Floats:
     middle = (times[1:] + times[:-1]) / 2
     wanted = (layers.times[1:] + layers.times[:-1]) / 2 * (times[-1] / layers.depth)
     out = np.empty((len(layers), *velocity.shape[1:]))
-    for part in sections(Flow.of(solution)):
+    for part in solution.flow.sections:
         rows = np.flatnonzero((wanted >= times[part.start]) & (wanted < times[part.stop]))
         at = np.interp(wanted[rows], middle[part], np.arange(part.start, part.stop))
         below = np.minimum(at.astype(int), part.stop - 1)

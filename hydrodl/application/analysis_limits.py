@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from hydrodl.analysis.stability.bounds import Bound
@@ -13,9 +13,8 @@ from hydrodl.analysis.stability.hessian_spectrum import Spectrum, spectrum
 from hydrodl.analysis.stability.training_bounds import second_variation
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.mesh.layer_partition import Layers
-from hydrodl.physics.flow import Flow
-from hydrodl.physics.solution import Controls, Solution
+from hydrodl.problem.flow import Flow
+from hydrodl.problem.solution import Controls, Solution
 from hydrodl.problem_file.size_estimate import seconds, sizes_of
 from hydrodl.training.controlled_functional import ControlledFunctional
 from hydrodl.training.reduced_functional import ReducedFunctional
@@ -61,16 +60,7 @@ def central_slabs(flow: Flow, limit: float) -> Flow:
             f"{limit / 1e9:.2g} GB"
         )
     first = (whole - slabs) // 2
-    layer, slab = slice(first, first + slabs + 1), slice(first, first + slabs)
-    times = flow.layers.times[layer]
-    return replace(
-        flow,
-        layers=Layers(times - times[0]),
-        velocity=flow.velocity[slab],
-        density=flow.density[layer],
-        potential=flow.potential[layer],
-        jumps=flow.jumps[slab],
-    )
+    return flow.window(first, first + slabs)
 
 
 def smallest_curvature(

@@ -32,9 +32,9 @@ from hydrodl.application.run_directory import check_writable, load
 from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.files.text_files import plain, write_json, write_text
-from hydrodl.physics.flow import Flow
-from hydrodl.physics.solution import Solution
 from hydrodl.pictures.analysis_figures import draw_all
+from hydrodl.problem.flow import Flow
+from hydrodl.problem.solution import Solution
 
 RESIDUALS = ("equation_residual", "modified_residual_2", "modified_residual_4")
 
@@ -139,7 +139,7 @@ def analyze(
         InputError: the tolerance is not positive.
     """
     check_number("tolerance", tolerance, positive=True)
-    flow, journal = Flow.of(solution), _Journal(solution.problem.domain.comm, quiet)
+    flow, journal = solution.flow, _Journal(solution.problem.domain.comm, quiet)
     if not solution.converged:
         journal.note("run", f"the training did not converge ({solution.reason}): the fields are not stationary")
     result = _structure(flow, journal) | _modified(flow, journal)

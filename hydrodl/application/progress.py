@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 
 from hydrodl.application.defaults import SAVE_EVERY
-from hydrodl.physics.solution import Controls
+from hydrodl.problem.solution import Controls
 
 _ROWS = 12  # Newton steps shown on a terminal
 

@@ -11,7 +11,7 @@ import numpy as np
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from hydrodl.physics.solution import Solution
+from hydrodl.problem.solution import Solution
 
 
 def report(solution: Solution) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from hydrodl.files.checkpoint import load_checkpoint, load_mesh
 from hydrodl.files.model_record import point, recorded_samples
 from hydrodl.mesh.domain import Domain
 from hydrodl.network.network import Network
-from hydrodl.physics.solution import Solution
+from hydrodl.problem.solution import Solution, Statistics
 from hydrodl.problem_file import building
 from hydrodl.problem_file import reading as config
 from hydrodl.problem_file.schema import Config
@@ -29,7 +29,6 @@ REPORT, PROBLEM, CHECKPOINT = "report.json", "problem.toml", "solution.h5"
 CALIBRATION = "calibration.png"
 
 
-FIELDS = ("problem", "velocity", "density", "potential", "jumps", "coefficients")
 """What of a solution is no fact about it: the checkpoint holds it in another form."""
 
 
@@ -93,13 +92,12 @@ def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
     rho = Densities(domain, found.density[0], classes, preprocessing)
     targets = [Densities(domain, values, classes) for values in (() if found.targets is None else found.targets)]
     controls = point(found)
-    names = [f.name for f in fields(Solution) if f.name not in FIELDS and f.name in found.attributes]
+    names = [f.name for f in fields(Statistics) if f.name in found.attributes]
     facts = {name: found.attributes[name] for name in names}
     problem = building.make_problem(solved, rho, controls.readout, targets)
     jumps = np.zeros_like(found.potential[1:]) if found.jumps is None else found.jumps
-    solution = Solution(
-        problem, found.velocity, found.density, found.potential, jumps, coefficients=controls.coefficients, **facts
-    )
+    flow = problem.flow(found.velocity, found.density, found.potential, jumps)
+    solution = Solution(problem=problem, flow=flow, coefficients=controls.coefficients, **facts)
     samples = {name: held and recorded_samples(held, rho) for name, held in found.attributes["samples"].items()}
     return Run(solved, solution, preprocessing, samples["train"], samples["test"])
 

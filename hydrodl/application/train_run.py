@@ -13,7 +13,7 @@ from mpi4py import MPI
 from hydrodl.application.defaults import SAVE_EVERY
 from hydrodl.application.progress import Watch, progress
 from hydrodl.application.report import report
-from hydrodl.application.run_directory import CALIBRATION, CHECKPOINT, FIELDS, PROBLEM, REPORT, check_writable
+from hydrodl.application.run_directory import CALIBRATION, CHECKPOINT, PROBLEM, REPORT, check_writable
 from hydrodl.common.parallel import attempt, partial
 from hydrodl.files.checkpoint import save_checkpoint
 from hydrodl.files.model_record import model, resumed, samples_record
@@ -23,10 +23,10 @@ from hydrodl.mesh.bounding_box import lifted_nodes
 from hydrodl.mesh.domain import Domain
 from hydrodl.network.network import Network
 from hydrodl.physics.losses import Density
-from hydrodl.physics.problem import Problem
-from hydrodl.physics.solution import Controls, Solution
 from hydrodl.pictures.decision import plot_calibration
 from hydrodl.pictures.figures import plot_all
+from hydrodl.problem.problem import Problem
+from hydrodl.problem.solution import Controls, Solution, Statistics
 from hydrodl.problem_file import building
 from hydrodl.problem_file import reading as config
 from hydrodl.problem_file.building_snapshots import report as snapshot_report
@@ -100,7 +100,7 @@ def _write(folder: Path, solution: Solution, made: building.Setup, text: str, be
     """All files of a run, ``text`` being its problem.toml; the report."""
     problem, start = solution.problem, time.monotonic()
     comm = problem.domain.comm
-    facts = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name not in FIELDS}
+    facts = {f.name: getattr(solution, f.name) for f in fields(Statistics)}
     controls = Controls(solution.velocity, solution.coefficients, solution.readout)
     held = {
         "model": model(problem, made.train.preprocessing, controls),

@@ -7,8 +7,8 @@ import ufl
 from dolfinx import fem
 
 from hydrodl.common.arrays import Floats
-from hydrodl.discretisation.block_operator import BlockOperator
 from hydrodl.discretisation.slab_action import SlabAction
+from hydrodl.linear_algebra.block_operator import BlockOperator
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.physics.losses import Loss
 

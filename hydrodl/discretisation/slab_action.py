@@ -11,24 +11,19 @@ rule second derivatives are summed over corners instead of element matrices (``v
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 import ufl
 from dolfinx import fem
-from numpy.typing import NDArray
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.errors import SolverError
-from hydrodl.discretisation.sparsity import Indices, Pattern
+from hydrodl.discretisation.assembly import Mask, NodeAssembler
 from hydrodl.discretisation.vertex_rule import Block, CornerForm, Corners
+from hydrodl.linear_algebra.sparsity import Pattern
 from hydrodl.mesh.domain import Domain
 from hydrodl.physics.lagrangian import Lagrangian
-
-Mask = NDArray[np.bool_]
-
 
 Integrand = tuple[Any, fem.Function]
 """A UFL density and the function by which it is derived."""
@@ -73,7 +68,7 @@ class ElementForm:
         ]
 
 
-class SlabAction:
+class SlabAction(NodeAssembler):
     """Forms of one slab and the functions they read.
 
     Components of y and z are numbered u_0 .. u_{d-1}, then R; u_0 .. u_{d-1}, then rho (``RHO``), then phi (``PHI``).
@@ -87,28 +82,18 @@ class SlabAction:
     """
 
     def __init__(self, domain: Domain, lagrangian: Lagrangian) -> None:
-        self.domain = domain
+        super().__init__(domain)
         d = self.dimension = domain.dimension
         self.R = self.RHO = d
         self.PHI = d + 1
-        self._y, self._z = self._blocked(d + 1), self._blocked(d + 2)
+        self._y, self._z = self.blocked(d + 1), self.blocked(d + 2)
         self.potential = fem.Function(domain.V)
-        fitted = domain.lumped if lagrangian.fitted is None else lagrangian.fitted
-        physics = replace(lagrangian, fitted=fitted).on(domain.mesh)
+        physics = lagrangian.resolved(domain.lumped).on(domain.mesh)
         y, z = ufl.split(self._y), ufl.split(self._z)
         self.cost_density: Integrand = (physics.running_cost(ufl.as_vector(y[:d]), y[d]), self._y)
         transport = physics.transport(ufl.as_vector(z[:d]), z[d], z[d + 1], domain.edge_length)
         self.carried_density: Integrand = (-transport, self._z)
         self._compile(self.cost_density[0] * domain.dx, self.carried_density[0] * domain.dx)
-        self._matrices = {1: fem.create_matrix(self.mass)}
-        self._bound: dict[tuple[fem.Form, Pattern], tuple[CornerForm, Any]] = {}
-
-    def _blocked(self, size: int) -> fem.Function:
-        domain = self.domain
-        function = fem.Function(fem.functionspace(domain.mesh, ("Lagrange", domain.degree, (size,))))
-        if not np.array_equal(function.function_space.dofmap.list, domain.V.dofmap.list):
-            raise SolverError("blocked and scalar spaces number their nodes differently; please report this")
-        return function
 
     def _compile(self, cost: Any, carried: Any) -> None:
         D, dx, d = ufl.derivative, self.domain.dx, self.dimension
@@ -123,7 +108,6 @@ class SlabAction:
         self.generator = fem.form(generator)
         self.metric = fem.form(D(D(cost, self._y, along(0, d + 1, v)), self._y, along(0, d + 1, w)))
         self.potential_1 = fem.form(self.potential * v * dx)
-        self.mass = fem.form(w * v * dx)
 
     @cached_property
     def cost_2(self) -> fem.Form:
@@ -136,14 +120,9 @@ class SlabAction:
         return fem.form(ufl.derivative(ufl.derivative(self.carried_density[0] * self.domain.dx, self._z), self._z))
 
     @cached_property
-    def _corners(self) -> Corners:
-        matrix = self._matrices[1]
-        return Corners(self.domain, (matrix.indptr, matrix.indices))
-
-    def _at_corners(self, form: fem.Form) -> CornerForm:
-        generator = -self.carried_density[0], self._z, [[(self.PHI, self.RHO)]]
-        parts = {self.generator: generator, self.metric: (*self.cost_density, [[(0, 0)]])}
-        return CornerForm(self._corners, *parts[form])
+    def corners(self) -> Corners:
+        """The corners of this rank's cells, for sums under the vertex rule."""
+        return Corners(self.domain, self.structure)
 
     def second_cost(self, groups: Sequence[Sequence[Block]]) -> BlockForm:
         """Blocks (a, b) of the cost's Hessian in y, in groups that share a sparsity pattern."""
@@ -155,7 +134,7 @@ class SlabAction:
 
     def _second(self, density: Integrand, groups: Sequence[Sequence[Block]], form: Callable[[], fem.Form]) -> BlockForm:
         if self.domain.lumped:
-            return CornerForm(self._corners, *density, groups)
+            return CornerForm(self.corners, *density, groups)
         return ElementForm(self, form(), groups)
 
     def set_slab(self, velocity: Floats, total: Floats | None = None) -> None:
@@ -171,104 +150,40 @@ class SlabAction:
         z = self._z.x.array.reshape(-1, self.dimension + 2)
         z[:, self.RHO], z[:, self.PHI] = density, potential
 
-    def assemble(self, form: fem.Form, *, reduce: bool = False) -> Floats:
-        """Data of a matrix over owned and ghost rows from this rank's cells, valid until the next call.
-
-        Args:
-            form: a bilinear form on V or on a blocked space over it.
-            reduce: add other ranks' contributions to the owned rows.
-
-        Returns:
-            shape (entries,) on V, (entries, b, b) on a space with blocks of size b.
-        """
-        size = form.function_spaces[0].dofmap.index_map_bs
-        matrix = self._matrix(form, size)
-        matrix.set_value(0.0)
-        fem.assemble_matrix(matrix, form)
-        if reduce:
-            matrix.scatter_reverse()
-        return matrix.data if size == 1 else matrix.data.reshape(-1, size, size)
-
-    def _matrix(self, form: fem.Form, size: int) -> Any:
-        if size not in self._matrices:
-            self._matrices[size] = fem.create_matrix(form)
-            if not np.array_equal(self._matrices[1].indices, self._matrices[size].indices):
-                raise SolverError("blocked and scalar spaces number their nodes differently; please report this")
-        return self._matrices[size]
-
-    def entries(self, form: fem.Form, pattern: Pattern) -> Floats:
-        """Owned rows of the generator or the metric, reduced over ranks, in the order of their pattern.
-
-        The same numbers as ``assemble`` gives, sooner where there is the vertex rule.
-        """
-        if not self.domain.lumped:
-            return pattern.values(self.assemble(form, reduce=True))
-        alone = self.domain.comm.size == 1
-        if (form, pattern) not in self._bound:
-            corners = self._at_corners(form)
-            own = pattern if alone else self.pattern(corners.masks[0])
-            corners.bind([own])
-            self._bound[form, pattern] = corners, own.places
-        corners, places = self._bound[form, pattern]
-        values = corners.assemble()[0][:, 0]
-        if alone:
-            return values
-        matrix = self._matrices[1]
-        matrix.set_value(0.0)
-        matrix.data[places] = values
-        matrix.scatter_reverse()
-        return matrix.data[pattern.places]
-
-    def vector(self, form: fem.Form, out: Floats) -> Floats:
-        """Add this rank's contributions to the vector of a linear form; ``out`` is over owned and ghost entries."""
-        return fem.assemble_vector(out, form)
-
-    def blocked_vector(self, form: fem.Form) -> Floats:
-        """This rank's contributions to the vector of a linear form on a blocked space, shape (b, local nodes)."""
-        space = form.function_spaces[0]
-        size, nodes = space.dofmap.index_map_bs, space.dofmap.index_map
-        out = np.zeros(size * (nodes.size_local + nodes.num_ghosts))
-        return fem.assemble_vector(out, form).reshape(-1, size).T
-
-    def scalar(self, form: fem.Form) -> float:
-        """This rank's part of a functional."""
-        return float(np.real(fem.assemble_scalar(form)))
-
-    def column_owners(self) -> NDArray[np.int64]:
-        """Global number of each local column of an assembled matrix on V."""
-        columns = self._matrices[1].index_map(1)
-        return columns.local_to_global(np.arange(columns.size_local + columns.num_ghosts, dtype=np.int32))
-
     def nonzeros(self, form: fem.Form, *, reduce: bool = False, reads: Sequence[fem.Function] = ()) -> Mask:
-        """Which entries of a matrix are nonzero for generic positive fields; shape as from ``assemble``.
+        """As for any assembler, of a form that may read the slab's fields as well."""
+        return super().nonzeros(form, reduce=reduce, reads=[self._y, self._z, *reads])
 
-        Overwrites the loaded fields.
 
-        Args:
-            form, reduce: as in ``assemble``.
-            reads: further functions that the form reads.
-        """
-        generic = np.random.default_rng(20220712)
-        found: Any = False
-        for _ in range(2):
-            for function in (self._y, self._z, *reads):
-                function.x.array[:] = 0.5 + generic.random(len(function.x.array))
-            found = found | (self.assemble(form, reduce=reduce) != 0)
-        return found
+class OperatorEntries:
+    """Owned rows of the generator or of the metric, in the order of a pattern, reduced over ranks.
 
-    def pattern(self, keep: Mask, *, reduce: bool = False) -> Pattern:
-        """The pattern with the entries marked, and the diagonal.
+    With the vertex rule they are summed over corners: the same numbers as ``assemble`` gives, sooner.
 
-        Args:
-            keep: mask over the entries of a matrix on V.
-            reduce: pattern of the reduced owned rows, else of this rank's own contributions to all local rows.
-        """
-        matrix = self._matrices[1]
-        pointers, columns = matrix.indptr.astype(np.int32), matrix.indices
-        if reduce:
-            pointers = pointers[: self.domain.owned + 1]
-        rows = np.repeat(np.arange(len(pointers) - 1, dtype=np.int32), np.diff(pointers))
-        columns = columns[: len(rows)]
-        keep = keep[: len(rows)] | (rows == columns)
-        kept: Indices = np.append(0, np.cumsum(np.bincount(rows[keep], minlength=len(pointers) - 1))).astype(np.int32)
-        return Pattern(kept, columns[keep], np.flatnonzero(keep), np.flatnonzero(~keep))
+    Args:
+        action: whose fields are read; form: ``action.generator`` or ``action.metric``.
+        pattern: of the owned rows; by default the form's own.
+    """
+
+    def __init__(self, action: SlabAction, form: fem.Form, pattern: Pattern | None = None) -> None:
+        self._action, self._form = action, form
+        self.pattern = pattern or action.pattern(action.nonzeros(form, reduce=True), reduce=True)
+        self._corners: CornerForm | None = None
+        if not action.domain.lumped:
+            return
+        density, state = action.carried_density if form is action.generator else action.cost_density
+        if form is action.generator:
+            self._corners = CornerForm(action.corners, -density, state, [[(action.PHI, action.RHO)]])
+        else:
+            self._corners = CornerForm(action.corners, density, state, [[(0, 0)]])
+        self._own = self.pattern if action.domain.comm.size == 1 else action.pattern(self._corners.masks[0])
+        self._corners.bind([self._own])
+
+    def __call__(self) -> Floats:
+        """The entries at the fields now loaded, valid until the next call; collective."""
+        if self._corners is None:
+            return self.pattern.values(self._action.assemble(self._form, reduce=True))
+        values = self._corners.assemble()[0][:, 0]
+        if self._own is self.pattern:
+            return values
+        return self._action.reduced(self._own.places, values)[self.pattern.places]

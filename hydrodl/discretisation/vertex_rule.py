@@ -34,7 +34,7 @@ from ufl.constantvalue import Zero
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
-from hydrodl.discretisation.sparsity import Pattern
+from hydrodl.linear_algebra.sparsity import Pattern
 from hydrodl.mesh.domain import Domain
 
 Places = NDArray[np.int64]

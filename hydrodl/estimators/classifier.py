@@ -31,8 +31,8 @@ from hydrodl.network.noise_average import posterior
 from hydrodl.physics.lagrangian import DECAY, NOISE, SMOOTHNESS, Lagrangian
 from hydrodl.physics.losses import WEIGHT, Classification
 from hydrodl.physics.neurons import ACTIVATION, Neurons
-from hydrodl.physics.problem import SCHEME, Problem
-from hydrodl.physics.solution import Solution
+from hydrodl.problem.problem import SCHEME, Problem
+from hydrodl.problem.solution import Solution
 from hydrodl.training.minimisation import train
 
 NARROWER = 0.5

@@ -23,8 +23,8 @@ from hydrodl.mesh.uniform_grid import Grid, spread
 from hydrodl.network.network import Network
 from hydrodl.network.table_network import PortableNetwork
 from hydrodl.physics.losses import Density
-from hydrodl.physics.problem import Problem
-from hydrodl.physics.solution import Controls, Solution
+from hydrodl.problem.problem import Problem
+from hydrodl.problem.solution import Controls, Solution
 from hydrodl.training.minimisation import train
 
 _FIELDS = ("problem", "velocity", "density", "potential", "jumps", "coefficients")

@@ -15,7 +15,7 @@ from hydrodl.mesh.gathering import Slabs, lexicographic, write_on_root
 from hydrodl.mesh.uniform_grid import Grid
 
 if TYPE_CHECKING:
-    from hydrodl.physics.solution import Solution
+    from hydrodl.problem.solution import Solution
 
 
 _FIELDS = ("velocity", "density", "potential")

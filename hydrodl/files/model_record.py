@@ -13,9 +13,9 @@ from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import Preprocessing, features_of
 from hydrodl.data.samples import Samples
 from hydrodl.files.checkpoint import Checkpoint, load_checkpoint
-from hydrodl.physics.problem import Problem
 from hydrodl.physics.readout import Readout
-from hydrodl.physics.solution import Controls
+from hydrodl.problem.problem import Problem
+from hydrodl.problem.solution import Controls
 
 KEPT = 2000  # samples that a record keeps at most, for figures; they show no more
 

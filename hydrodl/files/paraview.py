@@ -15,7 +15,7 @@ from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
 
 if TYPE_CHECKING:
-    from hydrodl.physics.solution import Solution
+    from hydrodl.problem.solution import Solution
 
 
 def write_vtk(folder: str | Path, solution: Solution) -> Path:

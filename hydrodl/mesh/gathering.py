@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from dolfinx.mesh import Mesh
+from numpy.typing import NDArray
 
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
@@ -111,3 +112,24 @@ def write_on_root(
                 pass
 
     attempt(domain.comm, act)
+
+
+class NodeOrder:
+    """All nodes sorted by coordinates, the same on any number of ranks; collective.
+
+    Attributes:
+        nodes: (n, d), on every rank; place: of each global node number among them.
+    """
+
+    def __init__(self, domain: Domain) -> None:
+        nodes, found = gather_nodes(domain), None
+        if nodes is not None:
+            sorting = lexicographic(nodes)
+            found = nodes[sorting], np.argsort(sorting)
+        self.nodes, self.place = domain.comm.bcast(found)
+        self._map = domain.V.dofmap.index_map
+
+    def of(self, local: NDArray[np.int32]) -> Ints:
+        """Places of this rank's local nodes, in the same shape."""
+        numbers = self._map.local_to_global(np.ascontiguousarray(local.reshape(-1)))
+        return self.place[numbers].reshape(local.shape)

@@ -18,7 +18,7 @@ from hydrodl.mesh.interpolation import checked_points, field_gradients, interpol
 from hydrodl.network.inversion import invert
 from hydrodl.physics.neurons import neuron_gradients
 from hydrodl.physics.readout import Readout
-from hydrodl.physics.solution import Solution
+from hydrodl.problem.solution import Solution
 
 
 class Network:

@@ -24,8 +24,7 @@ from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import checked_points, interpolate, into
 from hydrodl.network.network import Network
-from hydrodl.physics.solution import Solution
-from hydrodl.solver.transport_operator import Generator
+from hydrodl.problem.solution import Solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,19 +108,21 @@ def sweep_back(solution: Solution, last: Floats) -> Floats:
     Raises:
         SolverError: a slab operator could not be solved with.
     """
-    problem, generator = solution.problem, Generator(solution.problem)
-    theta, steps = problem.theta, problem.layers.steps
-    operator = generator.family(len(last))
-    values = np.empty((len(steps) + 1, *last.shape))
+    problem, steps = solution.problem, solution.problem.layers.steps
+    transport = problem.method.transport(problem.domain, problem.lagrangian, 1, len(last), {})
+    values, slab = np.empty((len(steps) + 1, *last.shape)), np.empty((1, *last.shape))
     values[-1] = last
+    velocity = transport.halo.stack(*solution.velocity.shape[:2])
+    velocity[..., : transport.halo.owned] = solution.velocity
+    transport.halo.update(velocity)
     try:
         for k in reversed(range(len(steps))):
-            transport = generator.values(solution.velocity[k])
-            operator.set(0, generator.mass_values - theta * steps[k] * transport)
-            slab = operator.solve(0, generator.mass.apply(values[k + 1]), transpose=True)
-            values[k] = (slab - (1 - theta) * values[k + 1]) / theta
+            below = np.empty_like(last)
+            transport.set_velocity(velocity[k : k + 1], steps[k : k + 1])
+            transport.backward(None, {1: -transport.mass.apply(values[k + 1])}, slab, {0: below})
+            values[k] = transport.mass.solve(below)
     finally:
-        operator.destroy()
+        transport.close()
     return values
 
 

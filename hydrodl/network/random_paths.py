@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import ufl
@@ -107,8 +108,9 @@ class _Dynamics:
     def __init__(self, network: Network, fitted: bool | None) -> None:
         self._network, domain = network, network.domain
         physics = network.solution.problem.lagrangian
-        trained = domain.lumped if physics.fitted is None else physics.fitted
-        self._nu, self._fitted = float(physics.noise), trained if fitted is None else fitted
+        self._fitted = bool(physics.fitted if fitted is None else fitted)
+        self._physics = replace(physics, fitted=self._fitted)
+        self._nu = float(physics.noise)
         self._fields, self._halo = _Fields(domain), Halo(domain)
         if not self._fitted:
             return
@@ -141,7 +143,7 @@ class _Dynamics:
 
     def _with_fitted(self, velocity: Floats) -> Floats:
         """u + grad nu_h and nu_h at owned nodes, shape (d + 1, owned)."""
-        diffusivity = np.sqrt(self._nu**2 + self._h**2 * (velocity**2).sum(axis=0))
+        diffusivity = self._physics.diffusivity(velocity, self._h)
         local = self._halo.stack(1)
         local[0, : self._halo.owned] = diffusivity
         self._halo.update(local)

@@ -79,16 +79,38 @@ class Lagrangian:
         cost += 0.5 * self.smoothness**2 * ufl.inner(ufl.grad(u), ufl.grad(u))
         return cost if self.energy is None else cost + self.energy.density(total)
 
+    def resolved(self, lumped: bool) -> Self:
+        """The same with ``fitted`` decided: as given, else where the domain is lumped."""
+        return self if self.fitted is not None else replace(self, fitted=lumped)
+
     def diffusivity(self, u: Any, h: Any) -> Any:
-        """nu_h(u) = sqrt(nu^2 + (h |u|)^2): exact nu where resolved, enough for a Markov chain where not."""
+        """nu_h(u) = sqrt(nu^2 + (h |u|)^2): exact nu where resolved, enough for a Markov chain where not.
+
+        Args:
+            u: velocity, a UFL vector or an array of shape (d, ...).
+            h: size of the cells, an expression or an array of shape (...).
+
+        Returns:
+            an expression, or an array of shape (...).
+        """
+        arrays = isinstance(u, np.ndarray)
         if not self.fitted:
-            return self.noise
+            return np.full(u.shape[1:], float(self.noise)) if arrays else self.noise
+        if arrays:
+            return np.sqrt(float(self.noise) ** 2 + h**2 * (u**2).sum(axis=0))
         return ufl.sqrt(self.noise**2 + h**2 * ufl.inner(u, u))
 
     def transport(self, u: Any, rho: Any, psi: Any, h: Any) -> Any:
         """<L(u) rho, psi> = rho u . grad psi - nu_h(u) grad rho . grad psi."""
         drift = rho * ufl.dot(u, ufl.grad(psi))
         return drift - self.diffusivity(u, h) * ufl.dot(ufl.grad(rho), ufl.grad(psi))
+
+    def hamiltonian(self, u: Any, rho: Sequence[Any], phi: Sequence[Any], potential: Sequence[Any], h: Any) -> Any:
+        """H_h(u, rho, phi) = cost(u, R) + sum_c [ V_c rho_c - <L(u) rho_c, phi_c> ], V as given by ``potential``."""
+        total = self.running_cost(u, sum(rho))
+        for density, adjoint, cost in zip(rho, phi, potential, strict=True):
+            total += cost * density - self.transport(u, density, adjoint, h)
+        return total
 
     def potentials(self, points: Floats, classes: int) -> Floats:
         """V_c at points (n, d), shape (C, n)."""

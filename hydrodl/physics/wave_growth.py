@@ -14,14 +14,12 @@ Delta c (kappa (1 - S))^(1/2) <= 2 + Delta nu kappa, for which Delta c <= 2 h is
 from __future__ import annotations
 
 import numpy as np
-import ufl
-from dolfinx import fem
 from mpi4py import MPI
 from numpy.typing import ArrayLike
 
-from hydrodl.common.arrays import Floats
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.laplacian_spectrum import largest_eigenvalue
+from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.physics.lagrangian import Lagrangian
 
 MOST_WAVES = 4096
@@ -50,7 +48,7 @@ def fastest_growth(domain: Domain, lagrangian: Lagrangian, density: ArrayLike) -
     S = np.sin(0.5 * np.pi * np.arange(1, cells) / cells) ** 2
     kappa = largest_eigenvalue(domain, tolerance=1e-3) * S
     inertia = lagrangian.kinetic * total + lagrangian.decay + lagrangian.smoothness**2 * kappa
-    stiffness = _second_derivative(domain, lagrangian, total[:, 0])[:, None] * total**2 * kappa * (1 - S)
+    stiffness = energy_derivative(lagrangian, total, 2) * total**2 * kappa * (1 - S)
     pressure = np.divide(stiffness, inertia, out=np.zeros_like(inertia), where=np.abs(inertia) > 1e-300)
     if len(densities) > 1:
         pressure = np.maximum(pressure, 0.0)
@@ -60,17 +58,3 @@ def fastest_growth(domain: Domain, lagrangian: Lagrangian, density: ArrayLike) -
     domain.comm.Allreduce(worst, found, MPI.MAX)
     at = int(found.argmax())
     return (float(np.sqrt(found[at])), float(np.sqrt(kappa[at]))) if found[at] > 0 else (0.0, 0.0)
-
-
-def _second_derivative(domain: Domain, lagrangian: Lagrangian, total: Floats) -> Floats:
-    """U''(R) at the owned nodes."""
-    energy = lagrangian.on(domain.mesh).energy
-    if energy is None:
-        return np.zeros_like(total)
-    R, out = fem.Function(domain.V), fem.Function(domain.V)
-    R.x.array[: domain.owned] = total
-    R.x.scatter_forward()
-    variable = ufl.variable(R)
-    second = ufl.diff(ufl.diff(energy.density(variable), variable), variable)
-    out.interpolate(fem.Expression(second, domain.V.element.interpolation_points))
-    return out.x.array[: domain.owned]

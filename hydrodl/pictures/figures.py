@@ -27,7 +27,7 @@ from hydrodl.pictures.trajectories import plot_trajectories
 if TYPE_CHECKING:
     from hydrodl.data.samples import Samples
     from hydrodl.network.network import Network
-    from hydrodl.physics.solution import Solution
+    from hydrodl.problem.solution import Solution
 
 
 ARROWS = ListedColormap(colormaps["viridis"](np.linspace(0, 0.85, 256)))  # without the yellow that fades on white

@@ -22,8 +22,8 @@ from hydrodl.mesh.layer_partition import Layers, layers
 from hydrodl.physics import lagrangian, losses
 from hydrodl.physics.internal_energy import Entropy, Focusing, InternalEnergy, Power
 from hydrodl.physics.neurons import Neurons
-from hydrodl.physics.problem import Problem
 from hydrodl.physics.readout import Readout
+from hydrodl.problem.problem import Problem
 from hydrodl.problem_file import building_snapshots as snapshot_build
 from hydrodl.problem_file import data_schema as data_sections
 from hydrodl.problem_file import schema as sections

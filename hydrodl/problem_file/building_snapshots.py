@@ -17,7 +17,7 @@ from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.mesh.quadrature import integrals, moment
 from hydrodl.physics import losses
-from hydrodl.physics.solution import Solution
+from hydrodl.problem.solution import Solution
 from hydrodl.problem_file import data_schema as data_sections
 from hydrodl.problem_file import schema as sections
 from hydrodl.transport.snapshot_targets import snapshot_layers, snapshot_losses

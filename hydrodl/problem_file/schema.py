@@ -16,7 +16,7 @@ from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, NODE_COUNT
 from hydrodl.mesh.layer_partition import DEPTH, LAYERS
 from hydrodl.physics import internal_energy, losses, neurons
 from hydrodl.physics.lagrangian import DECAY, KINETIC, NOISE, SMOOTHNESS
-from hydrodl.physics.problem import SCHEME
+from hydrodl.problem.problem import SCHEME
 from hydrodl.problem_file.data_schema import Component, Data, one_dimension
 from hydrodl.problem_file.fields import Corner, Section, choice, number, optional, within
 from hydrodl.problem_file.formula import Expression

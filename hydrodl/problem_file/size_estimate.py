@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from mpi4py import MPI
 
 from hydrodl.common.errors import InputError
-from hydrodl.physics.problem import Problem
+from hydrodl.problem.problem import Problem
 from hydrodl.problem_file.machine import available_bytes, seconds_per_solve
 
 # Measured by benchmarks/memory.py, by dimension, for two classes of Q1 elements with the vertex rule. Bytes per node

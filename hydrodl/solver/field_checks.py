@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.physics.flow import peclet
+from hydrodl.problem.flow import peclet
 from hydrodl.solver.sweeps import Sweeps
 
 

@@ -20,7 +20,6 @@ speed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,12 +33,12 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import raise_together
 from hydrodl.common.petsc_options import OptionScope
+from hydrodl.discretisation.schemes import scheme_named
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
-from hydrodl.physics.flow import Flow
 from hydrodl.physics.lagrangian import Lagrangian
-from hydrodl.physics.problem import SCHEMES
 from hydrodl.physics.wave_growth import fastest_growth
+from hydrodl.problem.flow import Flow
 
 TOLERATED_GROWTH = 1.0
 """Largest s T that is marched without ``force``: no linear wave then grows by more than a factor e over the depth."""
@@ -82,14 +81,13 @@ def evolve(
         >>> wave.density.shape
         (5, 1, 11)
     """
-    if scheme not in SCHEMES:
-        raise InputError(f"scheme is {scheme!r}, must be {' or '.join(map(repr, SCHEMES))}")
+    method = scheme_named(scheme)
     density, potential = np.asarray(density0, dtype=float), np.asarray(potential0, dtype=float)
     raise_together(domain.comm, _wrong_fields(domain, density, potential))
-    physics = replace(lagrangian, fitted=bool(lagrangian.fitted))
+    physics = lagrangian.resolved(lumped=False)
     if not force:
         _refuse_elliptic(domain, layers, physics, density)
-    march = _March(domain, physics, SCHEMES[scheme], density, potential, options or {})
+    march = _March(domain, physics, method.theta, density, potential, options or {})
     try:
         states = [march.state()]
         for k, step in enumerate(layers.steps):
@@ -101,7 +99,7 @@ def evolve(
     d, classes = domain.dimension, len(density)
     velocity, rho, phi = np.split(np.array(states), [d, d + classes], axis=1)
     jumps = np.zeros((len(layers), classes, domain.owned))
-    return Flow(domain, layers, physics, SCHEMES[scheme], velocity[1:].copy(), rho.copy(), phi.copy(), jumps)
+    return Flow(domain, layers, physics, method, velocity[1:].copy(), rho.copy(), phi.copy(), jumps)
 
 
 def _wrong_fields(domain: Domain, density: Floats, potential: Floats) -> InputError | None:
@@ -168,9 +166,7 @@ class _March:
         domain, step = self.domain, self._step
         slab = fem.Function(self._new.function_space)
         (u, r, q), (v, s, t) = self._parts(slab), self._parts(ufl.TestFunction(self._new.function_space))
-        H = physics.running_cost(ufl.as_vector(u), sum(r))
-        for r_c, q_c, V_c in zip(r, q, self._parts(self._static)[1], strict=True):
-            H += V_c * r_c - physics.transport(ufl.as_vector(u), r_c, q_c, domain.edge_length)
+        H = physics.hamiltonian(ufl.as_vector(u), r, q, self._parts(self._static)[1], domain.edge_length)
         H, none_u, none = H * domain.dx, [ufl.zero()] * len(u), [ufl.zero()] * self.classes
         # s meets dH/dphi and t meets dH/drho, so that M stands on the diagonal of both evolution equations
         slope = ufl.derivative(H, slab, ufl.as_vector([*v, *none, *none]))

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Any
 
 from hydrodl.physics.losses import Classification
-from hydrodl.physics.problem import Problem
-from hydrodl.physics.solution import Solution
+from hydrodl.problem.problem import Problem
+from hydrodl.problem.solution import Solution
 
 STRONG = 4e3
 """Weight of the classification loss over the noise from which easier problems save time: 40 percent at 5e3, none at

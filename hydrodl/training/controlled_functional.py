@@ -15,8 +15,8 @@ import scipy.linalg as sla
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.physics.losses import Classification
-from hydrodl.physics.problem import Problem
-from hydrodl.physics.solution import Controls
+from hydrodl.problem.problem import Problem
+from hydrodl.problem.solution import Controls
 from hydrodl.training.control_spaces import FieldSpace, NeuronSpace, Space
 from hydrodl.training.reduced_functional import ReducedFunctional
 from hydrodl.training.trained_readout import TrainedReadout, broadcast
@@ -136,9 +136,8 @@ class ControlledFunctional:
         """Assemble every second derivative at x."""
         self.gradient(x)
         self.reduced.linearise(self._load(x))
-        if self._head is not None and self.reduced.tangent is not None:
+        if self._head is not None:
             self._head.linearise(self._loaded, self._read_density())
-            self.reduced.tangent.changes[self._head.layer] = np.zeros(0)
 
     def hessian_product(self, direction: Floats) -> Floats:
         """J''(x) direction at the point of the last ``linearise``."""
@@ -148,10 +147,9 @@ class ControlledFunctional:
         if self._head is None:
             return self.space.pull_back(self.reduced.hessian_product(change)) + penalty
         parameters, layer = self._parameters(direction), self._head.layer
-        dual = self.reduced.hessian_product(change, {layer: self._head.pull(parameters)})
-        assert self.reduced.tangent is not None
-        head = self._head.matrix @ parameters + self._head.push(self.reduced.tangent.changes[layer])
-        return np.concatenate([self.space.pull_back(dual) + penalty, head[: self._head_size]])
+        response = self.reduced.response(change, {layer: self._head.pull(parameters)})
+        head = self._head.matrix @ parameters + self._head.push(response.layers[layer])
+        return np.concatenate([self.space.pull_back(response.dual) + penalty, head[: self._head_size]])
 
     def precondition(self, dual: Floats) -> Floats:
         """P^-1 times a dual vector, P at the point of the last gradient."""

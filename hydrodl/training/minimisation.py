@@ -12,8 +12,8 @@ from petsc4py import PETSc
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
-from hydrodl.physics.problem import Problem
-from hydrodl.physics.solution import Controls, Solution
+from hydrodl.problem.problem import Problem
+from hydrodl.problem.solution import Controls, Solution
 from hydrodl.training.continuation import easier, joined
 from hydrodl.training.controlled_functional import ControlledFunctional
 from hydrodl.training.optimiser import Monitor, Optimiser

@@ -12,9 +12,9 @@ from petsc4py import PETSc
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
 from hydrodl.common.petsc_options import OptionScope
-from hydrodl.physics.solution import Solution
+from hydrodl.linear_algebra.solver_choice import EXACT
+from hydrodl.problem.solution import Solution
 from hydrodl.solver.field_checks import measures
-from hydrodl.solver.solver_choice import EXACT
 from hydrodl.training.controlled_functional import ControlledFunctional
 
 Monitor = Callable[[dict[str, Any]], bool | None]
@@ -216,11 +216,8 @@ class Optimiser:
         found["warnings"] += self._unread_options()
         return Solution(
             problem=functional.solved(point),
-            velocity=point.velocity,
+            flow=self.functional.problem.flow(point.velocity, sweeps.density[..., :owned].copy(), potential, jumps),
             coefficients=point.coefficients,
-            density=sweeps.density[..., :owned].copy(),
-            potential=potential,
-            jumps=jumps,
             objective=functional.evaluate(x),
             parts=dict(functional.parts),
             gradient_norm=norm,
@@ -230,7 +227,7 @@ class Optimiser:
             iterations=int(self._tao.getIterationNumber()),
             hessian_products=functional.reduced.products,
             operators_rebuilt=functional.reduced.restored,
-            linear_solver=sweeps.linear_solver,
+            linear_solver=sweeps.transport.linear_solver,
             timings=timings,
             history=tuple(self.history),
             **found,

@@ -9,34 +9,51 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
 from hydrodl.common.petsc_options import subset
+from hydrodl.discretisation.slab_action import OperatorEntries
+from hydrodl.linear_algebra.layered_family import LayeredFamily, operator_family
+from hydrodl.linear_algebra.operator_family import OperatorFamily
+from hydrodl.linear_algebra.solver_choice import EXACT
 from hydrodl.physics.losses import Loss
-from hydrodl.physics.problem import Problem
-from hydrodl.solver.layered_family import LayeredFamily, operator_family
-from hydrodl.solver.linearised_sweeps import Tangent
-from hydrodl.solver.operator_family import OperatorFamily
-from hydrodl.solver.solver_choice import EXACT
+from hydrodl.problem.problem import Problem
+from hydrodl.solver.linearised_sweeps import Response, Tangent
 from hydrodl.solver.sweeps import Sweeps
 
 _LEAST_DENSITY = 1e-12  # of the mean density, in the control inner product
 
 
+@dataclass(eq=False)
+class Point:
+    """What is known of the functional at one velocity.
+
+    Attributes:
+        velocity: u, (N, d, owned), a copy that nobody changes.
+        parts: of J, None until they are asked for; gradient: dJ/du, the same.
+    """
+
+    velocity: Floats
+    parts: Mapping[str, float] | None = None
+    gradient: Floats | None = None
+
+
 class ReducedFunctional:
     """J_h and its derivatives at controls u of shape (N, d, owned).
 
-    The point last evaluated (``evaluate``) and the point of linearisation (``linearise``) are kept apart: a Hessian
-    product after a rejected trial step restores the slab operators of its own point first.
+    Three points are kept apart: that of the fields in the sweeps, that of the slabs built last, that of the second
+    derivatives. A Hessian product after a rejected trial step builds the slabs of its own point again first.
 
     Attributes:
         sweeps: the fields at the point last evaluated.
-        products: number of Hessian products so far; restored: how often operators had to be rebuilt for one.
+        products: number of Hessian products so far; restored: how often slabs had to be built again for one.
 
     Example:
         >>> functional = hd.ReducedFunctional(problem)
@@ -49,16 +66,13 @@ class ReducedFunctional:
         self.problem = problem
         self.sweeps = sweeps = Sweeps(problem, options)
         self.products = self.restored = 0
-        self.parts: dict[str, float] = {}
-        self._operators_at: Floats | None = None  # velocity whose slab operators are factored
-        self._fields_at: Floats | None = None  # velocity whose densities are in the sweeps
-        self._visit = self._linearised = 0  # numbers of the factored and of the linearised point
-        self._have_potential = self._have_parts = False
-        self._gradient: Floats | None = None  # at the point of the potentials
+        self._fields: Point | None = None
+        self._built: Point | None = None
+        self._linearised: Point | None = None
         self.tangent: Tangent | None = None
         action, domain = sweeps.action, problem.domain
-        pattern = action.pattern(action.nonzeros(action.metric, reduce=True), reduce=True)
-        self._metric_pattern = pattern
+        self._metric_entries = OperatorEntries(action, action.metric)
+        pattern = self._metric_entries.pattern
         self._metric_diagonal: Floats | None = None
         self._metric: OperatorFamily | LayeredFamily | None = None
         if pattern.diagonal:
@@ -83,19 +97,24 @@ class ReducedFunctional:
         For the inner iterations of Newton's method, which ask for little: densities, potentials, gradients and norms
         are exact. Nothing changes where solves are direct or the caller's options name an accuracy.
         """
-        families = [self.sweeps.operators] + ([self._metric] if self._metric else [])
-        for family in families:
-            family.solve_to(max(accuracy, EXACT))
+        solvers = [self.sweeps.transport, *([self._metric] if self._metric else [])]
+        for solver in solvers:
+            solver.solve_to(max(accuracy, EXACT))
         try:
             yield
         finally:
-            for family in families:
-                family.solve_to(EXACT)
+            for solver in solvers:
+                solver.solve_to(EXACT)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Shape (N, d, owned) of this rank's part of a control."""
         return len(self.problem.layers), self.problem.domain.dimension, self.problem.domain.owned
+
+    @property
+    def parts(self) -> Mapping[str, float]:
+        """Parts of the objective last evaluated."""
+        return {} if self._fields is None or self._fields.parts is None else self._fields.parts
 
     def evaluate(self, velocity: Floats) -> float:
         """J_h(u); a repeated call at the same u costs nothing.
@@ -103,56 +122,54 @@ class ReducedFunctional:
         Raises:
             SolverError: a density is not finite.
         """
-        if not self._same(self._fields_at, velocity):
-            self._fields_at = None
-            self._factor(velocity)
-            self.sweeps.forward()
-            self._fields_at = velocity.copy()
-            self._have_potential = self._have_parts = False
-        if not self._have_parts:
-            self._factor(velocity)
-            self.parts = self.sweeps.objective()
-            self._have_parts = True
-        return sum(self.parts.values())
+        point = self._at(velocity)
+        if point.parts is None:
+            self._build(point)
+            point.parts = self.sweeps.objective()
+        return sum(point.parts.values())
 
-    def _same(self, stored: Floats | None, velocity: Floats) -> bool:
-        same = stored is not None and np.array_equal(stored, velocity)
-        comm = self.problem.domain.comm
-        return bool(comm.allreduce(int(same)) == comm.size)
+    def _at(self, velocity: Floats) -> Point:
+        """The point of a velocity, its densities in the sweeps; collective."""
+        known = (self._fields, self._built)
+        same = np.array([p is not None and np.array_equal(p.velocity, velocity) for p in known], dtype=np.int64)
+        self.problem.domain.comm.Allreduce(MPI.IN_PLACE, same, MPI.MIN)
+        fields, built = same
+        if fields and self._fields is not None:
+            return self._fields
+        point = self._built if built and self._built is not None else Point(velocity.copy())
+        self._fields, point.parts, point.gradient = None, None, None
+        self._build(point)
+        self.sweeps.forward()
+        self._fields = point
+        return point
 
-    def _factor(self, velocity: Floats) -> None:
-        if self._same(self._operators_at, velocity):
-            return
-        self._operators_at = None
-        self.sweeps.set_velocity(velocity)
-        self._operators_at = velocity.copy()
-        self._visit += 1
+    def _build(self, point: Point) -> None:
+        if self._built is not point:
+            self._built = None
+            self.sweeps.set_velocity(point.velocity)
+            self._built = point
 
     def gradient(self, velocity: Floats) -> Floats:
         """dJ_h/du as a dual vector, shape (N, d, owned); the inner product moves to this point too."""
         self.evaluate(velocity)
-        sweeps = self.sweeps
-        self._factor(velocity)  # a Hessian product may have put the operators of its own point in place
-        if not self._have_potential:
-            sweeps.backward()
-            self._have_potential = True
-        elif self._gradient is not None:
-            return self._gradient.copy()
+        point, sweeps = self._at(velocity), self.sweeps
+        self._build(point)  # a Hessian product may have put the slabs of its own point in place
+        if point.gradient is not None:
+            return point.gradient.copy()
+        sweeps.backward()
         start = perf_counter()
         action, total = sweeps.action, sweeps.total
         out = sweeps.halo.stack(*self.shape[:2])
         for k, step in enumerate(sweeps.steps):
             action.set_slab(sweeps.velocity[k], total[k])
             out[k] = action.blocked_vector(action.cost_1)[: action.dimension]
-            for c in range(self.problem.classes):
-                action.set_class(sweeps.slab_density[k, c], sweeps.slab_potential[k, c])
-                out[k] += action.blocked_vector(action.carried_1)[: action.dimension]
-            out[k] *= step
+            fields = (sweeps.velocity[k], sweeps.slab_density[k], sweeps.slab_potential[k])
+            out[k] = (out[k] + sweeps.transport.velocity_gradient(k, *fields)) * step
         sweeps.halo.accumulate(out)
         self._set_metric(total)
         sweeps.seconds["assembly"] += perf_counter() - start
-        self._gradient = out[..., : sweeps.halo.owned].copy()
-        return self._gradient.copy()
+        point.gradient = out[..., : sweeps.halo.owned].copy()
+        return point.gradient.copy()
 
     def _set_metric(self, total: Floats) -> None:
         # an inner product stays one where a scheme without maximum principle lets R turn negative, or R underflows
@@ -160,7 +177,7 @@ class ReducedFunctional:
         action = self.sweeps.action
         for k, step in enumerate(self.sweeps.steps):
             action.set_slab(self.sweeps.velocity[k], total[k])
-            values = action.entries(action.metric, self._metric_pattern) * step
+            values = self._metric_entries() * step
             if self._metric is not None:
                 self._metric.set(k, values)
             elif self._metric_diagonal is not None:
@@ -208,41 +225,44 @@ class ReducedFunctional:
         if self.tangent is None:
             self.tangent = Tangent(self.sweeps)
         self.tangent.assemble()
-        self._linearised_at, self._linearised = velocity.copy(), self._visit
+        self._linearised = self._fields
         self.sweeps.seconds["assembly"] += perf_counter() - start
 
     def set_loss(self, number: int, loss: Loss) -> None:
         """Put a loss of the same kind and weight in the place of one, such as one with a new readout; collective."""
         self.sweeps.losses[number].set(loss)
-        self._have_potential = False
-        self._have_parts = False
+        if self._fields is not None:
+            self._fields.parts = self._fields.gradient = None
 
-    def hessian_product(self, direction: Floats, extra: Mapping[int, Floats] | None = None) -> Floats:
+    def hessian_product(self, direction: Floats) -> Floats:
         """J_h''(u) direction at the point of the last ``linearise``, shape (N, d, owned).
-
-        Args:
-            direction: change of the velocity, (N, d, owned).
-            extra: changes of dG/drho by other controls, see ``Tangent.product``.
 
         Raises:
             SolverError: called before ``linearise``.
         """
-        if self.tangent is None:
+        return self.response(direction, {}).dual
+
+    def response(self, direction: Floats, pulls: Mapping[int, Floats]) -> Response:
+        """The Hessian product with a change of the velocity and of other controls, see ``Tangent.product``.
+
+        Raises:
+            SolverError: called before ``linearise``.
+        """
+        if self.tangent is None or self._linearised is None:
             raise SolverError("hessian_product needs a point: call linearise first")
-        if self._visit != self._linearised:  # a trial step has been here since
-            self._factor(self._linearised_at)
-            self._linearised = self._visit
+        if self._built is not self._linearised:  # a trial step has been here since
+            self._build(self._linearised)
             self.restored += 1
         self.products += 1
-        return self.tangent.product(direction, extra)
+        return self.tangent.product(direction, pulls)
 
     def unread_options(self) -> list[str]:
         """Options for the linear solvers that PETSc has not asked for so far, with their prefixes."""
-        unread = ["slab_" + key for key in self.sweeps.operators.scope.unread()]
+        unread = self.sweeps.transport.unread_options()
         return unread + (["metric_" + key for key in self._metric.scope.unread()] if self._metric else [])
 
     def close(self) -> None:
         """Free the PETSc solvers; collective."""
-        self.sweeps.operators.destroy()
+        self.sweeps.transport.close()
         if self._metric is not None:
             self._metric.destroy()

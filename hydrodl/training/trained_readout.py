@@ -15,10 +15,10 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
+from hydrodl.linear_algebra.mass_matrix import Mass
 from hydrodl.mesh.domain import Domain
 from hydrodl.physics.losses import Classification
 from hydrodl.physics.readout import Readout
-from hydrodl.solver.mass_matrix import Mass
 
 
 class TrainedReadout:

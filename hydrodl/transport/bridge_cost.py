@@ -9,13 +9,12 @@ from dolfinx import fem
 from hydrodl.common.arrays import Floats
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.quadrature import integrals, moment
-from hydrodl.physics.flow import Flow
-from hydrodl.physics.solution import Solution
+from hydrodl.problem.solution import Solution
 
 
 def kinetic_cost(solution: Solution, metric: Floats) -> float:
     """int_0^T int R u.(metric u) / 2 dx dt in the scheme's own rule; collective."""
-    flow, domain = Flow.of(solution), solution.problem.domain
+    flow, domain = solution.flow, solution.problem.domain
     halo = Halo(domain)
     d, slabs = domain.dimension, len(flow.layers)
     fields = halo.stack(slabs, d + 1)

@@ -11,7 +11,7 @@ from hydrodl.common.checks import check_number
 from hydrodl.data.class_densities import Densities
 from hydrodl.mesh.quadrature import integrals, moment
 from hydrodl.physics.losses import Density
-from hydrodl.physics.solution import Solution
+from hydrodl.problem.solution import Solution
 
 WEIGHT = 2.0  # of the KL divergence; that of l2 is this over the mean density of the target
 

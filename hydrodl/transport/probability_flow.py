@@ -23,8 +23,7 @@ from hydrodl.common.errors import InputError
 from hydrodl.mesh.interpolation import checked_points
 from hydrodl.mesh.uniform_grid import Grid, OnGrid, spread
 from hydrodl.network.inversion import report, solve_layer
-from hydrodl.physics.flow import Flow
-from hydrodl.physics.solution import Solution
+from hydrodl.problem.solution import Solution
 
 _SMALLEST = 1e-300  # density whose logarithm is taken
 
@@ -54,7 +53,7 @@ class ProbabilityFlow(OnGrid):
         Raises:
             InputError: several classes (each has its own), another domain, or densities that are not positive.
         """
-        flow, domain = Flow.of(solution), solution.problem.domain
+        flow, domain = solution.flow, solution.problem.domain
         if solution.problem.classes != 1:
             raise InputError(f"a probability flow belongs to one class, the solution has {solution.problem.classes}")
         grid, order = Grid.of(domain)
@@ -111,7 +110,4 @@ class ProbabilityFlow(OnGrid):
 
 def _diffusivity(solution: Solution, grid: Grid, velocity: Floats) -> Floats:
     """nu_h(u) at the nodes, shape (N, nodes)."""
-    physics, domain = solution.problem.lagrangian, solution.problem.domain
-    fitted = domain.lumped if physics.fitted is None else physics.fitted
-    h = float(grid.spacing.max()) if fitted else 0.0
-    return np.sqrt(float(physics.noise) ** 2 + h**2 * (velocity**2).sum(axis=1))
+    return solution.problem.lagrangian.diffusivity(velocity.swapaxes(0, 1), float(grid.spacing.max()))

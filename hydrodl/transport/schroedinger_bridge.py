@@ -30,8 +30,8 @@ from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import raw_metric
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.physics.lagrangian import Lagrangian
-from hydrodl.physics.problem import Problem
-from hydrodl.physics.solution import Solution
+from hydrodl.problem.problem import Problem
+from hydrodl.problem.solution import Solution
 from hydrodl.training.minimisation import train
 from hydrodl.training.optimiser import Monitor
 from hydrodl.transport.bridge_cost import kinetic_cost, sinkhorn_cost

@@ -10,10 +10,9 @@ import pytest
 
 import hydrodl as hd
 from hydrodl.adaptivity.adaptive_training import adapt
-from hydrodl.adaptivity.layer_placement import adapted_layers, interior_losses, layer_at, objective_errors
+from hydrodl.adaptivity.layer_placement import adapted_layers, layer_at, objective_errors
 from hydrodl.adaptivity.velocity_transfer import transfer
 from hydrodl.analysis.stability.training_bounds import depth_convergence, lipschitz
-from hydrodl.physics.flow import Flow
 from tests.builders.networks import network
 
 Floats = np.ndarray
@@ -50,7 +49,7 @@ def moving(function: Any, layers: hd.Layers, nodes: int = 21) -> hd.Solution:
     solution = still(pulled(domain, layers))
     middle = (layers.times[1:] + layers.times[:-1]) / 2
     x = domain.coordinates[: domain.owned, 0]
-    return replace(solution, velocity=np.array([[np.broadcast_to(function(t, x), x.shape)] for t in middle]))
+    return solution.with_velocity(np.array([[np.broadcast_to(function(t, x), x.shape)] for t in middle]))
 
 
 @pytest.fixture(scope="module")
@@ -100,8 +99,8 @@ def test_every_layer_has_the_same_share(line: hd.Domain, in_haste: dict[int, hd.
 
 
 def test_depths_of_losses_stay_layers(in_haste: dict[int, hd.Solution]) -> None:
-    flow = Flow.of(in_haste[10])
-    assert interior_losses(flow) == (1,)
+    flow = in_haste[10].flow
+    assert flow.losses_inside.tolist() == [True]
     for count in (2, 3, 7, 23):
         layers = adapted_layers(flow, count, margin=None)
         assert len(layers) == count and layers.depth == 1.0
@@ -136,7 +135,7 @@ def test_layers_for_the_network_are_nearer_to_the_infinitely_deep_one() -> None:
         return float(np.abs(net.push(x)[-1] - np.arctan(np.sinh(moved))).max())
 
     coarse = moving(lambda t, x: 5 * np.exp(-10 * t) * np.cos(x), hd.layers(20))
-    placed, flow = adapted_layers(coarse, 16, goal="network"), Flow.of(coarse)
+    placed, flow = adapted_layers(coarse, 16, goal="network"), coarse.flow
     assert push(placed) < push(hd.layers(32))
     assert (np.diff(placed.steps) > -1e-9).all()  # this flow only ever calms down
     asked = adapted_layers(flow, tolerance=0.2, goal="network")
@@ -149,7 +148,7 @@ def test_residual_blocks_do_not_fold() -> None:
     def velocity(t: float, x: Floats) -> Floats:
         return 20 * (0.3 - t) if t < 0.3 else 8 * np.sin(x) * (t > 0.7)
 
-    flow = Flow.of(moving(velocity, hd.layers(40)))
+    flow = moving(velocity, hd.layers(40)).flow
     free = adapted_layers(flow, 12, goal="network", margin=None)
     bound = adapted_layers(flow, 12, goal="network", margin=0.5)
 
@@ -193,7 +192,7 @@ def test_transfer_is_exact_for_what_is_linear(cells: str) -> None:
         return np.array([[1 + 2 * x - y, t_k * (x + 3 * y)] for t_k in t])
 
     start = still(hd.Problem(old, layers[0], rho[0], physics, loss))
-    start = replace(start, velocity=linear(old, np.array([0.1, 0.35, 0.75])))
+    start = start.with_velocity(linear(old, np.array([0.1, 0.35, 0.75])))
     moved = transfer(start, hd.Problem(new, layers[1], rho[1], physics, loss))
     # middles 0.15, 0.45 of a depth of 0.6 are 0.25 and 0.75 of 1, and the shorter network is as much faster
     np.testing.assert_allclose(moved, linear(new, np.array([0.25, 0.75])) / 0.6, atol=1e-10)
@@ -206,7 +205,7 @@ def test_transfer_keeps_jumps_and_goes_no_further_than_the_mesh(in_haste: dict[i
     sudden = np.array([[x if k == 0 else -x] for k in range(10)])
     wide = hd.Domain.interval(-4.0, 4.0, 17)
     layers = hd.layers([0, 0.05, 0.1, 0.11, 1.0])
-    moved = transfer(replace(solution, velocity=sudden), hurried(wide, layers))
+    moved = transfer(solution.with_velocity(sudden), hurried(wide, layers))
     z = np.clip(wide.coordinates[: wide.owned, 0], -2.5, 2.5)
     np.testing.assert_allclose(moved, np.array([z, z, -z, -z])[:, None], atol=1e-12)
 

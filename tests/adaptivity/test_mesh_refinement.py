@@ -50,7 +50,7 @@ def test_the_estimate_knows_what_is_resolved() -> None:
         jumps=zero[1:],
     )
     assert cell_errors(linear).max() < 1e-20
-    bent = replace(linear, velocity=np.array([[np.abs(x), 0 * x]] * 2))
+    bent = linear.with_velocity(np.array([[np.abs(x), 0 * x]] * 2))
     errors, middle = cell_errors(bent), np.abs(net.domain.coordinates[net.domain.V.dofmap.list][..., 0]).max(axis=1)
     assert errors[middle < 1.1].min() > 0 and errors[middle > 1.1].max() < 1e-20
     assert cell_errors(replace(linear, problem=fitted)).min() > 1e-3

@@ -12,9 +12,9 @@ from dolfinx import fem
 
 import hydrodl as hd
 from hydrodl.analysis.structure.circulation import circulation, push
-from hydrodl.analysis.structure.conservation import conservation, drift, energies, energy_sources, losses_inside
+from hydrodl.analysis.structure.conservation import conservation, drift, energies, energy_sources
 from hydrodl.analysis.structure.euler_poincare import euler_poincare
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 
 pytestmark = pytest.mark.filterwarnings("ignore:densities are negative:RuntimeWarning")
 
@@ -49,7 +49,7 @@ def solved(
 
 
 def flow_of(*args: Any, **choices: Any) -> Flow:
-    return Flow.of(solved(*args, **choices))
+    return solved(*args, **choices).flow
 
 
 def inside(target: hd.Densities) -> list[Any]:
@@ -152,7 +152,7 @@ def test_the_local_energy_balance_sees_a_source() -> None:
 
 def test_a_loss_inside_breaks_the_run_of_energies() -> None:
     flow = flow_of(1, 49, 8, "midpoint", losses=inside)
-    np.testing.assert_array_equal(losses_inside(flow), np.arange(1, 8) == 2)
+    np.testing.assert_array_equal(flow.losses_inside, np.arange(1, 8) == 2)
     found = conservation(flow)
     whole = float(np.ptp(found.energy) / np.abs(found.energy).max())
     assert found.energy_drift < 0.2 * whole
@@ -210,7 +210,7 @@ def test_circulation_of_a_known_field_and_loop() -> None:
 def test_material_points_follow_the_scheme() -> None:
     points = np.array([[-0.3, 0.2], [0.4, -0.1]])
     solution = solved(2, 13, 4, "euler-box")
-    np.testing.assert_allclose(push(Flow.of(solution), points), hd.Network(solution).push(points), atol=1e-14)
+    np.testing.assert_allclose(push(solution.flow, points), hd.Network(solution).push(points), atol=1e-14)
     # a velocity that is linear in x: the midpoint rule multiplies by (1 + D a / 2) / (1 - D a / 2)
     flow = flow_of(2, 13, 4, "midpoint")
     linear = np.repeat(-0.8 * flow.domain.coordinates[: flow.domain.owned].T[None], 4, axis=0)

@@ -13,8 +13,9 @@ import hydrodl as hd
 from hydrodl.analysis.backward_error import difference_series as series
 from hydrodl.analysis.backward_error.difference_series import COUPLING, DIFFUSION, ETA, SMOOTHING, TRANSPORT, XI, H
 from hydrodl.analysis.backward_error.slab_samples import SlabStack
+from hydrodl.discretisation.box_scheme import BoxScheme
 from hydrodl.discretisation.slab_action import SlabAction
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 
 NOISE, DECAY, SMOOTHNESS, KINETIC = 0.3, 0.2, 0.4, 0.7
 FORWARD, BACKWARD = series.layer_difference(1.0)
@@ -193,7 +194,9 @@ class Box:
         density, potential = (np.broadcast_to(self.nodal(f), shape) for f in (self.r, self.q))
         lagrangian = hd.Lagrangian(NOISE, DECAY, SMOOTHNESS, KINETIC)
         velocity, none = self.nodal(self.u)[None], np.zeros((1, *shape[1:]))
-        return SlabStack(Flow(self.domain, hd.layers(1), lagrangian, 0.5, velocity, density, potential, none))
+        return SlabStack(
+            Flow(self.domain, hd.layers(1), lagrangian, BoxScheme("midpoint", 0.5), velocity, density, potential, none)
+        )
 
 
 @pytest.mark.parametrize("d", [1, 2, 3])

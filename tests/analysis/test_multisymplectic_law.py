@@ -20,8 +20,9 @@ from hydrodl.analysis.structure.multisymplectic_law import (
     random_patches,
     two_form,
 )
-from hydrodl.analysis.structure.space_time_action import SpaceTime, Tangent, window
-from hydrodl.physics.flow import Flow
+from hydrodl.analysis.structure.space_time_action import SpaceTime, Tangent
+from hydrodl.discretisation.box_scheme import BoxScheme
+from hydrodl.problem.flow import Flow
 from hydrodl.solver.marching import evolve
 
 pytestmark = pytest.mark.filterwarnings("ignore:densities are negative:RuntimeWarning")
@@ -43,7 +44,7 @@ def problem(d: int, classes: int, scheme: str, *, times: Any = 5, losses: Any = 
 def trained(*args: Any, **choices: Any) -> Flow:
     solution = hd.train(problem(*args, **choices), options={"tao_gatol": 1e-10})
     assert solution.converged
-    return Flow.of(solution)
+    return solution.flow
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5])
@@ -155,7 +156,7 @@ def test_the_law_fails_for_tangents_of_another_scheme(d: int, classes: int, sche
         replace(flow, lagrangian=replace(physics, noise=1.001 * physics.noise)),
         replace(flow, lagrangian=replace(physics, smoothness=1.01 * physics.smoothness)),
         replace(flow, lagrangian=replace(physics, fitted=False)),
-        replace(flow, theta=0.51 if flow.theta == 0.5 else 0.99),
+        replace(flow, scheme=BoxScheme("wrong", 0.51 if flow.theta == 0.5 else 0.99)),
         replace(flow, velocity=1.001 * flow.velocity),
     ]
     for changed in changes:
@@ -228,14 +229,14 @@ def test_a_patch_between_two_layers_is_the_difference_of_their_two_forms(theta: 
 def test_tangents_are_derivatives_of_trained_solutions(scheme: str) -> None:
     """d/de of training with rho0 + e s and loss weight (1 + e): dphi_N = phi_N."""
     made = problem(1, 2, scheme)
-    flow = Flow.of(hd.train(made, options={"tao_gatol": 1e-13}))
+    flow = hd.train(made, options={"tao_gatol": 1e-13}).flow
     change = random_data(flow, 3)[0]
 
     def at(e: float) -> Flow:
         rho = replace(made.densities, values=made.densities.values + e * change)
         loss = replace(made.terms[0], weight=2.0 * (1 + e))
         solution = hd.train(replace(made, densities=rho, losses=loss), options={"tao_gatol": 1e-13})
-        return Flow.of(solution)
+        return solution.flow
 
     e = 1e-3
     above, below = at(e), at(-e)
@@ -258,13 +259,13 @@ def test_other_meshes_uneven_layers_and_losses_inside(scheme: str) -> None:
 def test_a_window_is_a_flow_of_its_own() -> None:
     losses = [hd.Position(1.0, np.array([[0.5]]), layer=3), hd.Position(2.0, np.array([[-0.5]]))]
     flow = trained(1, 1, "midpoint", times=[0.0, 0.1, 0.3, 0.5, 0.8, 1.0], losses=losses)
-    part = window(flow, 1, 3)
+    part = flow.window(1, 3)
     np.testing.assert_array_equal(part.slab_potential, flow.slab_potential[1:3])
     np.testing.assert_array_equal(part.slab_density, flow.slab_density[1:3])
     np.testing.assert_allclose(part.layers.steps, flow.layers.steps[1:3], rtol=1e-14)
     found = multisymplecticity(flow, slabs=(1, 5))
     assert len(found.two_form) == 5 and found.residual < 1e-13
-    assert not window(flow, 1, 3).jumps.any() and window(flow, 1, 4).jumps[1].any()
+    assert not flow.window(1, 3).jumps.any() and flow.window(1, 4).jumps[1].any()
     with pytest.raises(hd.InputError, match=r"slabs are \(3, 3\)"):
         multisymplecticity(flow, slabs=(3, 3))
 

@@ -15,15 +15,16 @@ from dolfinx import mesh as dmesh
 from mpi4py import MPI
 
 import hydrodl as hd
+from hydrodl.analysis.stability import bounds
+from hydrodl.analysis.stability import discrete_modes as modes
+from hydrodl.analysis.stability import marching_bounds as hyperbolic
+from hydrodl.analysis.stability import training_bounds as stability
 from hydrodl.analysis.stability.element_gradients import Elements
 from hydrodl.analysis.stability.recommendation import recommend, weigh
-from hydrodl.analysis.stability.training_bounds import bounds
-from hydrodl.analysis.stability.training_bounds import discrete_modes as modes
-from hydrodl.analysis.stability.training_bounds import marching_bounds as hyperbolic
-from hydrodl.analysis.stability.training_bounds import training_bounds as stability
+from hydrodl.discretisation.box_scheme import BoxScheme
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.physics.energy_derivative import energy_derivative
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 from hydrodl.solver.sweeps import Sweeps
 
 PLAIN = hd.Lagrangian(0.1, smoothness=0.0)
@@ -45,7 +46,7 @@ def flow(
     middle = (partition.times[1:] + partition.times[:-1]) / 2
     u = np.array([velocity(domain.coordinates[: domain.owned], t).T for t in middle])
     fields = np.zeros((len(partition) + 1, 1, domain.owned))
-    return Flow(domain, partition, lagrangian, theta, u, fields + density, fields, fields[1:])
+    return Flow(domain, partition, lagrangian, BoxScheme("box", theta), u, fields + density, fields, fields[1:])
 
 
 def linear(matrix: np.ndarray) -> Velocity:
@@ -200,7 +201,7 @@ def test_maximum_principle_of_a_constant_velocity(speed: float) -> None:
     found = stability.maximum_principle(given)
     assert found.value == pytest.approx(rate / 8, rel=1e-12)
     assert found.holds == (rate <= 8) and found.needs_layers == int(np.ceil(rate / 2)) and found.note == ""
-    euler = stability.maximum_principle(replace(given, theta=1.0))
+    euler = stability.maximum_principle(replace(given, scheme=BoxScheme("euler", 1.0)))
     assert euler.value == 0 and euler.holds and euler.needs_layers == 1
 
 
@@ -362,7 +363,7 @@ def test_explicit_marching() -> None:
     given = flow(hd.Domain.interval(0, 1, 11), rest, 4, lagrangian=replace(GAS, energy=hd.Focusing(4.0)))  # c = 2
     found = hyperbolic.explicit_marching(given)
     assert found.value == pytest.approx(5, rel=1e-9) and not found.holds and found.needs_layers == 20
-    midpoint = hyperbolic.explicit_marching(replace(given, theta=0.5))
+    midpoint = hyperbolic.explicit_marching(replace(given, scheme=BoxScheme("midpoint", 0.5)))
     assert midpoint.holds and midpoint.needs_layers == 1
 
 

@@ -27,7 +27,6 @@ from hydrodl.application.analysis_limits import central_slabs, factor_bytes
 from hydrodl.application.analysis_page import page
 from hydrodl.application.run_directory import load
 from hydrodl.files.checkpoint import save_checkpoint
-from hydrodl.physics.flow import Flow
 from hydrodl.pictures import analysis_figures as _analysis_figures
 from hydrodl.pictures.analysis_figures import FAILS, HOLDS, OPEN, ratio, sides, state
 
@@ -123,7 +122,7 @@ def test_every_key_is_there_and_has_its_type(which: str, request: pytest.Fixture
 
 def test_numbers_are_those_of_the_analyses(line: Path) -> None:
     found, solution = analysis_of(line), load(line).solution
-    flow = Flow.of(solution)
+    flow = solution.flow
     assert found["energy_drift"] == pytest.approx(conservation(flow).energy_drift, rel=1e-9)
     by_name = {row["name"]: row for row in found["stability"]}
     for bound in (cell_peclet(flow), layer_invertibility(flow), depth_convergence(flow, 0.1, by_layer=True)):
@@ -213,7 +212,7 @@ def test_what_is_infinite_or_missing_is_drawn_and_told(plane: Path, tmp_path: Pa
 
 
 def test_a_flow_too_large_is_checked_on_its_middle(line: Path) -> None:
-    flow = Flow.of(load(line).solution)
+    flow = load(line).solution.flow
     part = central_slabs(flow, factor_bytes(flow, 5))
     assert len(part.layers) == 5 and part.layers.times[0] == 0
     np.testing.assert_array_equal(part.velocity, flow.velocity[3:8])

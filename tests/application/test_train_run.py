@@ -25,7 +25,7 @@ from hydrodl.application.run_directory import load
 from hydrodl.files.checkpoint import load_checkpoint, save_checkpoint
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers
-from hydrodl.physics.solution import Controls
+from hydrodl.problem.solution import Controls
 from tests.builders.cli_runs import GAUSSIANS, WITHOUT_FIGURES
 
 KILLS = int(os.environ.get("HYDRODL_KILLS", "5"))  # HYDRODL_KILLS=20 for the long test

@@ -65,7 +65,7 @@ def wild(domain: hd.Domain, amplitude: float, loss: Any = None) -> hd.Network:
     # the last digits depend on the rank, and on how many nodes are computed at once
     mixed = (x @ np.array([1.0, 1.7, 2.3])[: domain.dimension]).round(9)
     velocity = amplitude * np.sin(150.0 * mixed**2 + 40.0 * mixed + 5.0 * phases)
-    return hd.Network(replace(found.solution, velocity=velocity.round(9)))
+    return hd.Network(found.solution.with_velocity(velocity.round(9)))
 
 
 def random_neurons(domain: hd.Domain, control: Neurons, amplitude: float) -> hd.Network:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,11 +24,11 @@ def network(scheme: str, layers: Any = TIMES, *, d: int, nodes: Any, noise: floa
 def rough(net: hd.Network, size: float = 0.6) -> hd.Network:
     """The same network with a random velocity."""
     velocity = size * np.random.default_rng(7).standard_normal(net.solution.velocity.shape)
-    return hd.Network(replace(net.solution, velocity=velocity))
+    return hd.Network(net.solution.with_velocity(velocity))
 
 
 def waves(net: hd.Network) -> hd.Network:
     """The same network with a smooth velocity, the same in every layer."""
     x = net.domain.coordinates[: net.domain.owned]
     velocity = (np.sin(2 * x + np.arange(x.shape[1])) * (1 - x**2 / 4)).T
-    return hd.Network(replace(net.solution, velocity=np.repeat(velocity[None], len(net.solution.velocity), axis=0)))
+    return hd.Network(net.solution.with_velocity(np.repeat(velocity[None], len(net.solution.velocity), axis=0)))

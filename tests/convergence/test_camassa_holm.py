@@ -14,7 +14,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import hydrodl as hd
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 from hydrodl.solver.marching import evolve
 
 CAMASSA_HOLM = hd.Lagrangian(1e-12, decay=1.0, smoothness=1.0, kinetic=0.0)

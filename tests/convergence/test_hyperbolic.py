@@ -24,8 +24,8 @@ import pytest
 
 import hydrodl as hd
 from hydrodl.mesh.quadrature import moment
-from hydrodl.physics.flow import Flow
 from hydrodl.physics.wave_growth import fastest_growth
+from hydrodl.problem.flow import Flow
 from hydrodl.solver.marching import evolve
 
 NOISE = 0.01

@@ -22,7 +22,8 @@ from hydrodl.analysis.backward_error.modified_system import (
     space_residuals,
 )
 from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals
-from hydrodl.physics.flow import Flow
+from hydrodl.discretisation.box_scheme import BoxScheme
+from hydrodl.problem.flow import Flow
 from tests.parallel.launch import run_on_ranks
 
 SCHEMES = ("euler-box", "midpoint")
@@ -48,7 +49,7 @@ def solved(
         losses.append(hd.Density(0.5, target, layer=loss_layer, divergence="l2"))
     solution = hd.train(hd.Problem(domain, layers, start, physics, losses, scheme), options=OPTIONS)
     assert solution.converged
-    return Flow.of(solution)
+    return solution.flow
 
 
 @cache
@@ -201,7 +202,7 @@ def smooth_flow(d: int, layers: int, theta: float) -> Flow:
     velocity = np.stack([np.cos(x[0] + i) for i in range(d)]) * (1 + t[:-1])
     fields = 2 + wave * np.cos(3 * t), wave[::-1] * np.sin(2 * t), np.zeros((layers, 2, domain.owned))
     lagrangian = hd.Lagrangian(0.3, 0.5, 0.1, energy=hd.Power(0.3), potential=lambda x: x[:, 0] ** 2)
-    return Flow(domain, hd.layers(layers), lagrangian, theta, velocity, *fields)
+    return Flow(domain, hd.layers(layers), lagrangian, BoxScheme("box", theta), velocity, *fields)
 
 
 @pytest.mark.parallel

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hydrodl as hd
-from hydrodl.physics.flow import peclet
+from hydrodl.problem.flow import peclet
 from hydrodl.solver.field_checks import measures
 from hydrodl.solver.sweeps import Sweeps
 
@@ -66,7 +66,7 @@ class Bound:
             self.u.x.array[:] = u.T.ravel()
             diagonal = fem.assemble_matrix(self.generator).to_scipy().diagonal()
             rates.append(step * float(np.abs(diagonal / self.mass).max()))
-        return (1 - self.given.theta) * max(rates)
+        return (1 - self.given.method.theta) * max(rates)
 
 
 EULER = {d: Sweeps(problem(d), {}) for d in NODES}

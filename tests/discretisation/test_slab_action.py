@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import hydrodl as hd
 from hydrodl.common.errors import SolverError
 from hydrodl.discretisation.slab_action import SlabAction
-from hydrodl.discretisation.sparsity import Pattern
+from hydrodl.linear_algebra.sparsity import Pattern
 
 NODES: dict[int, list[int]] = {1: [9], 2: [6, 5], 3: [4, 3, 5]}
 UPPER = [1.0, 0.7, 1.6]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +187,7 @@ def test_a_network_too_large_for_the_format(tmp_path: Path, monkeypatch: pytest.
 def test_a_failure_keeps_the_older_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = untrained(hd.Domain.interval(-1, 1, 4))
     before = write_onnx(tmp_path / "network.onnx", network).read_bytes()
-    broken = replace(network.solution, velocity=network.solution.velocity + 1.0)
+    broken = network.solution.with_velocity(network.solution.velocity + 1.0)
     monkeypatch.setattr(onnxfile, "OPSET", 3)  # the checker finds nodes that this version does not know
     with pytest.raises(onnx.checker.ValidationError):
         write_onnx(tmp_path / "network.onnx", hd.Network(broken))

@@ -18,8 +18,8 @@ from scipy.special import softmax
 
 from hydrodl.files.archive import write_npz
 from hydrodl.mesh.gathering import lexicographic, whole
+from hydrodl.network import residual_network as residual
 from hydrodl.network.exact_form import exact_form
-from hydrodl.network.network import residual_network as residual
 from hydrodl.network.residual_network import ResidualNetwork, neuron_form, rectify, relu_form
 from hydrodl.network.table_network import TableNetwork, table_form
 from hydrodl.physics.neurons import Neurons

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +33,7 @@ def network(domain: hd.Domain, size: float, layers: int = 4) -> hd.Network:
     rng = np.random.default_rng(0)
     waves = [np.sin(rng.uniform(1, 3) * x.sum(axis=1) + rng.uniform(0, 6)) for _ in range(layers * domain.dimension)]
     velocity = size * quiet * np.array(waves).reshape(layers, domain.dimension, -1)
-    return hd.Network(replace(solution, velocity=velocity))
+    return hd.Network(solution.with_velocity(velocity))
 
 
 def points(d: int, n: int = 200) -> np.ndarray:
@@ -96,7 +95,7 @@ def hat(slope: float) -> hd.Network:
     """One layer on [-2, 2] that folds where slope < -1: u = slope |x| / 1 on the middle cells."""
     net = network(hd.Domain.interval(-2.0, 2.0, 5), 0.0, layers=1)
     x = net.domain.coordinates[: net.domain.owned, 0]
-    return hd.Network(replace(net.solution, velocity=np.maximum(1 - np.abs(x), 0.0)[None, None] * slope))
+    return hd.Network(net.solution.with_velocity(np.maximum(1 - np.abs(x), 0.0)[None, None] * slope))
 
 
 def test_a_fold_has_points_without_preimage_and_says_so() -> None:
@@ -105,7 +104,7 @@ def test_a_fold_has_points_without_preimage_and_says_so() -> None:
     back = inverse_push(steep, y)[0]  # whatever preimage is found is one
     np.testing.assert_allclose(steep.push(back)[-1], y, atol=1e-12)
     out = hat(3.0)
-    pushed = hd.Network(replace(out.solution, velocity=np.full_like(out.solution.velocity, 1.5)))
+    pushed = hd.Network(out.solution.with_velocity(np.full_like(out.solution.velocity, 1.5)))
     with pytest.warns(RuntimeWarning, match=r"1 of 2 points have no preimage .*\(most at layer 1\)"):
         found = inverse_push(pushed, [[-1.0], [1.0]])  # nothing is pushed to -1 by a wind of 1.5 from the wall at -2
     np.testing.assert_allclose(found[0], [[-2.0], [-0.5]])

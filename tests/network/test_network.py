@@ -125,7 +125,7 @@ def network(domain: hd.Domain, loss: object = None, times: object = TIMES) -> hd
 def moving(net: hd.Network, fields: list[object]) -> hd.Network:
     x = net.domain.coordinates[: net.domain.owned]
     velocity = np.array([field(x).T for field in fields])  # type: ignore[operator]
-    return hd.Network(replace(net.solution, velocity=velocity))
+    return hd.Network(net.solution.with_velocity(velocity))
 
 
 @pytest.mark.parametrize("degree", [1, 2])

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
+from hydrodl.discretisation.box_transport import Generator
 from hydrodl.network.noise_average import Posterior, posterior, posterior_proba, sweep_back
-from hydrodl.solver.transport_operator import Generator
 from tests.builders.networks import TIMES, network, rough, waves
 
 CASES: dict[str, dict[str, Any]] = {
@@ -34,7 +34,7 @@ def test_sweep_back_is_the_adjoint_of_the_forward_sweep(scheme: str, case: str) 
     functional.evaluate(net.solution.velocity)
     rho = functional.sweeps.density[..., : net.domain.owned]
     last = np.random.default_rng(1).standard_normal(rho.shape[1:])
-    v, mass = sweep_back(net.solution, last), Generator(problem).mass
+    v, mass = sweep_back(net.solution, last), Generator(problem.domain, problem.lagrangian).mass
     pairing = [float((mass.apply(rho[k]) * v[k]).sum()) for k in range(len(TIMES))]
     size = max(float((mass.apply(np.abs(rho[k])) * np.abs(v[k])).sum()) for k in range(len(TIMES)))
     assert np.ptp(pairing) < 1e-13 * size
@@ -71,7 +71,7 @@ def test_without_velocity_a_wave_decays_as_in_closed_form(scheme: str) -> None:
     k, h = np.pi / 4 * np.array([2, 1]), 4 / np.array([8, 6])
     wave = np.cos(k * (x + 2)).prod(axis=1)
     rate = 0.3 * ((2 - 2 * np.cos(k * h)) / h**2).sum()  # nu times the eigenvalue of the discrete Laplacian
-    theta = net.solution.problem.theta
+    theta = net.solution.problem.method.theta
     factors = (1 - (1 - theta) * np.diff(TIMES) * rate) / (1 + theta * np.diff(TIMES) * rate)
     values = sweep_back(net.solution, wave[None])
     for layer, factor in enumerate(np.cumprod(np.append(factors, 1.0)[::-1])[::-1]):

@@ -111,7 +111,7 @@ def test_bad_densities(values: Any, n: Any, message: str) -> None:
 def moving(net: hd.Network, field: Any) -> hd.Network:
     x = net.domain.coordinates[: net.domain.owned]
     velocity = np.repeat(field(x).T[None], len(net.solution.velocity), axis=0)
-    return hd.Network(replace(net.solution, velocity=velocity))
+    return hd.Network(net.solution.with_velocity(velocity))
 
 
 @pytest.mark.parametrize("substeps", [1, 3])

@@ -14,7 +14,7 @@ from hydrodl.analysis.structure.conservation import conservation
 from hydrodl.analysis.structure.euler_poincare import euler_poincare
 from hydrodl.analysis.structure.multisymplectic_law import multisymplecticity, patch_sum, random_data, random_patches
 from hydrodl.analysis.structure.space_time_action import SpaceTime
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 
 
 def problem(d: int, scheme: str, nodes: int, **choices: Any) -> hd.Problem:
@@ -37,11 +37,11 @@ def swept(given: hd.Problem) -> Flow:
     sweeps = functional.sweeps
     potential, jumps = sweeps.layer_potentials()
     density = sweeps.density[..., :owned].copy()
-    return Flow(given.domain, given.layers, given.lagrangian, given.theta, u, density, potential, jumps)
+    return Flow(given.domain, given.layers, given.lagrangian, given.scheme, u, density, potential, jumps)
 
 
 def cases() -> Iterator[tuple[str, Flow]]:
-    yield "line, trained", Flow.of(hd.train(problem(1, "midpoint", 21), options={"tao_gatol": 1e-11}))
+    yield "line, trained", hd.train(problem(1, "midpoint", 21), options={"tao_gatol": 1e-11}).flow
     yield "line", swept(problem(1, "euler-box", 21))
     yield "box euler-box", swept(problem(2, "euler-box", 13))
     yield "box midpoint", swept(problem(2, "midpoint", 13))

@@ -9,12 +9,12 @@ import hydrodl as hd  # isort: skip  (before mpi4py: it loads the compiled stack
 import numpy as np
 from mpi4py import MPI
 
+from hydrodl.discretisation.layer_recursion import LayerMarch, NodeMarch
 from hydrodl.discretisation.slab_action import SlabAction
-from hydrodl.solver.layer_recursion import LayerMarch, NodeMarch
-from hydrodl.solver.layer_shares import Shares
-from hydrodl.solver.layered_family import LayeredFamily
-from hydrodl.solver.mass_matrix import Mass
-from hydrodl.solver.operator_family import OperatorFamily
+from hydrodl.linear_algebra.layer_shares import Shares
+from hydrodl.linear_algebra.layered_family import LayeredFamily
+from hydrodl.linear_algebra.mass_matrix import Mass
+from hydrodl.linear_algebra.operator_family import OperatorFamily
 
 COMM = MPI.COMM_WORLD
 CLASSES = 3

@@ -17,7 +17,8 @@ from hydrodl.analysis.stability.hessian_spectrum import spectrum
 from hydrodl.analysis.stability.marching_bounds import compact_hyperbolic, discrete_hyperbolic, explicit_marching
 from hydrodl.analysis.stability.recommendation import recommend
 from hydrodl.analysis.stability.training_bounds import accelerations, layer_determinants, layer_lipschitz, lipschitz
-from hydrodl.physics.flow import Flow
+from hydrodl.discretisation.box_scheme import BoxScheme
+from hydrodl.problem.flow import Flow
 
 GAS = hd.Lagrangian(0.01, decay=0.0, energy=hd.Focusing(1.0), smoothness=0.0)
 
@@ -27,7 +28,9 @@ def made(domain: hd.Domain, lagrangian: hd.Lagrangian, theta: float) -> Flow:
     x, d = domain.coordinates[: domain.owned], domain.dimension
     u = np.array([[np.sin((k + 1) * x.sum(axis=1) + i) for i in range(d)] for k in range(3)])
     rho = np.array([[1 + 0.2 * np.cos(x[:, 0] + k)] for k in range(4)])
-    return Flow(domain, hd.layers([0.0, 0.2, 0.5, 1.0]), lagrangian, theta, u, rho, 0 * rho, 0 * rho[1:])
+    return Flow(
+        domain, hd.layers([0.0, 0.2, 0.5, 1.0]), lagrangian, BoxScheme("box", theta), u, rho, 0 * rho, 0 * rho[1:]
+    )
 
 
 def numbers(domain: hd.Domain) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hydrodl.solver.solver_choice import describe
+from hydrodl.linear_algebra.solver_choice import describe
 from tests.parallel.launch import run_on_ranks
 
 pytestmark = pytest.mark.parallel

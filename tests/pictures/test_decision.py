@@ -120,7 +120,7 @@ def test_an_animation_moves_from_the_first_to_the_last_layer(
     net = waves(network("euler-box", d=d, nodes=7))
     density = net.solution.density.copy()
     density[-1] = density[0, :, ::-1]
-    net = hd.Network(replace(net.solution, density=density))
+    net = hd.Network(replace(net.solution, flow=replace(net.solution.flow, density=density)))
     film = Image.open(animate(net, samples(d, 20), tmp_path / name))
     assert film.n_frames == 7 and film.info["loop"] == 0  # two for each of three layers, and the last one
     frames = []

@@ -27,12 +27,12 @@ from hydrodl.mesh.layer_partition import layers
 from hydrodl.network.network import Network
 from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.physics.losses import Classification
-from hydrodl.physics.problem import Problem
 from hydrodl.physics.readout import Readout
-from hydrodl.physics.solution import Solution
 from hydrodl.pictures.canvas import COLOURS, axis_names, blend
 from hydrodl.pictures.figures import plot_all, plot_convergence, plot_densities, plot_velocity
 from hydrodl.pictures.raster import Raster, gather_triangles, rasterise
+from hydrodl.problem.problem import Problem
+from hydrodl.problem.solution import Solution
 
 BLUE, ORANGE = (np.array(to_rgb(name)) for name in COLOURS[:2])
 

@@ -12,8 +12,8 @@ import hydrodl as hd
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.laplacian_spectrum import largest_eigenvalue
-from hydrodl.physics.flow import Flow
 from hydrodl.physics.wave_growth import fastest_growth
+from hydrodl.problem.flow import Flow
 from hydrodl.solver.marching import evolve
 
 SCHEMES = ["euler-box", "midpoint"]
@@ -152,7 +152,7 @@ def trained(scheme: str) -> hd.Solution:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_trained_flow_marched_from_its_own_start_is_itself(scheme: str) -> None:
     """One solution passes through (rho_0, phi_0); what training leaves grows, but slowly at this depth."""
-    flow = Flow.of(trained(scheme))
+    flow = trained(scheme).flow
     physics = replace(flow.lagrangian, fitted=True)  # as trained on a lumped line
     again = evolve(flow.domain, flow.layers, physics, flow.density[0], flow.potential[0], scheme, force=True)
     for name in ("velocity", "density", "potential"):

@@ -94,7 +94,7 @@ def both_marked(function: Any) -> Any:
 def test_every_slab_equation_holds(scheme: str, case: str) -> None:
     made = Case(scheme, **CASES[case])
     functional, u, gradient = swept(made)
-    sweeps, theta, steps = functional.sweeps, made.problem.theta, made.problem.layers.steps
+    sweeps, theta, steps = functional.sweeps, made.problem.method.theta, made.problem.layers.steps
     (phi, jumps), pulls = sweeps.layer_potentials(), made.loss_slopes(sweeps)
     for k, step in enumerate(steps):
         r, q = sweeps.slab_density[k], sweeps.slab_potential[k]

@@ -12,7 +12,7 @@ from scipy.optimize import approx_fprime
 
 import hydrodl as hd
 from hydrodl.physics.neurons import Neurons
-from hydrodl.physics.solution import Controls
+from hydrodl.problem.solution import Controls
 from hydrodl.training.controlled_functional import ControlledFunctional
 from hydrodl.training.derivative_tests import hessian_symmetry, taylor_orders
 from hydrodl.training.trained_readout import TrainedReadout

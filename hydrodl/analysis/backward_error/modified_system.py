@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 
 from hydrodl.analysis.backward_error.layer_residuals import add_layer
 from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals, ResidualSums
-from hydrodl.analysis.backward_error.slab_samples import Derivatives, SlabStack, central, smooth_stretches
+from hydrodl.analysis.backward_error.slab_samples import Derivatives, SlabStack, central
 from hydrodl.analysis.backward_error.space_residuals import SpaceModel
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.uniform_grid import GatheredGrid
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 
 POINTS = 9
 """Points of the centred differences that give derivatives of the discrete fields: order 8 throughout."""
@@ -138,7 +138,9 @@ def layer_residuals(flow: Flow, *, points: int = POINTS, window: float = WINDOW)
     _check(points, window)
     slabs = SlabStack(flow)
     step = slabs.step
-    inside = [k for stretch in smooth_stretches(flow) for k in central(stretch, window, points, midpoints=True)]
+    inside = [
+        k for part in flow.sections for k in central(range(part.start, part.stop), window, points, midpoints=True)
+    ]
     if not inside:
         raise InputError(
             f"no slab has {points // 2} neighbours on either side inside the central {window:g} of depth; "
@@ -217,21 +219,23 @@ def modified_energy(flow: Flow, *, window: float = 1.0) -> ModifiedEnergy:
     """
     _check(POINTS, window)
     slabs = SlabStack(flow)
-    points = 1 if flow.theta == 1 else 3
-    stretches = [s for s in (central(s, window, points, midpoints=True) for s in smooth_stretches(flow)) if s]
+    points = 1 if flow.scheme.order == 1 else 3
+    stretches = [
+        s for s in (central(range(p.start, p.stop), window, points, midpoints=True) for p in flow.sections) if s
+    ]
     if not stretches:
         raise InputError(f"no slab inside the window: use more than {len(flow.layers)} layers, or a wider window")
     values = [slabs.sum([_energy_and_more(slabs, k) for k in stretch]) for stretch in stretches]
     drift, modified = np.max([np.ptp(v, axis=0) for v in values], axis=0)
     whole = np.concatenate(values)
     kept = np.array([k for stretch in stretches for k in stretch])
-    return ModifiedEnergy(kept, whole[:, 0], whole[:, 1], float(drift), float(modified), 2 if flow.theta == 1 else 4)
+    return ModifiedEnergy(kept, whole[:, 0], whole[:, 1], float(drift), float(modified), 2 * flow.scheme.order)
 
 
 def _energy_and_more(slabs: SlabStack, k: int) -> tuple[float, float]:
     """This rank's share of H and of the modified energy."""
     energy, mass, step = slabs.energies(k).sum(), slabs.mass, slabs.step
-    if slabs.flow.theta == 1:
+    if slabs.flow.scheme.order == 1:
         gradient = slabs.gradient(k)
         return energy, energy + step / 2 * (gradient.density * mass.solve(gradient.potential)).sum()
     r, q = (Derivatives(stack, k, step, 3) for stack in (slabs.density, slabs.potential))
@@ -255,9 +259,8 @@ def _model(flow: Flow, grid: GatheredGrid, ranges: list[list[int]], points: int)
     physics = flow.lagrangian
     window = tuple(slice(r[0], r[-1] + 1) for r in ranges)
     noise, decay, smoothness, kinetic = physics.noise, physics.decay, physics.smoothness, physics.kinetic
-    fitted = flow.domain.lumped if physics.fitted is None else physics.fitted
     numbers = (float(noise), float(decay), float(smoothness), float(kinetic))
-    return SpaceModel(numbers, fitted, grid.spacing, points, window)
+    return SpaceModel(numbers, bool(physics.fitted), grid.spacing, points, window)
 
 
 def _no_space_series(domain: Domain) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,8 @@ from hydrodl.analysis.structure.slab_hamiltonian import SlabDensity
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.discretisation.slab_action import SlabAction
-from hydrodl.physics.flow import Flow
-from hydrodl.solver.mass_matrix import Mass
+from hydrodl.linear_algebra.mass_matrix import Mass
+from hydrodl.problem.flow import Flow
 
 
 @dataclass(frozen=True)
@@ -93,14 +92,6 @@ class SlabStack:
         out = np.empty_like(local)
         self.flow.domain.comm.Allreduce(local, out, MPI.SUM)
         return out
-
-
-def smooth_stretches(flow: Flow) -> list[range]:
-    """Slabs between losses at inner layers, where the potential jumps; collective."""
-    jump = np.abs(flow.jumps).max(axis=(1, 2), initial=0.0)
-    flow.domain.comm.Allreduce(MPI.IN_PLACE, jump, MPI.MAX)
-    ends = [0, *(int(k) + 1 for k in np.flatnonzero(jump > 0)), len(flow.layers)]
-    return [range(a, b) for a, b in pairwise(ends) if b > a]
 
 
 class Derivatives:

@@ -33,7 +33,7 @@ from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
 from hydrodl.mesh.uniform_grid import GatheredGrid
 from hydrodl.physics.energy_derivative import energy_derivative
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 
 SOURCE = "Holm, Marsden, Ratiu, Weinstein, Physics Reports 123 (1985); Arnold (1965)"
 

@@ -13,8 +13,8 @@ from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.uniform_grid import GatheredGrid
 from hydrodl.physics.energy_derivative import energy_derivative
-from hydrodl.physics.flow import Flow
 from hydrodl.physics.lagrangian import Field, Lagrangian
+from hydrodl.problem.flow import Flow
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from hydrodl.analysis.stability.bounds import Bound, at_least, at_most, cells_pe
 from hydrodl.analysis.stability.discrete_modes import UniformState, box_growth, fastest
 from hydrodl.mesh.domain import Domain
 from hydrodl.physics.energy_derivative import energy_derivative
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 
 SOURCE = "design of hydrodl, section 7; linearised box scheme"
 

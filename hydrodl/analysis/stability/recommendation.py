@@ -10,8 +10,8 @@ from hydrodl.analysis.stability.bounds import Bound
 from hydrodl.analysis.stability.hessian_spectrum import Quadratic
 from hydrodl.analysis.stability.marching_bounds import marching_bounds
 from hydrodl.analysis.stability.training_bounds import cell_peclet, maximum_principle, training_bounds
-from hydrodl.physics.flow import Flow
-from hydrodl.physics.solution import Solution
+from hydrodl.problem.flow import Flow
+from hydrodl.problem.solution import Solution
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def recommend(
         >>> needed.layers >= 1, needed.binding in needed.to_dict().values()
         (True, True)
     """
-    flow = Flow.of(given) if isinstance(given, Solution) else given
+    flow = given.flow if isinstance(given, Solution) else given
     if marched:
         bounds = (maximum_principle(flow), cell_peclet(flow), *marching_bounds(flow))
     else:

@@ -22,7 +22,7 @@ from hydrodl.common.errors import InputError
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.physics.energy_derivative import energy_derivative
-from hydrodl.physics.flow import Flow, peclet
+from hydrodl.problem.flow import Flow, peclet
 
 SPECIFICATION = "design of hydrodl, section 7"
 

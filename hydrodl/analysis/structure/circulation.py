@@ -23,7 +23,7 @@ from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import interpolate, into
 from hydrodl.mesh.point_location import locate
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 
 SIDES = 200
 """Corners of the default loop."""

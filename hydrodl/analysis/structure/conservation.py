@@ -21,12 +21,12 @@ from dataclasses import dataclass
 import numpy as np
 from dolfinx import fem
 from mpi4py import MPI
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from hydrodl.analysis.structure.circulation import circulation
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery, SlabDensity, slab_states
 from hydrodl.common.arrays import Floats
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,17 +107,9 @@ def conservation(flow: Flow, *, loop: ArrayLike | None = None) -> Conservation:
     )
 
 
-def losses_inside(flow: Flow) -> NDArray[np.bool_]:
-    """Whether a loss acts at layers t_1 .. t_{N-1}, shape (N - 1,); collective."""
-    local = np.array([bool(jump.any()) for jump in flow.jumps[:-1]], dtype=np.int64)
-    found = np.empty_like(local)
-    flow.domain.comm.Allreduce(local, found, MPI.MAX)
-    return found > 0
-
-
 def drift(flow: Flow, values: Floats) -> float:
     """Largest max - min of values (N,) between losses inside, relative to the largest |value|; collective."""
-    runs = np.split(values, np.flatnonzero(losses_inside(flow)) + 1)
+    runs = np.split(values, np.flatnonzero(flow.losses_inside) + 1)
     return float(max(np.ptp(run) for run in runs) / max(np.abs(values).max(), np.finfo(float).tiny))
 
 
@@ -206,7 +198,7 @@ def energy_sources(flow: Flow, slab: SlabDensity | None = None, energy: Floats |
     out = np.empty_like(local)
     flow.domain.comm.Allreduce(local, out)
     out /= 0.5 * (steps[1:] + steps[:-1]) * max(np.abs(energy).max(), np.finfo(float).tiny)
-    return np.where(losses_inside(flow), np.nan, out)
+    return np.where(flow.losses_inside, np.nan, out)
 
 
 def _energy_at(slab: SlabDensity, state: Floats) -> Floats:

@@ -18,13 +18,12 @@ from dolfinx import fem, la
 from dolfinx import mesh as dmesh
 from numpy.typing import NDArray
 
-from hydrodl.analysis.structure.conservation import losses_inside
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 
 WALL = 4
 """Cells between a wall and the nodes where the residual is measured: nested recovered derivatives see no wall there."""
@@ -82,7 +81,7 @@ def euler_poincare(flow: Flow, *, margin: float = 0.0) -> EulerPoincare:
     momentum, slopes = recovery.cost_slopes(flow)
     terms = [_terms(flow, recovery, k, momentum[k], slopes[k]) for k in range(len(momentum))]
     middles = 0.5 * (flow.layers.times[1:] + flow.layers.times[:-1])
-    inside, weight = losses_inside(flow), recovery.mass.ones * away
+    inside, weight = flow.losses_inside, recovery.mass.ones * away
     residual, size = np.full((2, len(middles) - 1), np.nan)
     for k in range(len(residual)):
         rate = (momentum[k + 1] - momentum[k]) / (middles[k + 1] - middles[k])

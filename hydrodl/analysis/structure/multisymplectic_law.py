@@ -23,12 +23,12 @@ import numpy as np
 from dolfinx import mesh as dmesh
 from mpi4py import MPI
 
-from hydrodl.analysis.structure.space_time_action import Patch, SpaceTime, Tangent, window
+from hydrodl.analysis.structure.space_time_action import Patch, SpaceTime, Tangent
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def multisymplecticity(
     """
     if patches < 1:
         raise InputError(f"patches is {patches}, must be at least 1")
-    flow = flow if slabs is None else window(flow, *slabs)
+    flow = flow if slabs is None else flow.window(*slabs)
     system = SpaceTime(flow)
     V, W = system.tangents([random_data(flow, seed), random_data(flow, seed + 1)], options)
     sums = tuple(patch_sum(system, V, W, patch) for patch in random_patches(flow, patches, seed))

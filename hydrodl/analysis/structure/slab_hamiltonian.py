@@ -9,7 +9,6 @@ The physics comes from ``Lagrangian``; every row and block below is a ``ufl.deri
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -21,8 +20,7 @@ from numpy.typing import NDArray
 from hydrodl.common.arrays import Floats
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.mesh.ghosts import Halo
-from hydrodl.physics.flow import Flow
-from hydrodl.solver.mass_matrix import Mass
+from hydrodl.problem.flow import Flow
 
 
 class SlabDensity:
@@ -48,8 +46,7 @@ class SlabDensity:
         self.patch = fem.Function(fem.functionspace(mesh, ("DG", 0)))
         self.patch.x.array[:] = 1.0
         self._step, self._theta = fem.Constant(mesh, 1.0), fem.Constant(mesh, float(flow.theta))
-        fitted = domain.lumped if flow.lagrangian.fitted is None else flow.lagrangian.fitted
-        self._physics: Any = replace(flow.lagrangian, fitted=fitted).on(mesh)
+        self._physics: Any = flow.lagrangian.on(mesh)
         self._potential = fem.Function(fem.functionspace(mesh, ("Lagrange", domain.degree, (self.classes,))))
         values = flow.lagrangian.potentials(domain.coordinates, self.classes)
         self._potential.x.array[:] = values.T.ravel()
@@ -74,11 +71,8 @@ class SlabDensity:
         return [ufl.as_vector(components[i:j]) for i, j in pairwise(ends)]
 
     def _hamiltonian(self, u: Any, r: Any, q: Any) -> Any:
-        physics, h = self._physics, self.domain.edge_length
-        density = physics.running_cost(u, sum(r[c] for c in range(self.classes)))
-        for c in range(self.classes):
-            density += self._potential[c] * r[c] - physics.transport(u, r[c], q[c], h)
-        return density
+        fields = ([vector[c] for c in range(self.classes)] for vector in (r, q, self._potential))
+        return self._physics.hamiltonian(u, *fields, self.domain.edge_length)
 
     def load(self, function: fem.Function, fields: Floats) -> None:
         """Nodal values (d + 3 C, owned) into ``state`` or ``direction``, ghosts included."""
@@ -129,10 +123,7 @@ class Recovery:
     def __init__(self, flow: Flow) -> None:
         domain = self.domain = flow.domain
         self.halo, self.action = Halo(domain), SlabAction(domain, flow.lagrangian)
-        massive = self.action.nonzeros(self.action.mass, reduce=True)
-        pattern = self.action.pattern(massive, reduce=True)
-        values = pattern.values(self.action.assemble(self.action.mass, reduce=True)).copy()
-        self.mass = Mass(domain, pattern, self.action.column_owners(), values)
+        self.mass = self.action.mass_matrix()
         self._field, v = fem.Function(domain.V), ufl.TestFunction(domain.V)
         f = self._field
         self._slopes = [fem.form(f.dx(i) * v * domain.dx) for i in range(domain.dimension)]

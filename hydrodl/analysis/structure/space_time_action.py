@@ -11,7 +11,7 @@ at a layer inside enters as data: its jump is held fixed, as for any loss linear
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,7 @@ from hydrodl.analysis.structure.slab_hamiltonian import SlabDensity, slab_states
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.petsc_options import OptionScope
-from hydrodl.mesh.layer_partition import Layers
-from hydrodl.physics.flow import Flow
+from hydrodl.problem.flow import Flow
 
 Patch = NDArray[np.bool_]
 """Pairs (slab, cell) of a patch: shape (N, owned cells)."""
@@ -61,27 +60,6 @@ class Tangent:
     def states(self) -> Floats:
         """dy_k of every slab, (N, d + 3 C, owned)."""
         return np.concatenate([self.velocity, self.slab_density, self.potential[:-1], self.potential[1:]], axis=1)
-
-
-def window(flow: Flow, first: int, last: int) -> Flow:
-    """The slabs first .. last - 1 of a flow as a flow of their own, from layer t_first to layer t_last.
-
-    Raises:
-        InputError: not 0 <= first < last <= N.
-    """
-    if not 0 <= first < last <= len(flow.layers):
-        raise InputError(f"slabs are ({first}, {last}), must be 0 <= first < last <= {len(flow.layers)}")
-    potential, jumps = flow.potential[first : last + 1].copy(), flow.jumps[first:last].copy()
-    potential[-1], jumps[-1] = flow.upper_potential[last - 1], 0.0  # what the last slab sees above it
-    times = flow.layers.times[first : last + 1] - flow.layers.times[first]
-    return replace(
-        flow,
-        layers=Layers(times),
-        velocity=flow.velocity[first:last],
-        density=flow.density[first : last + 1],
-        potential=potential,
-        jumps=jumps,
-    )
 
 
 class SpaceTime:

@@ -22,11 +22,11 @@ from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hydrodl.common.arrays import Floats
-from hydrodl.discretisation.sparsity import Pattern
+from hydrodl.linear_algebra.layer_shares import Shares
+from hydrodl.linear_algebra.operator_family import OperatorFamily
+from hydrodl.linear_algebra.solver_choice import by_layers, describe, solver_defaults
+from hydrodl.linear_algebra.sparsity import Pattern
 from hydrodl.mesh.domain import Domain
-from hydrodl.solver.layer_shares import Shares
-from hydrodl.solver.operator_family import OperatorFamily
-from hydrodl.solver.solver_choice import by_layers, describe, solver_defaults
 
 
 @dataclass(frozen=True)

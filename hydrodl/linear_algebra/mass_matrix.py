@@ -7,9 +7,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from hydrodl.common.arrays import Floats
-from hydrodl.discretisation.sparsity import Pattern
+from hydrodl.linear_algebra.operator_family import OperatorFamily
+from hydrodl.linear_algebra.sparsity import Pattern
 from hydrodl.mesh.domain import Domain
-from hydrodl.solver.operator_family import OperatorFamily
 
 
 class Mass:

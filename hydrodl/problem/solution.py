@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hydrodl.common.arrays import Floats
-from hydrodl.physics.problem import Problem
 from hydrodl.physics.readout import Readout
+from hydrodl.problem.flow import Flow
+from hydrodl.problem.problem import Problem
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Solution:
-    """The best velocity found, its densities and potentials, and how the optimiser got there.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Statistics:
+    """How the optimiser got to a solution, and what was measured of its fields.
 
     Attributes:
-        problem: what was solved; a trained readout stands in it as it was found.
-        velocity: u_k on slab k at this rank's owned nodes, shape (N, d, owned).
-        density: rho_c at layers t_0 .. t_N, shape (N + 1, C, owned).
-        potential: phi_c at layers, shape (N + 1, C, owned); at a layer with a loss, its value before the loss.
-        jumps: -M^-1 dG of losses at layers t_1 .. t_N inside, shape (N, C, owned), zero where there is none.
         objective: J; parts: the running cost and every loss, which add up to J.
         gradient_norm, initial_gradient_norm: in the control inner product.
         converged: did the gradient norm pass the tolerance; reason: why the optimiser stopped, in words.
@@ -32,20 +28,10 @@ class Solution:
         mass_error: largest |mass - initial mass| over classes and layers.
         peclet: largest cell Peclet number |u| h / (2 nu).
         warnings: what a user must know before trusting the fields, such as negative densities.
-        coefficients: A of neurons, shape (N, d, J), the same on every rank; None for the field control.
         operators_rebuilt: how often a Hessian product had to rebuild operators after a rejected trial step.
         linear_solver: what solved with the slab operators, such as "lu" or "gmres/ilu".
-
-    Example:
-        >>> solution.converged, solution.velocity.shape == (16, 2, domain.owned), solution.mass_error < 1e-10
-        (True, True, True)
     """
 
-    problem: Problem
-    velocity: Floats
-    density: Floats
-    potential: Floats
-    jumps: Floats
     objective: float
     parts: Mapping[str, float]
     gradient_norm: float
@@ -60,10 +46,52 @@ class Solution:
     negative_mass: float
     mass_error: float
     peclet: float
-    coefficients: Floats | None = None
     operators_rebuilt: int = 0
     linear_solver: str = ""
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Solution(Statistics):
+    """The best velocity found, its densities and potentials, and how the optimiser got there.
+
+    Attributes:
+        problem: what was solved; a trained readout stands in it as it was found.
+        flow: velocity, density, potential and jumps, which the solution has as attributes too.
+        coefficients: A of neurons, shape (N, d, J), the same on every rank; None for the field control.
+
+    Example:
+        >>> solution.converged, solution.velocity.shape == (16, 2, domain.owned), solution.mass_error < 1e-10
+        (True, True, True)
+    """
+
+    problem: Problem
+    flow: Flow
+    coefficients: Floats | None = None
+
+    @property
+    def velocity(self) -> Floats:
+        """u_k on slab k at this rank's owned nodes, shape (N, d, owned)."""
+        return self.flow.velocity
+
+    @property
+    def density(self) -> Floats:
+        """rho_c at layers t_0 .. t_N, shape (N + 1, C, owned)."""
+        return self.flow.density
+
+    @property
+    def potential(self) -> Floats:
+        """phi_c at layers, shape (N + 1, C, owned); at a layer with a loss, its value before the loss."""
+        return self.flow.potential
+
+    @property
+    def jumps(self) -> Floats:
+        """-M^-1 dG of losses at layers t_1 .. t_N inside, shape (N, C, owned), zero where there is none."""
+        return self.flow.jumps
+
+    def with_velocity(self, velocity: Floats) -> Solution:
+        """The same with another velocity (N, d, owned): its network is another, its densities are not."""
+        return replace(self, flow=replace(self.flow, velocity=velocity))
 
     @property
     def readout(self) -> Readout | None:

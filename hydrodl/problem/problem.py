@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import Choice
 from hydrodl.data.class_densities import Densities
+from hydrodl.discretisation.scheme import Scheme
+from hydrodl.discretisation.schemes import SCHEMES
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.physics.losses import Classification, Loss
 from hydrodl.physics.neurons import Neurons
 from hydrodl.physics.readout import Readout
-
-SCHEMES = {"euler-box": 1.0, "midpoint": 0.5}
-"""The schemes by name, each one number theta."""
-
+from hydrodl.problem.flow import Flow
 
 SCHEME = Choice("euler-box", SCHEMES)
 
@@ -35,6 +35,9 @@ class Problem:
         scheme: "euler-box" (theta = 1, first order in depth, positive) or "midpoint" (theta = 1/2, second order).
         control: None, the velocity itself at every node; or Neurons, a sum of random neurons in every layer.
 
+    Attributes:
+        method: the scheme itself; the Lagrangian is as it solves it, ``fitted`` decided.
+
     Raises:
         InputError: an unknown scheme, no loss, a loss at a layer that is not there, or parts that do not fit.
 
@@ -51,9 +54,11 @@ class Problem:
     losses: Loss | Sequence[Loss]
     scheme: str = SCHEME.default
     control: Neurons | None = None
+    method: Scheme = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         SCHEME.check("scheme", self.scheme)
+        object.__setattr__(self, "method", SCHEMES[self.scheme])
         if self.densities.values.shape[1:] != (self.domain.owned,):
             raise InputError("densities were made on another domain than the problem's")
         given = list(self.terms)
@@ -70,17 +75,13 @@ class Problem:
             raise InputError("more than one classification loss has a trained readout; train one at most")
         if self.control is not None and not isinstance(self.control, Neurons):
             raise InputError(f"control is {self.control!r}, must be None or Neurons(width=...)")
+        object.__setattr__(self, "lagrangian", self.method.physics(self.domain, self.lagrangian))
         object.__setattr__(self, "losses", tuple(given))
 
     @property
     def terms(self) -> tuple[Loss, ...]:
         """The losses, always as a tuple, readouts filled in."""
         return tuple(self.losses) if isinstance(self.losses, Sequence) else (self.losses,)
-
-    @property
-    def theta(self) -> float:
-        """The scheme's number: 1 or 1/2."""
-        return SCHEMES[self.scheme]
 
     @property
     def classes(self) -> int:
@@ -92,6 +93,10 @@ class Problem:
         """The readout of the last classification loss, None if there is none."""
         found = [loss.readout for loss in self.terms if isinstance(loss, Classification)]
         return found[-1] if found else None
+
+    def flow(self, velocity: Floats, density: Floats, potential: Floats, jumps: Floats) -> Flow:
+        """Fields of the problem as a flow; shapes as there."""
+        return Flow(self.domain, self.layers, self.lagrangian, self.method, velocity, density, potential, jumps)
 
     @property
     def unknowns(self) -> int:

@@ -1,9 +1,7 @@
-"""The recursions of both sweeps through the layers, on operators distributed by nodes or by layers.
+"""The recursions of both sweeps through the layers, on slabs distributed by nodes or by layers.
 
-    forward   A_k r_k = M R_k - s_k                  R_{k+1} = (r_k - (1 - theta) R_k) / theta
-    backward  A_k^T q_k = D_{k+1} - P_{k+1} - s_k    D_k = (M q_k - (1 - theta) (D_{k+1} - P_{k+1})) / theta,  D_N = 0
-
-Classes share the operators and do not meet. D is M times a potential, P a pull: dG at a layer where a loss acts.
+A scheme says what a slab does to the density below it and to the potential above it (:class:`SlabMaps`); classes do
+not meet. Here is the order in which slabs are asked, and by which rank.
 """
 
 from __future__ import annotations
@@ -12,73 +10,68 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import scipy.sparse as sp
 from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
-from hydrodl.solver.layered_family import LayeredFamily
-from hydrodl.solver.mass_matrix import Mass
-from hydrodl.solver.operator_family import OperatorFamily
+from hydrodl.linear_algebra.layer_shares import Shares
 
 Pulls = Mapping[int, Floats]
-
+"""dG at layers 1 .. N where losses act, dual vectors (C, owned)."""
 
 Segments = Sequence[tuple[int, NDArray[np.int64]]]
-
-
 Step = Callable[[int, int, Floats], tuple[Floats, Floats]]
-"""(place of a layer, class, state below it) -> (the slab's field, state above it)."""
+"""(place of a layer, class, state before it) -> (the slab's field, state behind it)."""
+
+
+class SlabMaps(Protocol):
+    """The slabs of a scheme as steps of both recursions, for fields (m, nodes)."""
+
+    def forward(self, k: int, layer: Floats, source: Floats | None) -> tuple[Floats, Floats]:
+        """(r_k, R_{k+1}) of R_k and what joins it on the way."""
+
+    def backward(self, k: int, dual: Floats, source: Floats) -> tuple[Floats, Floats]:
+        """(q_k, M phi_k) of M phi_{k+1} with the pulls of losses in it, and what joins it on the way."""
 
 
 class March(Protocol):
-    """Both recursions for stacks (N, C, owned); ``theta`` as in the scheme."""
+    """Both recursions for stacks (N, C, owned)."""
 
     def forward(self, start: Floats, sources: Floats | None, out: Floats) -> None:
-        """r of every slab into ``out`` from R_0 (C, owned) and s."""
+        """r of every slab into ``out`` from R_0 (C, owned) and the slabs' sources."""
 
     def backward(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
-        """q of every slab into ``out`` from s and P by layer, each (C, owned)."""
+        """q of every slab into ``out`` from the slabs' sources and dG by layer, each (C, owned)."""
 
     def both(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
         """Two sweeps that do not need each other, stacks (N, 2 C, owned).
 
-        r of every slab into the last C fields of ``out`` from R_0 = 0 and s = the first C sources; q into the first C
-        from s = the last C sources and P.
+        r of every slab into the last C fields of ``out`` from R_0 = 0 and the first C sources; q into the first C from
+        the last C sources and dG.
         """
-
-
-def march(family: OperatorFamily | LayeredFamily, mass: Mass, theta: float) -> March:
-    """The recursions on a family of slab operators."""
-    return LayerMarch(family, mass, theta) if isinstance(family, LayeredFamily) else NodeMarch(family, mass, theta)
 
 
 class NodeMarch:
     """All ranks solve every slab together, all classes at once."""
 
-    def __init__(self, family: OperatorFamily, mass: Mass, theta: float) -> None:
-        self._family, self._mass, self._theta = family, mass, theta
+    def __init__(self, slabs: SlabMaps) -> None:
+        self._slabs = slabs
 
     def forward(self, start: Floats, sources: Floats | None, out: Floats) -> None:
         """See :class:`March`."""
-        theta, layer = self._theta, start
+        layer = start
         for k in range(len(out)):
-            rhs = self._mass.apply(layer)
-            slab = self._family.solve(k, rhs if sources is None else rhs - sources[k])
-            out[k] = slab
-            layer = slab.copy() if theta == 1.0 else (slab - (1 - theta) * layer) / theta
+            out[k], layer = self._slabs.forward(k, layer, None if sources is None else sources[k])
 
     def backward(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
         """See :class:`March`."""
-        theta, dual = self._theta, np.zeros_like(out[0])
+        dual = np.zeros_like(out[0])
         for k in reversed(range(len(out))):
             if k + 1 in pulls:
                 dual = dual - pulls[k + 1]
-            slab = self._family.solve(k, dual - sources[k], transpose=True)
-            out[k] = slab
-            dual = (self._mass.apply(slab) - (1 - theta) * dual) / theta
+            out[k], dual = self._slabs.backward(k, dual, sources[k])
 
     def both(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
         """See :class:`March`."""
@@ -97,20 +90,14 @@ class _Sweep(NamedTuple):
 
 
 class LayerMarch:
-    """Every rank solves its own layers and hands one class after another on to the next rank."""
+    """Every rank takes its own layers and hands one class after another on to the next rank.
 
-    def __init__(self, family: LayeredFamily, mass: Mass, theta: float) -> None:
-        self._family, self._shares, self._theta = family, family.shares, theta
-        self._comm = mass.domain.comm
-        self._mass = self._whole(mass)
+    Args:
+        slabs: of this rank's layers, on all nodes; shares: who has which; comm: the ranks; name: of a slab, for errors.
+    """
 
-    def _whole(self, mass: Mass) -> Callable[[Floats], Floats]:
-        """M times a field on all nodes."""
-        if mass.diagonal is not None:
-            diagonal = self._shares.everywhere(mass.diagonal[None])[0]
-            return lambda field: field * diagonal
-        matrix = sp.vstack(self._comm.allgather(mass.rows), format="csr")
-        return lambda field: matrix @ field
+    def __init__(self, slabs: SlabMaps, shares: Shares, comm: MPI.Comm, name: str) -> None:
+        self._slabs, self._shares, self._comm, self._name = slabs, shares, comm, name
 
     def forward(self, start: Floats, sources: Floats | None, out: Floats) -> None:
         """See :class:`March`."""
@@ -137,25 +124,21 @@ class LayerMarch:
         return self._shares.room("found", self._shares.mine, out.shape[1], self._shares.nodes)
 
     def _upwards(self, start: Floats, own: Floats | None, found: Floats) -> _Sweep:
-        theta = self._theta
-
         def slab(j: int, c: int, layer: Floats) -> tuple[Floats, Floats]:
-            rhs = self._mass(layer)
-            density = self._family.own.solve(j, (rhs if own is None else rhs - own[j, c])[None])[0]
-            return density, density.copy() if theta == 1.0 else (density - (1 - theta) * layer) / theta
+            density, above = self._slabs.forward(j, layer[None], None if own is None else own[j, c : c + 1])
+            return density[0], above[0]
 
         return _Sweep(self._shares.segments, start, slab, found)
 
     def _downwards(self, own: Floats, pulls: Pulls, found: Floats) -> _Sweep:
-        theta = self._theta
         everywhere = {layer: self._shares.everywhere(pulls[layer]) for layer in sorted(pulls)}
 
         def slab(j: int, c: int, dual: Floats) -> tuple[Floats, Floats]:
             above = int(self._shares.layers[j]) + 1
             if above in everywhere:
                 dual = dual - everywhere[above][c]
-            potential = self._family.own.solve(j, (dual - own[j, c])[None], transpose=True)[0]
-            return potential, (self._mass(potential) - (1 - theta) * dual) / theta
+            potential, below = self._slabs.backward(j, dual[None], own[j, c : c + 1])
+            return potential[0], below[0]
 
         start = np.zeros((own.shape[1], self._shares.nodes))
         return _Sweep([(rank, part[::-1]) for rank, part in reversed(self._shares.segments)], start, slab, found)
@@ -187,4 +170,4 @@ class LayerMarch:
             request.Wait()
         first = self._comm.allreduce(failed, MPI.MIN)
         if first < none:
-            raise SolverError(f"{self._family.name} {first}: linear solve failed")
+            raise SolverError(f"{self._name} {first}: linear solve failed")

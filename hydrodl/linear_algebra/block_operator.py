@@ -6,7 +6,7 @@ import numpy as np
 from petsc4py import PETSc
 
 from hydrodl.common.arrays import Floats
-from hydrodl.discretisation.sparsity import Blocks, block_structure
+from hydrodl.linear_algebra.sparsity import Blocks, block_structure
 
 
 class BlockOperator:

@@ -15,8 +15,8 @@ from petsc4py import PETSc
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
 from hydrodl.common.petsc_options import Options, OptionScope
-from hydrodl.discretisation.sparsity import Pattern
-from hydrodl.solver.solver_choice import EXACT, Extent
+from hydrodl.linear_algebra.solver_choice import EXACT, Extent
+from hydrodl.linear_algebra.sparsity import Pattern
 
 
 class OperatorFamily:

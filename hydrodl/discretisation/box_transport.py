@@ -1,0 +1,174 @@
+"""The slabs of the box schemes: a factored operator A = M - theta Delta L(u) each, and the derivatives of L.
+
+    forward   A_k r_k = M R_k - theta Delta dH/dphi         R_{k+1} = (r_k - (1 - theta) R_k) / theta
+    backward  A_k^T q_k = D_{k+1} - theta Delta dH/drho     D_k = (M q_k - (1 - theta) D_{k+1}) / theta
+
+D is M times a potential, with the pulls of losses in it. Classes share the operators and do not meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from hydrodl.common.arrays import Floats
+from hydrodl.common.petsc_options import subset
+from hydrodl.discretisation.box_coupling import BoxCoupling
+from hydrodl.discretisation.layer_recursion import LayerMarch, March, NodeMarch, Pulls
+from hydrodl.discretisation.slab_action import OperatorEntries, SlabAction
+from hydrodl.linear_algebra.layered_family import LayeredFamily, operator_family
+from hydrodl.linear_algebra.mass_matrix import Mass
+from hydrodl.linear_algebra.operator_family import OperatorFamily
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.ghosts import Halo
+from hydrodl.physics.lagrangian import Lagrangian
+
+
+class Generator:
+    """Entries of <L(u) w, v> and of M over owned rows in one sparsity pattern; column w, row v.
+
+    Attributes:
+        domain: feature space; halo: for stacks of fields; action: the forms of a slab.
+        pattern: of the owned rows, columns numbered locally; columns: global number of each local column.
+        mass: products and solves with M; mass_values: its entries in the pattern.
+    """
+
+    def __init__(self, domain: Domain, lagrangian: Lagrangian) -> None:
+        self.domain, self.halo = domain, Halo(domain)
+        action = self.action = SlabAction(domain, lagrangian)
+        massive = action.nonzeros(action.mass, reduce=True)
+        self.pattern = action.pattern(action.nonzeros(action.generator, reduce=True) | massive, reduce=True)
+        self.columns = action.column_owners()
+        self.mass_values = self.pattern.values(action.assemble(action.mass, reduce=True)).copy()
+        self.mass = action.mass_matrix()
+        self.entries = OperatorEntries(action, action.generator, self.pattern)
+
+    def values(self, velocity: Floats) -> Floats:
+        """Entries of L(u) for u (d, owned); collective."""
+        local = self.halo.stack(len(velocity))
+        local[:, : self.halo.owned] = velocity
+        self.halo.update(local)
+        self.action.set_slab(local)
+        return self.entries().copy()
+
+
+class BoxTransport:
+    """See :class:`~hydrodl.discretisation.scheme.Transport`.
+
+    Args:
+        domain, lagrangian, theta: of the slabs; slabs: how many; classes: how many are carried at once.
+        options: PETSc's, those for the slab operators with the prefix "slab_".
+    """
+
+    def __init__(
+        self, domain: Domain, lagrangian: Lagrangian, theta: float, slabs: int, classes: int, options: Mapping[str, Any]
+    ) -> None:
+        self.theta, self._steps = theta, np.ones(slabs)
+        self._generator = generator = Generator(domain, lagrangian)
+        self.halo, self.action, self.mass = generator.halo, generator.action, generator.mass
+        own = subset(options, "slab_")
+        self.operators, self.linear_solver = operator_family(
+            domain, generator.pattern, generator.columns, slabs, classes, options=own, name="slab operator"
+        )
+        self._march: March
+        if isinstance(self.operators, LayeredFamily):
+            inner = BoxSlabs(self.operators.own, whole_mass(self.operators, self.mass), theta)
+            self._march = LayerMarch(inner, self.operators.shares, domain.comm, self.operators.name)
+        else:
+            self._march = NodeMarch(BoxSlabs(self.operators, self.mass.apply, theta))
+
+    @property
+    def _weights(self) -> Floats:
+        return (self.theta * self._steps)[:, None, None]
+
+    def set_velocity(self, velocity: Floats, steps: Floats) -> None:
+        """Build and factor every slab operator M - theta Delta L(u)."""
+        self._steps = steps
+        for k, step in enumerate(steps):
+            self.action.set_slab(velocity[k])
+            self.operators.set(k, self._generator.mass_values - self.theta * step * self._generator.entries())
+        self.operators.factor()
+
+    def forward(self, start: Floats, sources: Floats | None, slabs: Floats, layers: Mapping[int, Floats]) -> None:
+        """r_k into ``slabs`` and R_j into ``layers``."""
+        self._march.forward(start, None if sources is None else self._weights * sources, slabs)
+        self._layers_above(start, slabs, layers)
+
+    def _layers_above(self, start: Floats, slabs: Floats, layers: Mapping[int, Floats]) -> None:
+        theta, layer = self.theta, start
+        for k, slab in enumerate(slabs):
+            layer = slab if theta == 1.0 else (slab - (1 - theta) * layer) / theta
+            if k + 1 in layers:
+                layers[k + 1][...] = layer
+
+    def backward(self, sources: Floats | None, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
+        """q_k into ``slabs`` and D_j into ``layers``."""
+        scaled = np.zeros_like(slabs) if sources is None else self._weights * sources
+        self._march.backward(scaled, pulls, slabs)
+        theta, dual = self.theta, np.zeros_like(slabs[0])
+        for k in reversed(range(len(slabs) if layers else 0)):
+            dual = (self.mass.apply(slabs[k]) - (1 - theta) * (dual - pulls.get(k + 1, 0.0))) / theta
+            if k in layers:
+                layers[k][...] = dual
+
+    def both(self, sources: Floats, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
+        """Both at once: q_k and r_k into ``slabs``, R_j into ``layers``."""
+        self._march.both(self._weights * sources, pulls, slabs)
+        classes = slabs.shape[1] // 2
+        self._layers_above(np.zeros_like(slabs[0, classes:]), slabs[:, classes:], layers)
+
+    def velocity_gradient(self, k: int, velocity: Floats, density: Floats, potential: Floats) -> Floats:
+        """dH/du of the carried parts of all classes."""
+        action = self.action
+        action.set_slab(velocity)
+        out = np.zeros_like(velocity)
+        for rho, phi in zip(density, potential, strict=True):
+            action.set_class(rho, phi)
+            out += action.blocked_vector(action.carried_1)[: action.dimension]
+        return out
+
+    def coupling(self, slabs: int, classes: int) -> BoxCoupling:
+        """Room for the second derivatives of all slabs."""
+        return BoxCoupling(self.action, self.halo.local, slabs, classes)
+
+    def solve_to(self, accuracy: float) -> None:
+        """Relative residual of Krylov solves from now on; nothing where solves are direct."""
+        self.operators.solve_to(accuracy)
+
+    def unread_options(self) -> list[str]:
+        """Options for the slab operators that PETSc has not asked for so far."""
+        return ["slab_" + key for key in self.operators.scope.unread()]
+
+    def close(self) -> None:
+        """Free the PETSc solvers; collective."""
+        self.operators.destroy()
+
+
+class BoxSlabs:
+    """The steps of both recursions, for fields (m, nodes) on the nodes of a family's operators."""
+
+    def __init__(self, family: OperatorFamily, mass: Callable[[Floats], Floats], theta: float) -> None:
+        self._family, self._mass, self._theta = family, mass, theta
+
+    def forward(self, k: int, layer: Floats, source: Floats | None) -> tuple[Floats, Floats]:
+        """(r_k, R_{k+1}) of R_k and a weighted source."""
+        rhs = self._mass(layer)
+        slab = self._family.solve(k, rhs if source is None else rhs - source).copy()
+        return slab, slab if self._theta == 1.0 else (slab - (1 - self._theta) * layer) / self._theta
+
+    def backward(self, k: int, dual: Floats, source: Floats) -> tuple[Floats, Floats]:
+        """(q_k, D_k) of D_{k+1}, pulls included, and a weighted source."""
+        slab = self._family.solve(k, dual - source, transpose=True).copy()
+        return slab, (self._mass(slab) - (1 - self._theta) * dual) / self._theta
+
+
+def whole_mass(family: LayeredFamily, mass: Mass) -> Callable[[Floats], Floats]:
+    """M times fields (m, nodes) on all nodes; collective."""
+    if mass.diagonal is not None:
+        diagonal = family.shares.everywhere(mass.diagonal[None])[0]
+        return lambda fields: fields * diagonal
+    matrix = sp.vstack(mass.domain.comm.allgather(mass.rows), format="csr")
+    return lambda fields: (matrix @ fields.T).T

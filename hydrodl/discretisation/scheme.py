@@ -1,0 +1,145 @@
+"""What a scheme is: how densities get from layer to layer, behind one protocol that everything else asks.
+
+A slab of any scheme is a linear map of the density below it, for a given velocity, with its exact transpose for the
+potential above it. In between stand the slab's own density r_k, which the running cost sees, and its own potential
+q_k. The carried part of the action is a function of (u_k, r_k, q_k) alone, and all that training needs beside the two
+sweeps are its derivatives. ``Problem`` resolves a name once; nothing above this room asks for it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from hydrodl.common.arrays import Floats, Ints
+from hydrodl.discretisation.layer_recursion import Pulls
+from hydrodl.discretisation.slab_action import SlabAction
+from hydrodl.linear_algebra.block_operator import BlockOperator
+from hydrodl.linear_algebra.mass_matrix import Mass
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.ghosts import Halo
+from hydrodl.physics.lagrangian import Lagrangian
+
+Walk = Callable[[int, Floats, float, Ints, np.random.Generator], Ints]
+"""(slab, velocity (d, owned), thickness, counts of paths (n, nodes), random numbers) -> counts above the slab."""
+
+
+class Coupling(Protocol):
+    """Second derivatives of H_h at one point: what a change of the velocity does to both sweeps, and they to it.
+
+    K has the rows (phi_c, rho_c) of every class and the columns u; B is d2H/du2.
+
+    Attributes:
+        energy: U''(R) as a stack of operators on R, None where it vanishes.
+    """
+
+    energy: BlockOperator | None
+
+    def fill(self, k: int, velocity: Floats, density: Floats, potential: Floats) -> None:
+        """Assemble slab k at u (d, local), r and q (C, local)."""
+
+    def assembled(self) -> None:
+        """All slabs are filled."""
+
+    def apply(self, direction: Floats, out: Floats) -> None:
+        """K direction: (N, d, local) with valid ghosts -> dH/dphi, then dH/drho, (N, 2 C, local) to be accumulated."""
+
+    def transposed(self, response: Floats, direction: Floats, out: Floats) -> None:
+        """K^T response + B direction: (N, 2 C, local) and (N, d, local) -> (N, d, local) to be accumulated."""
+
+
+class Transport(Protocol):
+    """The slabs of one flow: both sweeps for a velocity, and the derivatives of what is carried.
+
+    Stacks are (slabs, classes or components, owned or local nodes). Sources are derivatives of H_h, dual vectors; the
+    scheme knows with what weight they enter.
+
+    Attributes:
+        halo: ghosts of stacks; action: forms of the running cost; mass: M; linear_solver: what solves, in words.
+    """
+
+    halo: Halo
+    action: SlabAction
+    mass: Mass
+    linear_solver: str
+
+    def set_velocity(self, velocity: Floats, steps: Floats) -> None:
+        """Build all slabs for u (N, d, local) and thicknesses (N,); collective."""
+
+    def forward(self, start: Floats, sources: Floats | None, slabs: Floats, layers: Mapping[int, Floats]) -> None:
+        """From R_0 (C, owned) and dH/dphi at r = 0: r_k into ``slabs``, R_j into ``layers`` for the j asked for."""
+
+    def backward(self, sources: Floats | None, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
+        """From dG and dH/drho at q = 0: q_k into ``slabs``, M phi_j below the pull at j into ``layers``, as asked."""
+
+    def both(self, sources: Floats, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
+        """Two sweeps that do not need each other, stacks (N, 2 C, owned).
+
+        From R_0 = 0: r_k into the last C fields of ``slabs`` by the first C sources, R_j into ``layers``; q_k into the
+        first C by the last C sources and the pulls.
+        """
+
+    def velocity_gradient(self, k: int, velocity: Floats, density: Floats, potential: Floats) -> Floats:
+        """d/du of what slab k carries, at u (d, local), r and q (C, local); this rank's part, (d, local)."""
+
+    def coupling(self, slabs: int, classes: int) -> Coupling:
+        """Room for the second derivatives of all slabs."""
+
+    def solve_to(self, accuracy: float) -> None:
+        """Relative residual of Krylov solves from now on, where there are any and their accuracy is ours."""
+
+    def unread_options(self) -> list[str]:
+        """Options that PETSc has not asked for so far."""
+
+    def close(self) -> None:
+        """Free the PETSc objects; collective."""
+
+
+class Scheme(Protocol):
+    """A discretisation of the flow in depth.
+
+    Attributes:
+        name: what problem files and callers call it; order: of the error in the thickness of layers, 1 or 2;
+        theta: the box schemes' number, what H_h sees of the upper density and the lower potential.
+    """
+
+    @property
+    def name(self) -> str:
+        """The word for it."""
+
+    @property
+    def order(self) -> int:
+        """Order in the thickness of layers."""
+
+    @property
+    def theta(self) -> float:
+        """1 or 1/2."""
+
+    def physics(self, domain: Domain, lagrangian: Lagrangian) -> Lagrangian:
+        """The physics as the scheme solves it on the domain, ``fitted`` decided.
+
+        Raises:
+            InputError: the scheme is not for this domain; those that are, are named.
+        """
+
+    def transport(
+        self, domain: Domain, lagrangian: Lagrangian, slabs: int, classes: int, options: Mapping[str, Any]
+    ) -> Transport:
+        """The slabs of a flow, yet without velocity; ``options`` are PETSc's for its linear solvers; collective."""
+
+    def slab_density(self, domain: Domain, lagrangian: Lagrangian, steps: Floats, density: Floats) -> Floats:
+        """r_k of every slab from R at all layers (N + 1, C, owned), shape (N, C, owned)."""
+
+    def slab_potential(
+        self, domain: Domain, lagrangian: Lagrangian, steps: Floats, below: Floats, above: Floats
+    ) -> Floats:
+        """q_k of every slab from the potentials below and above it, shape (N, C, owned)."""
+
+    def walk(self, domain: Domain, lagrangian: Lagrangian) -> Walk:
+        """The slabs as steps of a Markov chain on all nodes, which are sorted by coordinates; collective.
+
+        Raises:
+            InputError: on this domain a slab is no Markov chain.
+        """

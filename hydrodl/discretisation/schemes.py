@@ -1,0 +1,21 @@
+"""The schemes by name, and the one place where a name becomes a scheme."""
+
+from __future__ import annotations
+
+from hydrodl.common.errors import InputError
+from hydrodl.discretisation.box_scheme import BoxScheme
+from hydrodl.discretisation.scheme import Scheme
+
+SCHEMES: dict[str, Scheme] = {"euler-box": BoxScheme("euler-box", 1.0), "midpoint": BoxScheme("midpoint", 0.5)}
+"""The schemes by name."""
+
+
+def scheme_named(name: str) -> Scheme:
+    """The scheme with a name.
+
+    Raises:
+        InputError: there is none; those that are, are named.
+    """
+    if name not in SCHEMES:
+        raise InputError(f"scheme is {name!r}, must be {' or '.join(map(repr, SCHEMES))}")
+    return SCHEMES[name]

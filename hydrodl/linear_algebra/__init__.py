@@ -1,0 +1,1 @@
+"""Sparse operators on nodes, the PETSc solvers of families of them, and how ranks share them out."""
