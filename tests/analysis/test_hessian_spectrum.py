@@ -103,7 +103,7 @@ def test_focusing_threshold(case: tuple[Any, ...]) -> None:
     """Predicted within 5 percent; the local criterion asks for less than half of what a shallow network bears."""
     given = uniform(1.0, *case)
     pull = given.terms[0].weight  # type: ignore[attr-defined]
-    predicted = focusing_threshold(given.domain, given.layers, given.lagrangian, given.theta, 1.0, pull)
+    predicted = focusing_threshold(given.domain, given.layers, given.lagrangian, given.method.theta, 1.0, pull)
     seen = brentq(lambda s: smallest(uniform(s, *case)), 0.5 * predicted.discrete, 1.5 * predicted.discrete, xtol=1e-5)
     assert predicted.discrete == pytest.approx(seen, rel=0.02)
     if case[4] >= 0.1:  # with little noise the layers must be thin for the limit to mean much

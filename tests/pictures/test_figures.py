@@ -51,12 +51,10 @@ def fake(domain: Domain, centres: np.ndarray, steps: int = 3) -> tuple[Solution,
     velocity[:, 0] = 0.1
     density = np.repeat(rho.values[None], steps + 1, axis=0)
     history = [{"iteration": k, "objective": 1 + 0.1**k, "gradient_norm": 0.1**k, "cg_iterations": k} for k in range(4)]
+    problem = Problem(domain, layers(steps), rho, Lagrangian(0.02, smoothness=0.0), loss)
     solution = Solution(
-        Problem(domain, layers(steps), rho, Lagrangian(0.02, smoothness=0.0), loss),
-        velocity,
-        density,
-        0 * density,
-        0 * density[1:],
+        problem=problem,
+        flow=problem.flow(velocity, density, 0 * density, 0 * density[1:]),
         objective=1.0,
         parts={},
         gradient_norm=0.0,
