@@ -107,5 +107,4 @@ def _domain(solved: Config, checkpoint: Path, comm: MPI.Comm) -> Domain:
     box = solved.domain
     if box.mesh is not None:
         return Domain(load_mesh(checkpoint, comm), box.degree, bool(box.lumped))
-    corners = np.array(box.lower or []), np.array(box.upper or [])
-    return building.make_domain(solved, len(corners[0]), corners)
+    return building.make_domain(solved)

@@ -19,8 +19,6 @@ from hydrodl.files.checkpoint import save_checkpoint
 from hydrodl.files.model_record import model, resumed, samples_record
 from hydrodl.files.paraview import write_vtk
 from hydrodl.files.text_files import plain, write_json, write_text
-from hydrodl.mesh.bounding_box import lifted_nodes
-from hydrodl.mesh.domain import Domain
 from hydrodl.network.network import Network
 from hydrodl.physics.losses import Density
 from hydrodl.pictures.decision import plot_calibration
@@ -31,7 +29,7 @@ from hydrodl.problem_file import building
 from hydrodl.problem_file import reading as config
 from hydrodl.problem_file.building_snapshots import report as snapshot_report
 from hydrodl.problem_file.schema import Config
-from hydrodl.training.minimisation import DEFAULTS, train
+from hydrodl.training.minimisation import train
 
 
 def train_into(
@@ -67,19 +65,18 @@ def train_into(
     made = building.setup(wanted)
     problem, checkpoint = made.problem, folder / CHECKPOINT
     initial = resumed(checkpoint, problem) if resume else None
-    solved = _as_solved(wanted, problem.domain, made.train.preprocessing.lift)
-    text = config.dumps(solved, folder)
+    text = config.dumps(made.config, folder)
     _clear(folder, comm)
 
     def save(controls: Controls) -> None:
-        held = {"model": model(problem, made.train.preprocessing, controls)}
+        held = {"model": model(problem, made.given.train.preprocessing, controls)}
         save_checkpoint(checkpoint, problem.domain, problem.layers, controls.velocity, attributes=held)
         write_text(folder / PROBLEM, text, comm)  # after what it describes: load looks into the checkpoint first
 
     with progress(_title(problem), comm) as show:
         watch = Watch(comm, show, save, minutes, began=began, every=every, first=not resume)
         with watch.catching_sigterm():
-            solution = train(problem, options=solved.solver, initial=initial, monitor=watch)
+            solution = train(problem, options=made.config.solver, initial=initial, monitor=watch)
             if watch.stopped and not solution.converged:
                 solution = replace(solution, reason=watch.stopped)
             return _write(folder, solution, made, text, began)
@@ -98,15 +95,15 @@ def _clear(folder: Path, comm: MPI.Comm) -> None:
 
 def _write(folder: Path, solution: Solution, made: building.Setup, text: str, began: float) -> dict[str, Any]:
     """All files of a run, ``text`` being its problem.toml; the report."""
-    problem, start = solution.problem, time.monotonic()
+    problem, given, start = solution.problem, made.given, time.monotonic()
     comm = problem.domain.comm
     facts = {f.name: getattr(solution, f.name) for f in fields(Statistics)}
     controls = Controls(solution.velocity, solution.coefficients, solution.readout)
     held = {
-        "model": model(problem, made.train.preprocessing, controls),
-        "samples": {"train": samples_record(made.train), "test": samples_record(made.test)},
+        "model": model(problem, given.train.preprocessing, controls),
+        "samples": {"train": samples_record(given.train), "test": samples_record(given.test)},
     }
-    targets = [loss.target.values for loss in problem.terms if isinstance(loss, Density)] if made.snapshots else None
+    targets = [loss.target.values for loss in problem.terms if isinstance(loss, Density)] if given.snapshots else None
     save_checkpoint(
         folder / CHECKPOINT,
         problem.domain,
@@ -120,32 +117,22 @@ def _write(folder: Path, solution: Solution, made: building.Setup, text: str, be
     )
     write_text(folder / PROBLEM, text, comm)
     write_vtk(folder, solution)
-    network = Network(solution, made.train.preprocessing)
-    plot_all(solution, network, made.train, folder)
+    network = Network(solution, given.train.preprocessing)
+    plot_all(solution, network, given.train, folder)
     known = problem.readout is not None
-    if known and made.test is not None:
-        plot_calibration(network, made.test, folder / CALIBRATION)
+    if known and given.test is not None:
+        plot_calibration(network, given.test, folder / CALIBRATION)
     accuracies: dict[str, Any] = {
-        "train_accuracy": network.accuracy(made.train) if known else None,
-        "test_accuracy": network.accuracy(made.test) if known and made.test is not None else None,
+        "train_accuracy": network.accuracy(given.train) if known else None,
+        "test_accuracy": network.accuracy(given.test) if known and given.test is not None else None,
     }
-    if made.snapshots is not None:
-        accuracies["snapshots"] = snapshot_report(solution, made.snapshots)
+    if given.snapshots is not None:
+        accuracies["snapshots"] = snapshot_report(solution, given.snapshots)
     now = time.monotonic()
     times = {"wall_time_s": now - began, "time_s": dict(solution.timings) | {"io": now - start}}
     result = comm.bcast(plain(report(solution) | accuracies | times), root=0)
     write_json(folder / REPORT, result, comm)
     return result
-
-
-def _as_solved(wanted: Config, domain: Domain, lift: int) -> Config:
-    """The problem file with what was found out on the way: corners and nodes of the box, the solver's defaults."""
-    box = wanted.domain
-    if box.mesh is None:
-        lower, upper = (corner.tolist() for corner in domain.bounds)
-        nodes = lifted_nodes(box.nodes, *domain.bounds, lift)
-        box = box.model_copy(update={"lower": lower, "upper": upper, "nodes": nodes})
-    return wanted.model_copy(update={"domain": box, "solver": DEFAULTS | wanted.solver})
 
 
 def _title(problem: Problem) -> str:

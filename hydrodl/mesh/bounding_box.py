@@ -35,7 +35,7 @@ def around(points: Floats, margin: float | Sequence[float]) -> tuple[Floats, Flo
     return points.min(axis=0) - width, points.max(axis=0) + width
 
 
-def lifted_nodes(nodes: int | Sequence[int] | None, low: Floats, high: Floats, lift: int) -> int | Sequence[int]:
+def box_nodes(nodes: int | Sequence[int] | None, low: Floats, high: Floats, lift: int) -> int | Sequence[int]:
     """Nodes per direction of a box whose last ``lift`` directions are added ones; None: as many as ``NODES`` says.
 
     One number is meant for the directions of the data. An added one, which holds a margin only, gets nodes at about

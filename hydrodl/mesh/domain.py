@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, around, lifted_nodes
+from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, around, box_nodes
 from hydrodl.mesh.mesh_file import read_mesh
 
 _BOX_CELLS = {1: dmesh.CellType.interval, 2: dmesh.CellType.quadrilateral, 3: dmesh.CellType.hexahedron}
@@ -156,7 +156,7 @@ class Domain:
             raise InputError("a domain around no sample points: at least one is needed")
         low, high = around(points, margin)
         lift = getattr(getattr(samples, "preprocessing", None), "lift", 0)
-        return cls.box(low, high, lifted_nodes(nodes, low, high, lift), cells=cells, degree=degree, comm=comm)
+        return cls.box(low, high, box_nodes(nodes, low, high, lift), cells=cells, degree=degree, comm=comm)
 
     @classmethod
     def from_file(

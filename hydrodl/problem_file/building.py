@@ -8,15 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
-from hydrodl.data.class_densities import Densities, densities, mixture, sample_mixture
-from hydrodl.data.datasets import DATASETS, load_dataset
-from hydrodl.data.samples import Samples
-from hydrodl.data.snapshot_sets import Snapshots
-from hydrodl.data.tables import read_csv
-from hydrodl.mesh.bounding_box import around, lifted_nodes
+from hydrodl.data.class_densities import Densities, mixture
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers, layers
 from hydrodl.physics import lagrangian, losses
@@ -29,32 +23,26 @@ from hydrodl.problem_file import data_schema as data_sections
 from hydrodl.problem_file import schema as sections
 from hydrodl.problem_file.building_snapshots import gaussians
 from hydrodl.problem_file.formula import Expression
+from hydrodl.problem_file.given_data import Given, densities_on, read
+from hydrodl.problem_file.settling import settled
 from hydrodl.problem_file.size_estimate import Sizes, check_memory
-
-TEST_SEED = 1_000_003  # added to data.seed: test samples that no usual training seed repeats
-
 
 ENERGIES: dict[str, Callable[..., InternalEnergy]] = {"entropy": Entropy, "power": Power, "focusing": Focusing}
 
 
-TAILS = 3.0  # standard deviations of a mixture that its box holds, before the margin
-
-
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """A problem and the samples it came from.
+    """A problem and what it came from.
 
     Attributes:
+        config: the problem file with nothing left open, see :func:`~hydrodl.problem_file.settling.settled`.
         problem: ready to train.
-        train: samples behind the densities (drawn from the mixture where there is one).
-        test: held-out samples seen through the same preprocessing, None if none were asked for.
-        snapshots: the sample sets of a problem with [[data.snapshots]]; ``train`` is then the first of them.
+        given: its samples.
     """
 
+    config: sections.Config
     problem: Problem
-    train: Samples
-    test: Samples | None
-    snapshots: Snapshots | None = None
+    given: Given
 
 
 def setup(config: sections.Config) -> Setup:
@@ -64,22 +52,13 @@ def setup(config: sections.Config) -> Setup:
         InputError: anything wrong with the data or the mesh, parts of the file that do not fit together, or a problem
             that cannot fit in memory.
     """
-    if config.data.snapshots is not None:
-        return _through_snapshots(config)
-    train, test = samples(config.data)
-    domain = _fitting_domain(config, train, train.classes)
-    if config.data.mixture is not None:
-        rho = mixture(gaussians(config.data.mixture), domain)
-    else:
-        rho = densities(train, domain, config.data.bandwidth)
-    return Setup(make_problem(config, rho), train, test)
-
-
-def _through_snapshots(config: sections.Config) -> Setup:
-    sets = snapshot_build.read(config.data)
-    domain = _fitting_domain(config, sets.pooled, 1)
-    rho, *targets = snapshot_build.densities_of(config.data, sets, domain)
-    return Setup(make_problem(config, rho, targets=targets), sets.samples(0), None, sets)
+    given = read(config.data)
+    solved = settled(config, given)
+    found, meshed = _sizes(solved, given)
+    check_memory(found, MPI.COMM_WORLD)
+    domain = make_domain(solved) if meshed is None else meshed
+    rho, *targets = densities_on(domain, solved.data, given)
+    return Setup(solved, make_problem(solved, rho, targets=targets), given)
 
 
 def sizes(config: sections.Config) -> Sizes:
@@ -87,122 +66,38 @@ def sizes(config: sections.Config) -> Sizes:
 
     Collective; raises InputError as :func:`setup` does.
     """
-    if config.data.snapshots is not None:
-        return _sizes(config, snapshot_build.read(config.data).pooled, 1)[0]
-    train, _ = samples(config.data)
-    return _sizes(config, train, train.classes)[0]
+    given = read(config.data)
+    return _sizes(settled(config, given), given)[0]
 
 
-def _sizes(config: sections.Config, train: Samples, classes: int) -> tuple[Sizes, Domain | None]:
+def _sizes(solved: sections.Config, given: Given) -> tuple[Sizes, Domain | None]:
     """The sizes, and the mesh where it comes from a file."""
-    wanted, dimension, corners = config.domain, train.points.shape[1], box(config, train)
-    meshed = make_domain(config, dimension, corners) if wanted.mesh is not None else None
-    nodes = _box_nodes(config, dimension, corners, train.preprocessing.lift) if meshed is None else meshed.nodes
-    lumped = wanted.lumped if wanted.lumped is not None else wanted.cells == "box" and wanted.degree == 1
+    wanted, dimension = solved.domain, given.train.points.shape[1]
+    meshed = None if wanted.mesh is None else make_domain(solved, dimension)
     found = Sizes(
-        config.network.count,
-        nodes,
+        solved.network.count,
+        tuple(wanted.nodes or ()) if meshed is None else meshed.nodes,  # type: ignore[arg-type]  # a list once settled
         dimension,
-        classes,
-        config.network.width or 0,
+        given.train.classes,
+        solved.network.width or 0,
         wanted.degree,
-        lumped if meshed is None else meshed.lumped,
+        bool(wanted.lumped),
     )
     return found, meshed
 
 
-def _fitting_domain(config: sections.Config, train: Samples, classes: int) -> Domain:
-    """The mesh, unless the problem on it cannot fit in memory."""
-    found, meshed = _sizes(config, train, classes)
-    check_memory(found, MPI.COMM_WORLD)
-    if meshed is not None:
-        return meshed
-    return make_domain(config, train.points.shape[1], box(config, train), train.preprocessing.lift)
-
-
-def samples(data: sections.Data) -> tuple[Samples, Samples | None]:
-    """Training samples, and test samples seen through the preprocessing of the training samples; collective."""
-    if data.snapshots is not None:
-        return snapshot_build.read(data).samples(0), None
-    if data.mixture is not None:
-        parts = gaussians(data.mixture)
-        drawn = sample_mixture(parts, data.samples, data.seed)
-        return drawn, sample_mixture(parts, data.test_samples, data.seed + TEST_SEED) if data.test_samples else None
-    source = str(data.source)
-    if not data.is_table and DATASETS[source].source.startswith("generated"):
-        made = load_dataset(
-            source,
-            n=data.samples,
-            noise=data.noise,
-            seed=data.seed,
-            dimensions=data.dimensions,
-            one_unit=data.one_unit,
-            lift=data.lift,
-        )
-        if not data.test_samples:
-            return made, None
-        test = load_dataset(source, n=data.test_samples, noise=data.noise, seed=data.seed + TEST_SEED)
-        return made, test.with_preprocessing(made.preprocessing)
-    if data.is_table:
-        table = read_csv(
-            source,
-            label=str(data.label),
-            features=data.features,
-            dimensions=data.dimensions,
-            one_unit=bool(data.one_unit),
-            lift=data.lift,
-        )
-    else:
-        table = load_dataset(
-            source, noise=data.noise, dimensions=data.dimensions, one_unit=data.one_unit, lift=data.lift
-        )
-    return table.split(data.test_fraction, data.seed) if data.test_fraction > 0 else (table, None)
-
-
-def box(config: sections.Config, train: Samples) -> tuple[Floats, Floats]:
-    """Corners of the feature box: as given, or the data (three standard deviations of a mixture) and the margin."""
-    given, margin = config.domain, config.domain.margin
-    if given.lower is not None and given.upper is not None:
-        return np.array(given.lower), np.array(given.upper)
-    components = config.data.mixture or (snapshot_build.components(config.data) if config.data.snapshots else [])
-    if not components:
-        reached = train.points
-    else:
-        parts = gaussians(components)
-        tails = [TAILS * np.sqrt(np.diag(part.matrix)) for part in parts]
-        reached = np.array([part.center + side * t for part, t in zip(parts, tails, strict=True) for side in (-1, 1)])
-    return around(reached, margin)
-
-
-def make_domain(
-    config: sections.Config, dimension: int | None, corners: tuple[Floats, Floats], lift: int = 0
-) -> Domain:
-    """The feature mesh: a file (of any dimension if None is given), or the box with the given corners; collective.
-
-    The last ``lift`` directions are added ones, in which one number of nodes stands for their spacing.
+def make_domain(solved: sections.Config, dimension: int | None = None) -> Domain:
+    """The feature mesh of a settled problem: a file, or the box with the given corners; collective.
 
     Raises:
-        InputError: a mesh, corners or a list of nodes of another dimension than the data.
+        InputError: a mesh file of another dimension, where one is given, or an unusable one.
     """
-    wanted = config.domain
+    wanted = solved.domain
+    degree, lumped = wanted.degree, bool(wanted.lumped)
     if wanted.mesh is not None:
-        lumped = bool(wanted.lumped)
-        return Domain.from_file(wanted.mesh, degree=wanted.degree, lumped=lumped, dimension=dimension)
-    nodes = _box_nodes(config, dimension, corners, lift)
-    return Domain.box(*corners, nodes, cells=wanted.cells, degree=wanted.degree, lumped=wanted.lumped)
-
-
-def _box_nodes(
-    config: sections.Config, dimension: int | None, corners: tuple[Floats, Floats], lift: int
-) -> tuple[int, ...]:
-    """Nodes of the box in each direction."""
-    nodes, d = config.domain.nodes, len(corners[0])
-    if dimension is not None and d != dimension:
-        raise InputError(f"domain.lower has {d} numbers, the data have {dimension} features")
-    if isinstance(nodes, list) and len(nodes) != d:
-        raise InputError(f"domain.nodes is {nodes}, must be one number or {d} (the number of features)")
-    counts = lifted_nodes(nodes, *corners, lift)
-    return (counts,) * d if isinstance(counts, int) else tuple(counts)
+        return Domain.from_file(wanted.mesh, degree=degree, lumped=lumped, dimension=dimension)
+    corners = wanted.lower or [], wanted.upper or []
+    return Domain.box(*corners, wanted.nodes or 0, cells=wanted.cells, degree=degree, lumped=lumped)
 
 
 def make_layers(config: sections.Config) -> Layers:

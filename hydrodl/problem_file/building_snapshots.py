@@ -37,7 +37,7 @@ def entries(data: sections.Data) -> list[data_sections.Snapshot]:
     return data.snapshots
 
 
-def read(data: sections.Data) -> Snapshots:
+def read_sets(data: sections.Data) -> Snapshots:
     """The sample sets of a problem file with snapshots, drawn where they are mixtures; collective."""
     given = entries(data)
     times = np.array([entry.time for entry in given])
@@ -46,7 +46,7 @@ def read(data: sections.Data) -> Snapshots:
             {entry.time: str(entry.source) for entry in given},
             features=data.features,
             dimensions=data.dimensions,
-            one_unit=True if data.one_unit is None else data.one_unit,
+            one_unit=data.one_unit,
         )
     drawn = [
         sample_mixture(gaussians(entry.mixture or []), data.samples, data.seed + k).features

@@ -18,7 +18,7 @@ import pytest
 from hydrodl.application import cli, train_run
 from hydrodl.application import progress as _progress
 from hydrodl.application.run_directory import load
-from hydrodl.problem_file import building
+from hydrodl.problem_file.given_data import read
 from tests.builders.cli_runs import MOONS
 
 REPORT_KEYS = {
@@ -202,7 +202,7 @@ def test_loaded_run_is_the_run_that_was_saved(trained: Path) -> None:
     assert loaded.solution.objective == report["objective"] and loaded.solution.reason == report["reason"]
     assert len(loaded.solution.history) >= loaded.solution.iterations > 0
     assert loaded.solution.problem.unknowns == report["unknowns"]
-    samples, _ = building.samples(loaded.config.data)
+    samples = read(loaded.config.data).train
     assert loaded.network.accuracy(samples) == report["train_accuracy"]
 
 

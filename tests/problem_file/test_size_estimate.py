@@ -55,7 +55,7 @@ def problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 @pytest.fixture
 def nothing_built(monkeypatch: pytest.MonkeyPatch) -> None:
     """Building a mesh or densities is a failure."""
-    for name in ("make_domain", "densities", "mixture", "make_problem"):
+    for name in ("make_domain", "densities_on", "make_problem"):
         monkeypatch.setattr(_build, name, lambda *_, name=name, **__: pytest.fail(f"{name} was called"))
 
 

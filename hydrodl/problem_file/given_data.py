@@ -1,0 +1,89 @@
+"""The data of a problem file: samples, where they reach, and their densities on a mesh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hydrodl.common.arrays import Floats
+from hydrodl.data.class_densities import Densities, densities, mixture, sample_mixture
+from hydrodl.data.datasets import DATASETS, load_dataset
+from hydrodl.data.samples import Samples
+from hydrodl.data.snapshot_sets import Snapshots
+from hydrodl.data.tables import read_csv
+from hydrodl.mesh.domain import Domain
+from hydrodl.problem_file.building_snapshots import components, densities_of, gaussians, read_sets
+from hydrodl.problem_file.data_schema import Data
+
+TEST_SEED = 1_000_003  # added to data.seed: test samples that no usual training seed repeats
+
+
+TAILS = 3.0  # standard deviations of a mixture that its box holds, before the margin
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """The samples of a problem file.
+
+    Attributes:
+        train: samples behind the densities (drawn from the mixture where there is one).
+        test: held-out samples seen through the same preprocessing, None if none were asked for.
+        snapshots: the sample sets of a problem with [[data.snapshots]]; ``train`` is then the first of them.
+    """
+
+    train: Samples
+    test: Samples | None
+    snapshots: Snapshots | None = None
+
+
+def read(data: Data) -> Given:
+    """The samples that [data] describes, every table read once; collective.
+
+    Raises:
+        InputError: anything wrong with them.
+    """
+    if data.snapshots is not None:
+        sets = read_sets(data)
+        return Given(sets.samples(0), None, sets)
+    return Given(*_samples(data))
+
+
+def _samples(data: Data) -> tuple[Samples, Samples | None]:
+    """Training samples, and test samples seen through the preprocessing of the training samples."""
+    if data.mixture is not None:
+        parts = gaussians(data.mixture)
+        drawn = sample_mixture(parts, data.samples, data.seed)
+        return drawn, sample_mixture(parts, data.test_samples, data.seed + TEST_SEED) if data.test_samples else None
+    seen: dict[str, Any] = {"dimensions": data.dimensions, "one_unit": data.one_unit, "lift": data.lift}
+    source = str(data.source)
+    if not data.is_table and DATASETS[source].source.startswith("generated"):
+        made = load_dataset(source, n=data.samples, noise=data.noise, seed=data.seed, **seen)
+        if not data.test_samples:
+            return made, None
+        test = load_dataset(source, n=data.test_samples, noise=data.noise, seed=data.seed + TEST_SEED)
+        return made, test.with_preprocessing(made.preprocessing)
+    if data.is_table:
+        table = read_csv(source, label=str(data.label), features=data.features, **seen)
+    else:
+        table = load_dataset(source, noise=data.noise, **seen)
+    return table.split(data.test_fraction, data.seed) if data.test_fraction > 0 else (table, None)
+
+
+def reached(data: Data, given: Given) -> Floats:
+    """Points (n, d) whose box holds the data: all samples, or three standard deviations around a mixture's means."""
+    parts = gaussians(data.mixture or (components(data) if data.snapshots else []))
+    if not parts:
+        return given.train.points if given.snapshots is None else given.snapshots.pooled.points
+    tails = [TAILS * np.sqrt(np.diag(part.matrix)) for part in parts]
+    return np.array([part.center + side * t for part, t in zip(parts, tails, strict=True) for side in (-1, 1)])
+
+
+def densities_on(domain: Domain, data: Data, given: Given) -> list[Densities]:
+    """The densities to start from, and with snapshots those to reach; collective."""
+    if given.snapshots is not None:
+        return densities_of(data, given.snapshots, domain)
+    if data.mixture is not None:
+        return [mixture(gaussians(data.mixture), domain)]
+    return [densities(given.train, domain, data.bandwidth)]

@@ -1,0 +1,49 @@
+"""What a problem file leaves open, settled once the data are known: this is built, and written to problem.toml."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
+from hydrodl.mesh.bounding_box import around, box_nodes
+from hydrodl.problem_file.given_data import Given, reached
+from hydrodl.problem_file.schema import Config, Domain
+from hydrodl.training.minimisation import DEFAULTS
+
+
+def settled(config: Config, given: Given) -> Config:
+    """The problem file with corners and nodes of its box, its elements and the solver's defaults written out.
+
+    Raises:
+        InputError: corners, a margin or nodes of another dimension than the data.
+    """
+    box = config.domain
+    changes: dict[str, Any] = {"lumped": bool(box.lumped)}
+    if box.mesh is None:
+        low, high = _corners(config, given)
+        nodes = _nodes(box, low, high, given.train.preprocessing.lift)
+        lumped = box.lumped if box.lumped is not None else box.cells == "box" and box.degree == 1
+        changes = {"lower": low.tolist(), "upper": high.tolist(), "nodes": nodes, "lumped": lumped}
+    return config.model_copy(update={"domain": box.model_copy(update=changes), "solver": DEFAULTS | config.solver})
+
+
+def _corners(config: Config, given: Given) -> tuple[Floats, Floats]:
+    """As given, or around the data with the margin."""
+    box, dimension = config.domain, given.train.points.shape[1]
+    if box.lower is None or box.upper is None:
+        return around(reached(config.data, given), box.margin)
+    if len(box.lower) != dimension:
+        raise InputError(f"domain.lower has {len(box.lower)} numbers, the data have {dimension} features")
+    return np.array(box.lower), np.array(box.upper)
+
+
+def _nodes(box: Domain, low: Floats, high: Floats, lift: int) -> list[int]:
+    """Nodes of the box in each direction, of which the last ``lift`` are added ones."""
+    d = len(low)
+    if isinstance(box.nodes, list) and len(box.nodes) != d:
+        raise InputError(f"domain.nodes is {box.nodes}, must be one number or {d} (the number of features)")
+    counts = box_nodes(box.nodes, low, high, lift)
+    return [counts] * d if isinstance(counts, int) else list(counts)
