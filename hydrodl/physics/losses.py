@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 WEIGHT, READOUT_DECAY, FLOOR = Number(10.0, above=0), Number(0.01, above=0), Number(1e-8, above=0)
 
 
-DIVERGENCE = Choice("kl", ("kl", "l2"))
+DIVERGENCE = Choice("l2", ("l2", "kl"))
 
 
 class Loss(Protocol):
@@ -174,7 +174,7 @@ class Density:
     Args:
         weight: lambda > 0.
         target: the densities rho*, one per class, on the same domain.
-        divergence: "kl" or "l2".
+        divergence: "l2" or "kl".
         floor: delta in units of the mean total density; 1/rho in empty regions is otherwise noise.
         layer: layer index 1..N, None for the last.
 

@@ -77,7 +77,7 @@ SAME: dict[str, list[Any]] = {
     "loss.readout": [CLASSIFIER],
     "loss.readout_decay": [(hd.Classification, "decay")],
     "loss.targets": [],
-    "loss.divergence": [hd.Density, snapshot_losses, hd.bridge],
+    "loss.divergence": [hd.Density, snapshot_losses],
     "loss.floor": [hd.Density, snapshot_losses, hd.bridge],
     "loss.target": [],
 }

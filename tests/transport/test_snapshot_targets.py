@@ -199,7 +199,8 @@ def problem(**changes: Any) -> dict[str, Any]:
 
 def test_a_problem_file_with_mixtures(tmp_path: Path) -> None:
     read = config.from_tables(problem(), tmp_path)
-    assert [loss.kind for loss in read.loss] == ["density"] and read.loss[0].divergence == "kl"
+    assert [loss.kind for loss in read.loss] == ["density"] and read.loss[0].divergence == "l2"
+    read = config.from_tables(problem(loss={"kind": "density", "divergence": "kl"}), tmp_path)
     report = train_into(tmp_path / "run", read)
     assert report["converged"] and report["test_accuracy"] is None
     assert [(entry["time"], entry["layer"]) for entry in report["snapshots"]] == [(1.0, 2), (3.0, 6)]
