@@ -10,8 +10,8 @@ import numpy as np
 from hydrodl.adaptivity.layer_placement import adapted_layers
 from hydrodl.adaptivity.mesh_refinement import check_refinable, refined
 from hydrodl.adaptivity.velocity_transfer import transfer
-from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import COUNT, Number
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.problem.problem import Problem
@@ -83,11 +83,8 @@ def _next(solution: Solution, bulk: float | None, growth: float | None, margin: 
 
 
 def _check(domain: Domain, rounds: int, bulk: float | None, growth: float | None) -> None:
-    if isinstance(rounds, bool) or not isinstance(rounds, int | np.integer) or rounds < 1:
-        raise InputError(f"rounds is {rounds}, must be a whole number of at least 1")
+    COUNT.check("rounds", rounds)
     if bulk is not None:
         check_refinable(domain, bulk)
     if growth is not None:
-        check_number("growth", growth, positive=True)
-        if growth < 1:
-            raise InputError(f"growth is {growth}, must be at least 1")
+        Number(least=1).check("growth", growth)

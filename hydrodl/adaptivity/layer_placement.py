@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from hydrodl.analysis.stability.training_bounds import accelerations, layer_lipschitz, lipschitz
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import COUNT, POSITIVE, Choice
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.problem.flow import Flow
 from hydrodl.problem.solution import Solution
 
-GOALS = ("objective", "network")
+GOAL = Choice("objective", ("objective", "network"))
 """What the layers are placed for: the error of J, or the distance to the infinitely deep network."""
 
 
@@ -91,12 +91,11 @@ def adapted_layers(
     flow = given.flow if isinstance(given, Solution) else given
     if (count is None) == (tolerance is None):
         raise InputError("adapted layers need either a count or a tolerance")
-    if count is not None and (isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1):
-        raise InputError(f"count is {count}, must be a whole number of at least 1")
+    if count is not None:
+        COUNT.check("count", count)
     if tolerance is not None:
-        check_number("tolerance", tolerance, positive=True)
-    if goal not in GOALS:
-        raise InputError(f"goal is {goal!r}, must be {' or '.join(map(repr, GOALS))}")
+        POSITIVE.check("tolerance", tolerance)
+    GOAL.check("goal", goal)
     if margin is not None and not 0 < margin < 1:
         raise InputError(f"margin is {margin}, must lie between 0 and 1, or be None")
     profile = _profile(flow, goal, margin)

@@ -29,8 +29,8 @@ from hydrodl.application.analysis_page import ANALYSIS, PAGE, page
 from hydrodl.application.defaults import TOLERANCE
 from hydrodl.application.report import versions
 from hydrodl.application.run_directory import check_writable, load
-from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError, SolverError
+from hydrodl.common.parameters import POSITIVE
 from hydrodl.files.text_files import plain, write_json, write_text
 from hydrodl.pictures.analysis_figures import draw_all
 from hydrodl.problem.flow import Flow
@@ -108,7 +108,7 @@ def analyze_run(
     Raises:
         InputError: not the directory of a finished run, one that cannot be written to, or a tolerance not positive.
     """
-    check_number("tolerance", tolerance, positive=True)
+    POSITIVE.check("tolerance", tolerance)
     loaded = load(folder, comm)
     check_writable(folder, comm)
     options = loaded.config.solver
@@ -138,7 +138,7 @@ def analyze(
     Raises:
         InputError: the tolerance is not positive.
     """
-    check_number("tolerance", tolerance, positive=True)
+    POSITIVE.check("tolerance", tolerance)
     flow, journal = solution.flow, _Journal(solution.problem.domain.comm, quiet)
     if not solution.converged:
         journal.note("run", f"the training did not converge ({solution.reason}): the fields are not stationary")

@@ -33,14 +33,14 @@ class Number:
     nonzero: bool = False
     whole: bool = False
 
-    def check(self, name: str, value: Any) -> None:
-        """Raise InputError, naming the number and what is allowed, unless it is one of these.
+    def check(self, name: str, value: Any, error: type[InputError] = InputError) -> None:
+        """Raise the error, naming the number and what is allowed, unless it is one of these.
 
         A UFL object passes: it stands for a number that was checked before.
         """
         if not hasattr(value, "ufl_shape") and not self.allows(value):
             found = value if isinstance(value, Real) and not isinstance(value, bool) else repr(value)
-            raise InputError(f"{name} is {found}, must be {self.words}")
+            raise error(f"{name} is {found}, must be {self.words}")
 
     def allows(self, value: Any) -> bool:
         """Whether it is one of these."""
@@ -59,6 +59,8 @@ class Number:
     @property
     def words(self) -> str:
         """What is allowed, to follow "must be"."""
+        if self.whole and self.most is not None and self.most - (self.least or 0) > 3:
+            return f"a whole number from {self.least:g} to {self.most:g}"
         if self.whole and self.most is not None:
             *some, last = [str(n) for n in range(int(self.least or 0), int(self.most) + 1)]
             return f"{', '.join(some)} or {last}"
@@ -70,6 +72,8 @@ class Number:
             return "a number that is not 0"
         if self.least == 0:
             return "a number that is not negative"
+        if self.least is not None:
+            return f"a number of at least {self.least:g}"
         return "a positive number" if self.above == 0 else f"a number greater than {self.above:g}"
 
 
@@ -94,3 +98,10 @@ class Choice:
     def words(self) -> str:
         """What is allowed, to follow "must be"."""
         return " or ".join(map(repr, self.options))
+
+
+COUNT = Number(least=1, whole=True)
+"""Of things that there must be at least one of."""
+
+POSITIVE = Number(above=0)
+"""A size, a tolerance, a weight."""

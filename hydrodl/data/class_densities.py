@@ -17,7 +17,7 @@ from dolfinx import fem
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import DataError, InputError
 from hydrodl.common.parallel import raise_together
-from hydrodl.common.parameters import Number
+from hydrodl.common.parameters import COUNT, Number
 from hydrodl.data.diffusion_kernel import deposit, diffuse
 from hydrodl.data.gaussian import Gaussian
 from hydrodl.data.preprocessing import Preprocessing
@@ -107,8 +107,7 @@ def densities(samples: Samples, domain: Domain, bandwidth: float = BANDWIDTH.def
         array([0.33, 0.33, 0.33])
     """
     BANDWIDTH.check("bandwidth", bandwidth)
-    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
-        raise InputError(f"steps is {steps}, must be a whole number of at least 1")
+    COUNT.check("steps", steps)
     if (samples.counts == 0).any():
         empty = samples.class_names[int(np.argmin(samples.counts))]
         raise DataError(f"class {empty!r} has no samples; a density needs at least one")
@@ -189,8 +188,7 @@ def sample_mixture(components: Sequence[Gaussian], n: int, seed: int = 0) -> Sam
         >>> drawn.features.shape, drawn.classes
         ((20, 1), 2)
     """
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise InputError(f"n is {n}, must be a whole number of at least 1")
+    COUNT.check("n", n)
     names = list(_by_label(components, components[0].center.size if components else 0))
     rng = np.random.default_rng(seed)
     weights = np.array([g.weight for g in components])

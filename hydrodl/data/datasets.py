@@ -112,13 +112,11 @@ def _load(
 
 def check_generated(name: str, n: int, least: int, noise: float, seed: int) -> None:
     """Raise DataError, naming the argument, unless a data set of this name can be drawn with these."""
-    for word, value, low in (("n", n, least), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-            raise DataError(f"{name}: {word} is {value}, must be a whole number of at least {low}")
+    Number(least=least, whole=True).check(f"{name}: n", n, DataError)
+    SEED.check(f"{name}: seed", seed, DataError)
     if seed >= 2**32:  # the range of NumPy's legacy generators, which scikit-learn seeds
         raise DataError(f"{name}: seed is {seed}, must be below 2**32")
-    if isinstance(noise, bool | str) or not (np.isfinite(noise) and noise >= 0):
-        raise DataError(f"{name}: noise is {noise}, must be a number that is not negative")
+    NOISE.check(f"{name}: noise", noise, DataError)
 
 
 def _two_moons(n: int, noise: float, seed: int) -> tuple[Floats, Ints]:

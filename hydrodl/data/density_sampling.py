@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import whole_number
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import raise_together
+from hydrodl.common.parameters import COUNT
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.point_location import geometry_element
@@ -41,7 +41,7 @@ def sample_density(domain: Domain, values: ArrayLike, n: int, seed: int = 0) -> 
         >>> points.shape, bool(np.abs(points).max() <= np.abs(domain.bounds).max())
         ((100, 2), True)
     """
-    whole_number("n", n, least=1)
+    COUNT.check("n", n)
     nodal = np.asarray(values, dtype=float)
     error = None
     if nodal.shape != (domain.owned,):

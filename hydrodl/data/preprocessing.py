@@ -141,7 +141,7 @@ class Preprocessing:
     lift: int = 0
 
     def __post_init__(self) -> None:
-        _check_lift(self.lift)
+        LIFT.check("lift", self.lift, DataError)
 
     @classmethod
     def identity(cls, d: int) -> Preprocessing:
@@ -247,12 +247,11 @@ def _column(names: Sequence[str], column: int) -> str:
 
 def _dimensions(dimensions: int | None, p: int, lift: int) -> tuple[int, int]:
     """(coordinates taken from the features, coordinates added)."""
-    _check_lift(lift)
+    LIFT.check("lift", lift, DataError)
     if dimensions is None:
         d = p if p <= 3 else 2
-    elif isinstance(dimensions, bool) or not isinstance(dimensions, int | np.integer) or not 1 <= dimensions <= 3:
-        raise DataError(f"dimensions is {dimensions}, must be 1, 2 or 3")
     else:
+        DIMENSIONS.check("dimensions", dimensions, DataError)
         d = min(int(dimensions), p)
         missing = int(dimensions) - d
         if missing and lift not in (0, missing):
@@ -266,11 +265,6 @@ def _dimensions(dimensions: int | None, p: int, lift: int) -> tuple[int, int]:
             f"lift is {lift}, but {reached} and lift {lift} make {d + lift} dimensions; at most 3 are possible"
         )
     return d, int(lift)
-
-
-def _check_lift(lift: Any) -> None:
-    if isinstance(lift, bool) or not isinstance(lift, int | np.integer) or lift < 0:
-        raise DataError(f"lift is {lift!r}, must be a whole number that is not negative")
 
 
 def _features(p: int) -> str:

@@ -16,13 +16,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import check_choices
+from hydrodl.common.parameters import Choice
 from hydrodl.data.class_densities import BANDWIDTH, densities
 from hydrodl.data.preprocessing import LIFT, preprocess
 from hydrodl.data.samples import Samples
 from hydrodl.estimators.initial_readout import PENALTY, logistic_readout
 from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
-from hydrodl.estimators.ranks_and_seeds import agreed, seed_of, step_line, width_of
+from hydrodl.estimators.ranks_and_seeds import COMM, agreed, check_choices, seed_of, step_line, width_of
 from hydrodl.mesh.bounding_box import MARGIN
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import LAYERS, layers
@@ -43,7 +43,11 @@ OPTIONS = {"tao_gatol": 1e-3, "tao_max_it": 100}
 """Options of PETSc unless others are given: below this gradient no prediction changes."""
 
 
-CHOICES = {"readout": ("fixed", "trained"), "probabilities": ("flow", "posterior", "bayes"), "comm": ("world", "self")}
+CHOICES = {
+    "readout": Choice("fixed", ("fixed", "trained")),
+    "probabilities": Choice("flow", ("flow", "posterior", "bayes")),
+    "comm": COMM,
+}
 """Parameters that are one of a few words."""
 
 

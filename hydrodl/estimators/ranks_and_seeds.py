@@ -4,7 +4,7 @@ that must agree, progress."""
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,19 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from hydrodl.common.errors import DataError, InputError
+from hydrodl.common.parameters import Choice
 from hydrodl.data.bandwidth import choose_bandwidth
 from hydrodl.data.class_densities import BANDWIDTH
 from hydrodl.data.samples import Samples
+
+COMM = Choice("world", ("world", "self"))
+"""Whose work a fit is: of all ranks together, or of each alone."""
+
+
+def check_choices(estimator: Any, choices: Mapping[str, Choice]) -> None:
+    """Raise InputError unless each parameter is one of its words."""
+    for name, choice in choices.items():
+        choice.check(name, getattr(estimator, name))
 
 
 def agreed(comm: MPI.Comm, *arrays: NDArray[Any]) -> None:

@@ -14,13 +14,13 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import check_choices, whole_number
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import COUNT, Choice
 from hydrodl.data.class_densities import BANDWIDTH, Densities, densities
 from hydrodl.data.preprocessing import features_of, preprocess
 from hydrodl.data.samples import Samples
 from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
-from hydrodl.estimators.ranks_and_seeds import agreed, step_line, width_of
+from hydrodl.estimators.ranks_and_seeds import COMM, agreed, check_choices, step_line, width_of
 from hydrodl.mesh.bounding_box import MARGIN
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import LAYERS, layers
@@ -29,7 +29,7 @@ from hydrodl.physics.lagrangian import DECAY, NOISE, SMOOTHNESS, Lagrangian
 from hydrodl.transport.probability_flow import ProbabilityFlow
 from hydrodl.transport.schroedinger_bridge import Bridge, bridge
 
-CHOICES = {"mode": ("flow", "bridge"), "comm": ("world", "self")}
+CHOICES = {"mode": Choice("flow", ("flow", "bridge")), "comm": COMM}
 """Parameters that are one of a few words."""
 
 
@@ -128,7 +128,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
                 over both, or a parameter out of range (``InputError``).
         """
         check_choices(self, CHOICES)
-        whole_number("substeps", self.substeps, least=1)
+        COUNT.check("substeps", self.substeps)
         source = validate_data(self, source, dtype=np.float64)
         target = check_array(target, dtype=np.float64, input_name="target")
         if target.shape[1] != source.shape[1] or source.shape[1] > 3:
@@ -197,7 +197,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
             random_state: scikit-learn's; None: the estimator's own.
         """
         check_is_fitted(self)
-        whole_number("n_samples", n_samples, least=1)
+        COUNT.check("n_samples", n_samples)
         rng = check_random_state(self.random_state if random_state is None else random_state)
         points = self._flow.grid.draw(self._state.densities[0], n_samples, rng)
         return features_of(self.preprocessing_, self._map(points, rng, reverse=False))

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.errors import InputError, SolverError
+from hydrodl.common.errors import SolverError
+from hydrodl.common.parameters import Choice
 from hydrodl.mesh.interpolation import checked_points
 
 Flags = NDArray[np.bool_]
@@ -60,8 +61,7 @@ class Maps(Protocol):
 
 def invert(maps: Maps, points: ArrayLike, *, failures: str = "warn", quiet: bool = False) -> Floats:
     """:func:`inverse_push` of any layers; ``quiet``: another rank gives the warning."""
-    if failures not in ("warn", "raise", "ignore"):
-        raise InputError(f"failures is {failures!r}, must be 'warn', 'raise' or 'ignore'")
+    Choice("warn", ("warn", "raise", "ignore")).check("failures", failures)
     y = maps.into(checked_points(points, len(maps.bounds[0])))
     path = np.empty((len(maps.steps) + 1, *y.shape))
     path[-1] = y

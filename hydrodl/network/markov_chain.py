@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats, Ints
-from hydrodl.common.checks import whole_number
+from hydrodl.common.parameters import COUNT
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import NodeOrder
 from hydrodl.mesh.interpolation import checked_points, into
@@ -70,7 +70,7 @@ def sample_chain(network: Network, points: ArrayLike, paths: int, seed: int = 0)
         >>> walks.counts.sum(axis=1)
         array([10, 10])
     """
-    whole_number("paths", paths, least=1)
+    COUNT.check("paths", paths)
     problem = network.solution.problem
     domain, rng = problem.domain, np.random.default_rng(seed)
     walk = problem.method.walk(domain, problem.lagrangian)

@@ -15,8 +15,8 @@ from dolfinx import fem
 from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import whole_number
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import COUNT
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import checked_points, interpolate, into
@@ -74,14 +74,14 @@ def sample_ends(
 
 
 def _start(network: Network, points: ArrayLike, paths: int) -> Floats:
-    whole_number("paths", paths, least=1)
+    COUNT.check("paths", paths)
     x = checked_points(points, network.domain.dimension)
     return np.repeat(into(network.domain, x), paths, axis=0)
 
 
 def _states(network: Network, x: Floats, seed: int, substeps: int, fitted: bool | None) -> Iterator[Floats]:
     """X at t_0 .. t_N, shape (n, d) each."""
-    whole_number("substeps", substeps, least=1)
+    COUNT.check("substeps", substeps)
     rng, dynamics, domain = np.random.default_rng(seed), _Dynamics(network, fitted), network.domain
     yield x
     for k, step in enumerate(network.solution.problem.layers.steps):

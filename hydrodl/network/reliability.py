@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import COUNT
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +76,7 @@ def calibration(probabilities: ArrayLike, labels: ArrayLike, bins: int = 10) -> 
         raise InputError(f"probabilities: row {row + 1} is {p[row].tolist()}, must not be negative and must sum to 1")
     if truth.shape != (len(p),) or truth.dtype.kind not in "iu" or truth.min() < 0 or truth.max() >= p.shape[1]:
         raise InputError(f"labels must be {len(p)} whole numbers from 0 to {p.shape[1] - 1}")
-    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 1:
-        raise InputError(f"bins is {bins}, must be a whole number of at least 1")
+    COUNT.check("bins", bins)
     sure, right = p.max(axis=1), p.argmax(axis=1) == truth
     edges = np.linspace(1 / p.shape[1], 1.0, bins + 1)
     place = np.clip(np.searchsorted(edges, sure, side="right") - 1, 0, bins - 1)

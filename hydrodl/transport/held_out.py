@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import whole_number
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import COUNT, Number
 from hydrodl.data.class_densities import BANDWIDTH
 from hydrodl.data.density_sampling import sample_density
 from hydrodl.data.snapshot_sets import Snapshots
@@ -103,11 +101,11 @@ def leave_one_out(
         (1.0, True)
     """
     pot()
-    if isinstance(held, bool) or not isinstance(held, int | np.integer) or not 0 < held < len(snapshots) - 1:
+    if not Number(least=1, most=len(snapshots) - 2, whole=True).allows(held):
         raise InputError(
             f"held is {held!r}, must lie in 1..{len(snapshots) - 2}: a snapshot between the first and the last"
         )
-    whole_number("draws", draws, least=1)
+    COUNT.check("draws", draws)
     domain = Domain.around(snapshots.pooled, nodes=nodes, margin=margin)
     partition, at = snapshot_layers(snapshots.times, layers)
     kept = snapshots.densities(domain, bandwidth)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import check_number
+from hydrodl.common.parameters import POSITIVE
 from hydrodl.data.class_densities import Densities
 from hydrodl.mesh.quadrature import integrals, moment
 from hydrodl.physics.losses import Density
@@ -101,7 +101,7 @@ class Multipliers:
 def first_weight(goals: Mapping[int, Densities], divergence: str, weight: float | None) -> float:
     """The weight of the first round: the caller's, else one in proportion to the goals."""
     if weight is not None:
-        check_number("loss weight", weight, positive=True)
+        POSITIVE.check("loss weight", weight)
         return float(weight)
     if divergence == "kl":
         return WEIGHT

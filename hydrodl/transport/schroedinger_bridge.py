@@ -24,12 +24,13 @@ from typing import Any
 import numpy as np
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.checks import check_number
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import COUNT, POSITIVE, Choice, Number
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import raw_metric
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.physics.lagrangian import Lagrangian
+from hydrodl.physics.losses import DIVERGENCE
 from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Solution
 from hydrodl.training.minimisation import train
@@ -40,7 +41,7 @@ from hydrodl.transport.multipliers import Multipliers, first_weight
 REACHED = "distance below the tolerance"
 
 
-METHODS = ("augmented", "penalty")
+METHOD = Choice("augmented", ("augmented", "penalty"))
 
 
 DECAY = 1e-3  # of a bridge for which only the noise is given: keeps the velocity of empty regions bounded
@@ -224,8 +225,7 @@ def _goals(
     if not given:
         raise InputError("targets: at least one is needed")
     for layer, goal in given.items():
-        if isinstance(layer, bool) or not isinstance(layer, int | np.integer) or not 1 <= layer <= len(layers):
-            raise InputError(f"target layer is {layer!r}, must be a whole number in 1..{len(layers)}")
+        Number(least=1, most=len(layers), whole=True).check("target layer", layer)
         if not isinstance(goal, Densities):
             raise InputError(f"target at layer {layer} is {type(goal).__name__}, must be Densities")
         if goal.domain is not start.domain or goal.values.shape != start.values.shape:
@@ -244,13 +244,10 @@ def _goals(
 
 
 def _check(tolerance: float, method: str, divergence: str, max_rounds: int) -> None:
-    check_number("tolerance", tolerance, positive=True)
-    if method not in METHODS:
-        raise InputError(f"method is {method!r}, must be {' or '.join(map(repr, METHODS))}")
-    if divergence not in ("kl", "l2"):
-        raise InputError(f"divergence is {divergence!r}, must be 'l2' or 'kl'")
-    if isinstance(max_rounds, bool) or not isinstance(max_rounds, int | np.integer) or max_rounds < 1:
-        raise InputError(f"max_rounds is {max_rounds!r}, must be a whole number of at least 1")
+    POSITIVE.check("tolerance", tolerance)
+    METHOD.check("method", method)
+    DIVERGENCE.check("divergence", divergence)
+    COUNT.check("max_rounds", max_rounds)
 
 
 def _kept(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import Number
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.snapshot_sets import check_times
 from hydrodl.mesh.layer_partition import DEPTH, LAYERS, Layers
@@ -28,7 +29,7 @@ def snapshot_layers(
     found = check_times(times)
     DEPTH.check("depth", depth)
     spans = len(found) - 1
-    if isinstance(layers, bool) or not isinstance(layers, int | np.integer) or layers < spans:
+    if not Number(least=spans, whole=True).allows(layers):
         raise InputError(f"layers is {layers}, must be a whole number of at least {spans}, one per span of snapshots")
     at = depth * (found - found[0]) / (found[-1] - found[0])
     counts = np.ones(spans, dtype=int)

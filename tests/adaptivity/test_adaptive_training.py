@@ -258,7 +258,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"rounds": 0}, "rounds is 0, must be a whole number of at least 1"),
     ({"bulk": 0.0}, "bulk is 0.0, must be a share above 0 and at most 1"),
     ({"bulk": 1.5}, "bulk is 1.5"),
-    ({"growth": 0.5}, "growth is 0.5, must be at least 1"),
+    ({"growth": 0.5}, "growth is 0.5, must be a number of at least 1"),
     ({"domain": hd.Domain.box([-1, -1], [1, 1], 3)}, "a mesh of quadrilateral cells cannot be refined locally; make"),
     ({"problem_on": lambda domain, layers: pulled(domain, hd.layers(2))}, "on another domain or other layers"),
     (
