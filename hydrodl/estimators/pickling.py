@@ -24,11 +24,8 @@ from hydrodl.network.network import Network
 from hydrodl.network.table_network import PortableNetwork
 from hydrodl.physics.losses import Density
 from hydrodl.problem.problem import Problem
-from hydrodl.problem.solution import Controls, Solution
+from hydrodl.problem.solution import Controls, Solution, Statistics
 from hydrodl.training.minimisation import train
-
-_FIELDS = ("problem", "velocity", "density", "potential", "jumps", "coefficients")
-"""Of a solution: what :class:`PortableSolution` keeps in another form or computes again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +67,7 @@ class PortableSolution:
         terms: list[Any] = list(problem.terms)
         losses = [replace(loss, target=None) if j in targets else loss for j, loss in enumerate(terms)]
         parts = {name: getattr(problem, name) for name in ("layers", "lagrangian", "scheme", "control")}
-        facts = {f.name: getattr(solution, f.name) for f in fields(Solution) if f.name not in _FIELDS}
+        facts = {f.name: getattr(solution, f.name) for f in fields(Statistics)}
         rho = problem.densities
         initial = spread(problem.domain, order, grid.size, rho.values)
         return cls(
