@@ -176,6 +176,19 @@ def plot(folder: Directory) -> None:
 
 
 @app.command()
+def schema(out: Annotated[Path | None, typer.Option(help="File to write (default: standard output).")] = None) -> None:
+    """The JSON schema of PROBLEM.toml, for editors."""
+    from hydrodl.files.text_files import json_text, write_text
+    from hydrodl.problem_file.json_schema import json_schema
+
+    text = json_text(json_schema())
+    if out is None:
+        print(text, end="")
+    else:
+        write_text(out, text, MPI.COMM_WORLD)
+
+
+@app.command()
 def datasets() -> None:
     """Names, sizes and sources of the built-in data sets."""
     from rich.console import Console

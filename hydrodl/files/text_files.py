@@ -27,7 +27,12 @@ def plain(value: Any) -> Any:
 
 def write_json(path: Path, content: Any, comm: MPI.Comm) -> None:
     """Rank 0 writes JSON values, see :func:`plain`, for a person to read; collective."""
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n", comm)
+    write_text(path, json_text(content), comm)
+
+
+def json_text(content: Any) -> str:
+    """JSON for a person to read."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def write_text(path: Path, text: str, comm: MPI.Comm) -> None:

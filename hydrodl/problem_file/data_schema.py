@@ -15,7 +15,7 @@ from hydrodl.data.datasets import DATASETS, NOISE, SAMPLES, SEED
 from hydrodl.data.gaussian import WEIGHT
 from hydrodl.data.preprocessing import DIMENSIONS, LIFT
 from hydrodl.data.samples import TEST_FRACTION
-from hydrodl.problem_file.fields import Corner, Section, number, optional
+from hydrodl.problem_file.fields import Corner, Section, number, one_of, optional
 
 TEST_SAMPLES = Number(2000, least=0, whole=True)
 
@@ -25,6 +25,8 @@ Positive = Annotated[float, Field(gt=0)]
 
 class Component(Section):
     """One Gaussian of a mixture: class ``label``, its mean, and a standard deviation or a covariance."""
+
+    model_config = one_of("std", "covariance")
 
     label: str = Field(default="0", title="class it belongs to", description="a class name in quotes")
     mean: Corner = Field(title="mean", description="a list of 1 to 3 numbers")
@@ -59,6 +61,8 @@ def one_dimension(components: Sequence[Component]) -> None:
 class Snapshot(Section):
     """One population at one ``time``: a CSV table of its features (``source``), or a Gaussian mixture."""
 
+    model_config = one_of("source", "mixture")
+
     time: float = Field(title="when it was seen; times increase", description="a number")
     source: str | None = optional("table of its features", "the path of a CSV file")
     mixture: list[Component] | None = optional(
@@ -76,6 +80,8 @@ class Snapshot(Section):
 
 class Data(Section):
     """[data]: a built-in set or a CSV table (``source``), a Gaussian mixture, or [[data.snapshots]]."""
+
+    model_config = one_of("source", "mixture", "snapshots")
 
     source: str | None = optional("data set or table", "a built-in name or the path of a CSV file")
     mixture: list[Component] | None = optional("Gaussian mixture", "an array of tables [[data.mixture]]", min_length=1)

@@ -53,4 +53,14 @@ def optional(title: str, allowed: str, **limits: Any) -> Any:
     return Field(default=None, title=title, description=allowed, **limits)
 
 
+def excludes(*keys: str) -> dict[str, Any]:
+    """JSON schema of a table that has none of the keys."""
+    return {"not": {"anyOf": [{"required": [key]} for key in keys]}}
+
+
+def one_of(*keys: str) -> ConfigDict:
+    """Configuration of a section that has exactly one of the keys."""
+    return ConfigDict(json_schema_extra={"oneOf": [{"required": [key]} for key in keys]})
+
+
 Corner = Annotated[list[float], Field(min_length=1, max_length=3)]

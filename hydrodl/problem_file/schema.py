@@ -9,7 +9,7 @@ import itertools
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from hydrodl.common.parameters import Choice, Number
 from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, NODE_COUNT
@@ -18,9 +18,10 @@ from hydrodl.physics import internal_energy, losses, neurons
 from hydrodl.physics.lagrangian import DECAY, KINETIC, NOISE, SMOOTHNESS
 from hydrodl.problem.problem import SCHEME
 from hydrodl.problem_file.data_schema import Component, Data, one_dimension
-from hydrodl.problem_file.fields import Corner, Section, choice, number, optional, within
+from hydrodl.problem_file.fields import Corner, Section, choice, excludes, number, optional, within
 from hydrodl.problem_file.formula import Expression
 from hydrodl.problem_file.solver_options import wrong_option
+from hydrodl.training.minimisation import PREFIXES
 
 Nodes = Annotated[int, within(NODE_COUNT)]
 
@@ -33,6 +34,13 @@ READOUT, LAYER = Choice("fixed", ("fixed", "trained")), Number(least=1, whole=Tr
 
 class Domain(Section):
     """[domain]: a box of ``nodes`` per direction around the data (or lower/upper), or a mesh file."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "dependentRequired": {"lower": ["upper"], "upper": ["lower"]},
+            "dependentSchemas": {"mesh": excludes("nodes", "lower", "upper", "cells")},
+        }
+    )
 
     nodes: Nodes | Annotated[list[Nodes], Field(max_length=3)] | None = optional(
         "nodes per feature direction; left out: 121, 41 or 17 in 1, 2 or 3 dimensions",
@@ -71,6 +79,8 @@ class Network(Section):
     With a width every layer is a sum of that many random neurons; without, a value at every node.
     """
 
+    model_config = ConfigDict(json_schema_extra={"dependentSchemas": {"times": excludes("layers", "depth")}})
+
     layers: int = number(LAYERS, "number of layers, N")
     depth: float = number(DEPTH, "total depth, T")
     times: list[float] | None = optional(
@@ -105,7 +115,7 @@ class Network(Section):
 class Entropy(Section):
     """U(R) = weight R log R."""
 
-    kind: Literal["entropy"] = Field(default="entropy", title="kind of energy")
+    kind: Literal["entropy"] = Field(title="kind of energy")
     weight: float = number(internal_energy.ENTROPY_WEIGHT, "s in s R log R")
     floor: float = number(internal_energy.FLOOR, "what is added to R, so that its logarithm is finite")
 
@@ -120,7 +130,7 @@ class Entropy(Section):
 class Power(Section):
     """U(R) = weight/exponent R^exponent, congestion."""
 
-    kind: Literal["power"] = Field(default="power", title="kind of energy")
+    kind: Literal["power"] = Field(title="kind of energy")
     weight: float = number(internal_energy.WEIGHT, "s in (s / m) R^m")
     exponent: float = number(internal_energy.EXPONENT, "m in (s / m) R^m")
 
@@ -128,7 +138,7 @@ class Power(Section):
 class Focusing(Power):
     """U(R) = -weight/exponent R^exponent, crowding pays."""
 
-    kind: Literal["focusing"] = Field(default="focusing", title="kind of energy")  # type: ignore[assignment]
+    kind: Literal["focusing"] = Field(title="kind of energy")  # type: ignore[assignment]
 
 
 class Physics(Section):
@@ -176,7 +186,7 @@ class Classification(Section):
 class Position(Section):
     """kind = "position": bring each class to its point of ``targets``."""
 
-    kind: Literal["position"] = Field(default="position", title="kind of loss")
+    kind: Literal["position"] = Field(title="kind of loss")
     weight: float = number(losses.WEIGHT, "weight against the cost of the flow")
     targets: list[Corner] = Field(
         min_length=1, title="points to reach", description="a list of points, one list of numbers per class"
@@ -187,7 +197,7 @@ class Position(Section):
 class Density(Section):
     """kind = "density": bring the densities to a Gaussian mixture, [[loss.target]]."""
 
-    kind: Literal["density"] = Field(default="density", title="kind of loss")
+    kind: Literal["density"] = Field(title="kind of loss")
     weight: float = number(losses.WEIGHT, "weight against the cost of the flow")
     divergence: str = choice(losses.DIVERGENCE, "measure of the distance to the target")
     floor: float = number(losses.FLOOR, "added to both densities of 'kl', in units of the mean density")
@@ -202,6 +212,12 @@ class Density(Section):
         return self
 
 
+def _or_alone(schema: dict[str, Any]) -> None:
+    """A single table [loss] says the same as [[loss]] written once."""
+    several = {key: schema.pop(key) for key in ("type", "items", "minItems")}
+    schema["anyOf"] = [several["items"], several]
+
+
 Loss = Annotated[Classification | Position | Density, Field(discriminator="kind")]
 
 
@@ -213,10 +229,17 @@ class Config(Section):
     network: Network = Network()
     physics: Physics = Physics()
     loss: list[Loss] = Field(
-        default=[Classification()], min_length=1, description="a table [loss], or several [[loss]]"
+        default=[Classification()],
+        min_length=1,
+        title="losses",
+        description="a table [loss], or several [[loss]]",
+        json_schema_extra=_or_alone,
     )
     solver: dict[str, str | int | float | bool] = Field(
-        default={}, description="PETSc options: a string, number or boolean each"
+        default={},
+        title="solver",
+        description="PETSc options: a string, number or boolean each",
+        json_schema_extra={"propertyNames": {"pattern": f"^({'|'.join(PREFIXES)})"}},
     )
 
     @field_validator("solver")

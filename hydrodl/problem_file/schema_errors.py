@@ -80,7 +80,7 @@ def _locate(root: type[BaseModel], loc: tuple[int | str, ...], tables: Any) -> _
 
 def _tag(model: type[BaseModel]) -> Any:
     field = model.model_fields.get("kind")
-    return field.default if field else None
+    return get_args(field.annotation)[0] if field else None
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:

@@ -1,17 +1,15 @@
-"""TOML in and out: reading with errors that name the line, ``--set`` overrides, and a small writer."""
+"""TOML in and out: reading with errors that name the line, ``--set`` overrides, and writing."""
 
 from __future__ import annotations
 
-import json
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from hydrodl.common.errors import InputError
+import tomli_w
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+from hydrodl.common.errors import InputError
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -78,42 +76,12 @@ def _assign(place: Any, key: str, value: Any, assignment: str) -> None:
 
 
 def dumps(tables: Mapping[str, Any]) -> str:
-    """TOML text of nested tables; keys whose value is None are left out.
-
-    Raises:
-        TypeError: a value that is no string, number, boolean, list or table.
-    """
-    lines: list[str] = []
-    _table(lines, (), tables)
-    return "\n".join(lines).strip() + "\n"
+    """TOML text of nested tables; keys whose value is None are left out."""
+    return tomli_w.dumps(_present(tables))
 
 
-def _table(lines: list[str], path: tuple[str, ...], table: Mapping[str, Any]) -> None:
-    present = {key: value for key, value in table.items() if value is not None}
-    inner = {key: value for key, value in present.items() if isinstance(value, Mapping) or _is_tables(value)}
-    lines.extend(f"{_key(key)} = {_literal(value)}" for key, value in present.items() if key not in inner)
-    for key, value in inner.items():
-        name = ".".join(_key(part) for part in (*path, key))
-        for member in [value] if isinstance(value, Mapping) else value:
-            lines.extend(["", f"[{name}]" if isinstance(value, Mapping) else f"[[{name}]]"])
-            _table(lines, (*path, key), member)
-
-
-def _is_tables(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(member, Mapping) for member in value)
-
-
-def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else _literal(key)
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):  # JSON's escapes are TOML's, but for DEL which TOML wants escaped
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_literal(member) for member in value) + "]"
-    raise TypeError(f"{value!r} cannot be written as TOML")
+def _present(value: Any) -> Any:
+    """The same without None, which TOML does not have."""
+    if isinstance(value, Mapping):
+        return {key: _present(inner) for key, inner in value.items() if inner is not None}
+    return [_present(inner) for inner in value] if isinstance(value, list) else value
