@@ -8,6 +8,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
+import psutil
 from mpi4py import MPI
 from petsc4py import PETSc
 
@@ -24,7 +25,7 @@ _SIDE, _FIELDS, _REPEATS = 40, 4, 20  # the test that measures speed: nodes per 
 
 
 def available_bytes(comm: MPI.Comm) -> float:
-    """Memory that an evenly shared problem can still take on all ranks together; infinite where unknown. Collective.
+    """Memory that an evenly shared problem can still take on all ranks together. Collective.
 
     Every machine is counted once, and the fullest one sets the share of a rank.
     """
@@ -35,13 +36,8 @@ def available_bytes(comm: MPI.Comm) -> float:
 
 
 def free_here(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> float:
-    """Bytes this machine can still give: MemAvailable, or less where a control group (a batch job) limits them."""
-    try:
-        lines = dict(line.split(":", 1) for line in (proc / "meminfo").read_text().splitlines())
-        free = 1024.0 * int(lines["MemAvailable"].split()[0])
-    except (OSError, KeyError, ValueError):
-        free = float("inf")
-    return min([free, *_free_in_groups(proc, cgroups)])
+    """Bytes this machine can still give: what is available, or less where a control group (a batch job) limits it."""
+    return min([float(psutil.virtual_memory().available), *_free_in_groups(proc, cgroups)])
 
 
 def _free_in_groups(proc: Path, cgroups: Path) -> Iterator[float]:
@@ -78,11 +74,7 @@ def _free_address_space() -> float:
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY:
         return float("inf")
-    try:
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    except (OSError, ValueError):
-        used = 0
-    return max(float(limit - used), 0.0)
+    return max(float(limit - psutil.Process().memory_info().vms), 0.0)
 
 
 def seconds_per_solve(comm: MPI.Comm) -> float:

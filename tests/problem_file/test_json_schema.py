@@ -15,6 +15,7 @@ from hydrodl.application import cli
 from hydrodl.common.errors import InputError
 from hydrodl.problem_file import reading
 from hydrodl.problem_file.json_schema import json_schema
+from tests.builders.key_table import key_table
 from tests.builders.problem_files import FULL, MOONS, UNKNOWN, WRONG, WRONG_DATA
 
 SCHEMA = json_schema()
@@ -109,6 +110,11 @@ def test_schema_and_reader_agree_on_bad_files(tmp_path: Path) -> None:
     for text in [*whole, *(text for text, _ in WRONG_DATA)]:
         assert not readable(text, tmp_path), text
         assert valid(text) == text.endswith(BEYOND), text
+
+
+def test_the_documentation_has_every_key() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "problem_file.md").read_text()
+    assert text.partition("## Keys\n\n")[2] == key_table().rstrip() + "\n", "python -m tests.builders.key_table"
 
 
 @pytest.mark.parametrize("to_file", [False, True])

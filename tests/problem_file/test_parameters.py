@@ -143,8 +143,14 @@ RANGES: dict[str, Callable[[Any], object]] = {
     "Network.neuron_decay": lambda v: hd.Neurons(1, decay=v),
     "Network.neuron_seed": lambda v: hd.Neurons(1, seed=v),
 }
-GIVEN = {"Entropy": {"weight": 1.0}, "Power": {"weight": 1.0}, "Focusing": {"weight": 1.0}, "Network": {"width": 1}}
-GIVEN |= {"Position": {"targets": [[0.0]]}, "Component": {"mean": [0.0], "std": 1.0}}
+GIVEN: dict[str, dict[str, Any]] = {
+    "Entropy": {"kind": "entropy", "weight": 1.0},
+    "Power": {"kind": "power", "weight": 1.0},
+    "Focusing": {"kind": "focusing", "weight": 1.0},
+    "Network": {"width": 1},
+    "Position": {"kind": "position", "targets": [[0.0]]},
+    "Component": {"mean": [0.0], "std": 1.0},
+}
 
 
 def refused(make: Callable[[Any], object], value: Any) -> bool:
