@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ from hydrodl.common.parallel import attempt
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.samples import Samples
-from hydrodl.files.checkpoint import load_checkpoint, load_mesh
-from hydrodl.files.model_record import point, recorded_samples
+from hydrodl.files.checkpoint import checkpoint_sizes, load_checkpoint, load_mesh
+from hydrodl.files.model_record import check_densities, check_model, point, recorded_samples
+from hydrodl.files.record_schema import FactsTable, ModelTable, SamplesTables, checked
 from hydrodl.mesh.domain import Domain
 from hydrodl.network.network import Network
-from hydrodl.problem.solution import Solution, Statistics
+from hydrodl.problem.solution import Solution
 from hydrodl.problem_file import building
 from hydrodl.problem_file import reading as config
 from hydrodl.problem_file.schema import Config
@@ -27,9 +29,6 @@ REPORT, PROBLEM, CHECKPOINT = "report.json", "problem.toml", "solution.h5"
 
 
 CALIBRATION = "calibration.png"
-
-
-"""What of a solution is no fact about it: the checkpoint holds it in another form."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,30 +80,44 @@ def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
     """
     if not comm.bcast((folder / PROBLEM).is_file() and (folder / CHECKPOINT).is_file() if comm.rank == 0 else None):
         raise InputError(f"{folder} is not the directory of a run: it has no {PROBLEM} and {CHECKPOINT}")
-    solved = config.load(folder / PROBLEM, comm=comm, check_data=False)
-    domain = _domain(solved, folder / CHECKPOINT, comm)
-    found = load_checkpoint(folder / CHECKPOINT, domain, building.make_layers(solved))
+    solved, path = config.load(folder / PROBLEM, comm=comm, check_data=False), folder / CHECKPOINT
+    domain = _domain(solved, path, comm)
+    found = load_checkpoint(path, domain, building.make_layers(solved))
     if found.density is None or found.potential is None:
         raise InputError(f"the run in {folder} has not finished; continue it with hydrodl train --resume")
-    held = found.attributes["model"]
-    preprocessing = Preprocessing.from_dict(held["preprocessing"])
-    classes = tuple(held["class_names"])
+    held = checked(path, ModelTable, found.attributes.get("model"))
+    samples = checked(path, SamplesTables, found.attributes.get("samples"))
+    facts = checked(path, FactsTable, found.attributes)
+    check_densities(path, domain, found, held, facts)
+    classes, preprocessing = tuple(held.class_names), held.preprocessing.made
     rho = Densities(domain, found.density[0], classes, preprocessing)
     targets = [Densities(domain, values, classes) for values in (() if found.targets is None else found.targets)]
-    controls = point(found)
-    names = [f.name for f in fields(Statistics) if f.name in found.attributes]
-    facts = {name: found.attributes[name] for name in names}
+    if len(targets) != (wanted := len(solved.data.snapshots or [()]) - 1):
+        raise InputError(f"checkpoint {path} holds {len(targets)} target densities, must be {wanted}")
+    controls = point(held, found.velocity)
     problem = building.make_problem(solved, rho, controls.readout, targets)
+    check_model(path, held, problem)
     jumps = np.zeros_like(found.potential[1:]) if found.jumps is None else found.jumps
     flow = problem.flow(found.velocity, found.density, found.potential, jumps)
-    solution = Solution(problem=problem, flow=flow, coefficients=controls.coefficients, **facts)
-    samples = {name: held and recorded_samples(held, rho) for name, held in found.attributes["samples"].items()}
-    return Run(solved, solution, preprocessing, samples["train"], samples["test"])
+    solution = Solution(problem=problem, flow=flow, coefficients=controls.coefficients, **dict(facts))
+    test = None if samples.test is None else recorded_samples(samples.test, rho)
+    return Run(solved, solution, preprocessing, recorded_samples(samples.train, rho), test)
 
 
-def _domain(solved: Config, checkpoint: Path, comm: MPI.Comm) -> Domain:
-    """The mesh of a run: the one that the checkpoint keeps, where it came from a file, or the box."""
+def _domain(solved: Config, path: Path, comm: MPI.Comm) -> Domain:
+    """The mesh of a run: the one that the checkpoint keeps, where it came from a file, or the box.
+
+    Only what the checkpoint holds as many values for is ever made.
+    """
     box = solved.domain
+    layers, nodes = checkpoint_sizes(path, comm)
+    if solved.network.count != layers:
+        raise InputError(f"checkpoint {path} was written for other layers: {layers}, not {solved.network.count}")
     if box.mesh is not None:
-        return Domain(load_mesh(checkpoint, comm), box.degree, bool(box.lumped))
+        return Domain(load_mesh(path, comm), box.degree, bool(box.lumped))
+    if box.lower is None or box.upper is None or box.nodes is None:
+        raise InputError(f"{path.with_name(PROBLEM)} has no domain.lower and upper; it is not that of a finished run")
+    counts: list[int] = box.nodes if isinstance(box.nodes, list) else [box.nodes] * len(box.lower)
+    if (wanted := math.prod(box.degree * (n - 1) + 1 for n in counts)) != nodes:
+        raise InputError(f"checkpoint {path} was written for another mesh: {nodes} nodes, not {wanted}")
     return building.make_domain(solved)

@@ -57,7 +57,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary file in the same folder that becomes ``path`` at the end, or goes away if anything fails."""
     temporary = partial(path)
     try:
-        temporary.touch()  # a folder that cannot be written to is best refused by the system itself
+        temporary.unlink(missing_ok=True)  # in a stranger's folder it may be a link to another file
+        temporary.touch(exist_ok=False)  # a folder that cannot be written to is best refused by the system itself
         yield temporary
         _sync(temporary)
         os.replace(temporary, path)

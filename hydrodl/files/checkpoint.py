@@ -25,7 +25,7 @@ from scipy.spatial import cKDTree
 
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import attempt, raise_together
+from hydrodl.common.parallel import attempt, on_root, raise_together
 from hydrodl.files.plain_hdf5 import Arrays, NotPlainError, opened, set_header
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import Slabs, gather_mesh, write_on_root
@@ -143,6 +143,23 @@ def load_mesh(path: str | Path, comm: MPI.Comm) -> dmesh.Mesh:
             return arrays["vertices"][:], arrays["cells"][:]
 
     return mesh_of(f"checkpoint {path}", read, comm)
+
+
+def checkpoint_sizes(path: str | Path, comm: MPI.Comm) -> tuple[int, int]:
+    """Collective: numbers of layers and nodes of a checkpoint.
+
+    Raises:
+        InputError: what :func:`load_checkpoint` raises.
+    """
+    path = Path(path)
+
+    def read() -> tuple[int, int]:
+        with _verified(path) as arrays:
+            if not set(_NEEDED) <= set(arrays):
+                raise InputError(f"checkpoint {path} is not complete")
+            return len(arrays["times"]) - 1, len(arrays["nodes"])
+
+    return on_root(comm, read)
 
 
 def load_checkpoint(path: str | Path, domain: Domain, layers: Layers) -> Checkpoint:

@@ -7,17 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mpi4py import MPI
 
-from hydrodl.common.errors import InputError
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import DataError, InputError
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import Preprocessing, features_of
 from hydrodl.data.samples import Samples
 from hydrodl.files.checkpoint import Checkpoint, load_checkpoint
+from hydrodl.files.record_schema import ModelTable, SamplesTable, checked
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.quadrature import integrals, moment
 from hydrodl.physics.readout import Readout
 from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Controls
 
 KEPT = 2000  # samples that a record keeps at most, for figures; they show no more
+
+
+_ROUNDING = 1e-6  # of masses
 
 
 _DRAWN = ("width", "activation", "scale", "seed")  # what says which neurons the coefficients belong to
@@ -43,23 +51,28 @@ def samples_record(samples: Samples | None) -> dict[str, Any] | None:
     return {"points": samples.points[chosen].tolist(), "labels": samples.labels[chosen].tolist()}
 
 
-def recorded_samples(held: dict[str, Any], rho: Densities) -> Samples:
-    """The samples of a record of the run whose densities are given."""
+def recorded_samples(held: SamplesTable, rho: Densities) -> Samples:
+    """The samples of a record of the run whose densities are given.
+
+    Raises:
+        DataError: points of another dimension, or labels of other classes.
+    """
     known = rho.preprocessing
     assert known is not None
-    features = features_of(known, np.array(held["points"], dtype=float).reshape(-1, known.dimension))
+    if any(len(point) != known.dimension for point in held.points):
+        raise DataError(f"samples of a run must have {known.dimension} coordinates each")
+    features = features_of(known, np.array(held.points, dtype=float).reshape(-1, known.dimension))
     names = known.feature_names or tuple(f"x{i + 1}" for i in range(features.shape[1]))
-    return Samples(features, np.array(held["labels"], dtype=np.int64), rho.class_names, names, known)
+    return Samples(features, np.array(held.labels, dtype=np.int64), rho.class_names, names, known)
 
 
-def point(found: Checkpoint) -> Controls:
+def point(held: ModelTable, velocity: Floats) -> Controls:
     """The controls in a checkpoint; the readout whether trained or not."""
-    held = found.attributes["model"]
-    readout, coefficients = held["readout"], held.get("coefficients")
+    readout, coefficients = held.readout, held.coefficients
     return Controls(
-        found.velocity,
+        velocity,
         None if coefficients is None else np.array(coefficients),
-        None if readout is None else Readout(**{key: np.array(value) for key, value in readout.items()}),
+        None if readout is None else Readout(np.array(readout.weights), np.array(readout.offsets)),
     )
 
 
@@ -73,19 +86,54 @@ def resumed(path: Path, problem: Problem) -> Controls:
     if not comm.bcast(path.is_file() if comm.rank == 0 else None):
         raise InputError(f"nothing to resume: there is no {path}; train without --resume to start anew")
     found = load_checkpoint(path, problem.domain, problem.layers)
-    held = found.attributes.get("model")
-    if held is None:
+    if "model" not in found.attributes:
         raise InputError(f"checkpoint {path} was not written by a run: it holds no model to go on with")
+    held = checked(path, ModelTable, found.attributes["model"])
     names = list(problem.densities.class_names)
-    if held["class_names"] != names:
+    if held.class_names != names:
         raise InputError(
-            f"checkpoint {path} was written for the classes {', '.join(held['class_names'])}, not {', '.join(names)}"
+            f"checkpoint {path} was written for the classes {', '.join(held.class_names)}, not {', '.join(names)}"
         )
-    # files of before there were neurons do not name them
-    theirs, ours = held.get("neurons"), _neurons(problem)
+    check_model(path, held, problem)
+    return point(held, found.velocity)
+
+
+def check_densities(path: Path, domain: Domain, found: Checkpoint, held: ModelTable, facts: Any) -> None:
+    """Raise InputError unless the densities are of these classes, and their masses what the facts say; collective."""
+    density = found.density
+    assert density is not None
+    if density.shape[1] != len(held.class_names) or held.preprocessing.made.dimension != domain.dimension:
+        raise InputError(
+            f"checkpoint {path} holds {density.shape[1]} classes in dimension {domain.dimension}, its model "
+            f"{len(held.class_names)} in dimension {held.preprocessing.made.dimension}"
+        )
+    weights = moment(domain)
+    masses = np.array([integrals(domain, weights, layer) for layer in density])
+    given = [density[0], *(() if found.targets is None else found.targets)]
+    lowest = domain.comm.allreduce(min(float(values.min(initial=0.0)) for values in given), MPI.MIN)
+    drift = float(np.abs(masses - masses[0]).max())
+    if lowest < 0 or not masses[0].min() > 0 or abs(masses[0].sum() - 1) > _ROUNDING:
+        raise InputError(
+            f"checkpoint {path} holds no densities: masses {masses[0].tolist()}, smallest value {lowest:g}; "
+            "masses must be positive and their sum 1, and no value negative"
+        )
+    if not drift <= abs(facts.mass_error) * (1 + _ROUNDING) + _ROUNDING:
+        raise InputError(f"checkpoint {path} says its masses change by {facts.mass_error:g}, they change by {drift:g}")
+
+
+def check_model(path: Path, held: ModelTable, problem: Problem) -> None:
+    """Raise InputError unless the neurons, their coefficients and the readout are those of the problem."""
+    theirs, ours = None if held.neurons is None else held.neurons.model_dump(), _neurons(problem)
     if theirs != ours:
         raise InputError(f"checkpoint {path} was written for {_words(theirs)}, not {_words(ours)}")
-    return point(found)
+    d, layers = problem.domain.dimension, len(problem.layers)
+    wanted = None if problem.control is None else (layers, d, problem.control.width)
+    found = None if held.coefficients is None else np.shape(held.coefficients)
+    if found != wanted:
+        raise InputError(f"checkpoint {path} holds coefficients of shape {found}, must be {wanted}")
+    shape = None if held.readout is None else np.shape(held.readout.weights)
+    if shape is not None and shape != (problem.classes, d):
+        raise InputError(f"checkpoint {path} holds a readout of shape {shape}, must be {(problem.classes, d)}")
 
 
 def _neurons(problem: Problem) -> dict[str, Any] | None:

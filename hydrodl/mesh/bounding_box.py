@@ -18,7 +18,7 @@ NODES = {1: 121, 2: 41, 3: 17}
 NODE_COUNT, MARGIN = Number(least=2, whole=True), Number(1.0, least=0)
 
 
-DEGREE, CELLS = Number(1, least=1, whole=True), Choice("box", ("box", "simplex"))
+DEGREE, CELLS = Number(1, least=1, most=8, whole=True), Choice("box", ("box", "simplex"))
 
 
 def around(points: Floats, margin: float | Sequence[float]) -> tuple[Floats, Floats]:

@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.parallel import attempt
+from hydrodl.common.parallel import attempt, replacing
 from hydrodl.pictures.raster import Raster
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#8C510A", "#7F7F7F", "#F0E442")
@@ -48,8 +48,11 @@ def draw(comm: MPI.Comm, path: str | Path, paint: Callable[[], Figure]) -> Path:
     def act() -> None:
         if comm.rank == 0:
             with rc_context(STYLE):
-                figure = paint()
-                FigureCanvasAgg(figure).print_figure(str(path), dpi=200, bbox_inches="tight", pad_inches=0.06)
+                figure, kind = paint(), Path(path).suffix[1:] or "png"
+                with replacing(Path(path)) as file:
+                    FigureCanvasAgg(figure).print_figure(
+                        file, dpi=200, format=kind, bbox_inches="tight", pad_inches=0.06
+                    )
 
     attempt(comm, act)
     return Path(path)

@@ -17,7 +17,7 @@ from petsc4py import PETSc
 from hydrodl.common.text import shown
 from hydrodl.training.minimisation import PREFIXES
 
-_INNER = re.compile(r"(?:sub_|redundant_|telescope_|mg_levels_(?:\d+_)?|mg_coarse_|pc_gamg_esteig_)*")
+_INNER = re.compile(r"(?:sub_|redundant_|telescope_)*")
 """Where the solvers inside a preconditioner have their options."""
 
 
@@ -32,9 +32,8 @@ _NUMBERS = {  # one number, several with commas, or true and false
         chebyshev_esteig_steps initial_guess_nonzero error_if_not_converged""",
     "pc": """factor_levels factor_fill factor_zeropivot factor_shift_amount factor_nonzeros_along_diagonal
         factor_reuse_ordering factor_reuse_fill bjacobi_blocks bjacobi_local_blocks asm_overlap asm_blocks gasm_overlap
-        jacobi_abs sor_omega sor_its sor_lits sor_symmetric redundant_number telescope_reduction_factor mg_levels
-        gamg_threshold gamg_threshold_scale gamg_agg_nsmooths gamg_aggressive_coarsening gamg_coarse_eq_limit
-        gamg_process_eq_limit gamg_repartition hypre_boomeramg_max_iter hypre_boomeramg_tol hypre_boomeramg_max_levels
+        jacobi_abs sor_omega sor_its sor_lits sor_symmetric redundant_number telescope_reduction_factor
+        hypre_boomeramg_max_iter hypre_boomeramg_tol hypre_boomeramg_max_levels
         hypre_boomeramg_strong_threshold hypre_boomeramg_agg_nl hypre_boomeramg_P_max hypre_boomeramg_truncfactor
         hypre_boomeramg_grid_sweeps_all""",
     # no ICNTL 1 to 3 and 22: they write files
@@ -46,7 +45,7 @@ _NUMBERS = {  # one number, several with commas, or true and false
 _WORDS = {
     "tao": "bnk_init_type bnk_update_type bnk_as_type bncg_type mat_lmvm_scale_type",
     "ksp": "norm_type pc_side gmres_cgs_refinement_type",
-    "pc": """factor_shift_type jacobi_type asm_type asm_local_type gamg_type mg_type mg_cycle_type
+    "pc": """factor_shift_type jacobi_type asm_type asm_local_type
         hypre_boomeramg_coarsen_type hypre_boomeramg_interp_type hypre_boomeramg_cycle_type
         hypre_boomeramg_relax_type_all""",
     "mat": "",
@@ -76,23 +75,10 @@ _TYPES = {  # PETSc's own names
 _CODE = {"python", "shell", "matlab"}  # types that run what they are given
 
 
-_OTHER = {
-    "admm",
-    "almm",
-    "asfls",
-    "asils",
-    "bmrm",
-    "bqpip",
-    "brgn",
-    "ipm",
-    "lcl",
-    "nm",
-    "pdipm",
-    "pounders",
-    "ssfls",
-    "ssils",
+_OTHER = {  # types that end the process, or never end, with operators and problems like ours
+    *("admm", "almm", "asfls", "asils", "bmrm", "bqpip", "brgn", "ipm", "lcl", "nm", "pdipm", "pounders"),
+    *("ssfls", "ssils", "pipelcg", "eisenstat", "gamg", "hmg", "mg"),
 }
-"""TAO's types for problems of another kind; some end the process."""
 
 
 _NUMBER = r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?"

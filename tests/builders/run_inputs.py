@@ -9,7 +9,7 @@ import numpy as np
 from tests.builders.cli_runs import TABLE
 
 SOLVE = "[network]\nlayers = 4\n[physics]\nnoise = 0.8\n[loss]\nweight = 1.0\n[solver]\ntao_gatol = 1e-5\n"
-BRIDGE = SOLVE.replace("[loss]", '[loss]\nkind = "density"')
+BRIDGE = SOLVE.replace("[loss]", '[loss]\nkind = "density"\ndivergence = "l2"')
 TABLES = '[data]\nsource = "plants.csv"\nlabel = "kind"\nbandwidth = 0.4\n'
 SNAPSHOTS = "[data]\nbandwidth = 0.4\n" + "".join(
     f'[[data.snapshots]]\ntime = {k}.0\nsource = "t{k}.csv"\n' for k in range(3)
