@@ -31,6 +31,7 @@ from hydrodl.application.report import versions
 from hydrodl.application.run_directory import check_writable, load
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parameters import POSITIVE
+from hydrodl.common.text import printable
 from hydrodl.files.text_files import plain, write_json, write_text
 from hydrodl.pictures.analysis_figures import draw_all
 from hydrodl.problem.flow import Flow
@@ -68,7 +69,7 @@ class _Journal:
     def say(self, text: str, end: str = "") -> None:
         """On rank 0, at once."""
         if not self._silent:
-            print(text, end=end, flush=True)
+            print(printable(text), end=end, flush=True)
 
     def note(self, key: str, reason: str) -> None:
         """Add to what is known of a key."""

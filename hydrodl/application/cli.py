@@ -27,6 +27,7 @@ from hydrodl.application.defaults import SAVE_EVERY, TOLERANCE
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import attempt
 from hydrodl.common.start_folder import elsewhere
+from hydrodl.common.text import printable
 
 if TYPE_CHECKING:
     from hydrodl.problem_file.reading import Config
@@ -121,8 +122,7 @@ def analyze(
         from hydrodl.application.analyze_run import analyze_run
 
     found = analyze_run(folder, tolerance=tolerance, full=full)
-    print("\n".join(summary(found)))
-    print(f"files are in {folder}: {PAGE}, {ANALYSIS}, figures")
+    _say(*summary(found), f"files are in {folder}: {PAGE}, {ANALYSIS}, figures")
 
 
 @app.command()
@@ -142,7 +142,8 @@ def predict(
 
     def write() -> None:
         if out is None:
-            return csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+            shown = [[printable(cell) for cell in row] for row in rows] if sys.stdout.isatty() else rows
+            return csv.writer(sys.stdout, lineterminator="\n").writerows(shown)
         with out.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows(rows)
         return None
@@ -225,15 +226,23 @@ def _print_report(folder: Path, report: dict[str, Any]) -> None:
     accuracies = {name: report[f"{name}_accuracy"] for name in ("train", "test")}
     known = "".join(f"  {name} accuracy {value:.4f}" for name, value in accuracies.items() if value is not None)
     state = "converged" if report["converged"] else "not converged"
-    print(f"{state} ({report['reason']}) in {report['iterations']} steps, {report['wall_time_s']:.1f} s")
-    print(f"objective {report['objective']:.8e}{known}")
-    print(f"files are in {folder}")
+    _say(
+        f"{state} ({report['reason']}) in {report['iterations']} steps, {report['wall_time_s']:.1f} s",
+        f"objective {report['objective']:.8e}{known}",
+        f"files are in {folder}",
+    )
+
+
+def _say(*lines: str) -> None:
+    """Lines on standard output."""
+    for text in lines:
+        print(printable(text))
 
 
 def _complain(message: str) -> None:
     """One line on stderr, from rank 0."""
     if MPI.COMM_WORLD.rank == 0:
-        print(f"hydrodl: {' '.join(message.split())}", file=sys.stderr, flush=True)
+        print(f"hydrodl: {printable(' '.join(message.split()))}", file=sys.stderr, flush=True)
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -269,8 +278,8 @@ def _end(code: int, message: str | None) -> int:
     comm = MPI.COMM_WORLD
 
     def speak() -> None:
-        text = traceback.format_exc() if message is None else f"hydrodl: {' '.join(message.split())}\n"
-        sys.stderr.write(text)
+        lines = traceback.format_exc().splitlines() if message is None else [f"hydrodl: {' '.join(message.split())}"]
+        sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
         sys.stderr.flush()
 
     if comm.rank == 0:

@@ -9,12 +9,15 @@ from mpi4py import MPI
 
 from hydrodl.application.run_directory import load
 from hydrodl.common.errors import InputError
+from hydrodl.common.text import table_cell
 from hydrodl.data.tables import read_points
 from hydrodl.network.noise_average import posterior_proba
 
 
 def predict(folder: Path, points: Path, comm: MPI.Comm = MPI.COMM_WORLD, *, averaged: bool = False) -> list[list[str]]:
     """The rows of a prediction table, its header first: label, then the probability of every class; collective.
+
+    A label that a spreadsheet would take for a formula has a quote before it, see :func:`table_cell`.
 
     Args:
         folder: of the run.
@@ -32,5 +35,5 @@ def predict(folder: Path, points: Path, comm: MPI.Comm = MPI.COMM_WORLD, *, aver
     names = run.solution.problem.densities.class_names
     features = read_points(points, run.preprocessing.feature_names, comm=comm)
     probabilities = posterior_proba(run.network, features) if averaged else run.network.predict_proba(features)
-    rows = [[names[int(np.argmax(row))], *(repr(float(p)) for p in row)] for row in probabilities]
+    rows = [[table_cell(names[int(np.argmax(row))]), *(repr(float(p)) for p in row)] for row in probabilities]
     return [["label", *(f"p_{name}" for name in names)], *rows]

@@ -18,3 +18,17 @@ def shown(value: Any) -> str:
 def printable(text: str) -> str:
     """The text with escape codes in place of control characters, line breaks and marks that turn its direction."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def table_cell(text: str) -> str:
+    """A name as a cell of a table: with a quote before it where a spreadsheet would take it for a formula.
+
+    Numbers stay numbers.
+    """
+    if not text.lstrip().startswith(("=", "+", "-", "@")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,23 +12,42 @@ import tomli_w
 
 from hydrodl.common.errors import InputError
 
+_LONGEST = 10**6  # bytes of a problem file
+
+
+_DEEPEST = 1000  # parts of a key; the time that reading takes grows with their square
+
 
 def read(path: Path) -> dict[str, Any]:
     """The tables of a TOML file.
 
     Raises:
-        InputError: no such file, unreadable, or a syntax error (its line is named).
+        InputError: no such file, unreadable, too long, or a syntax error (its line is named).
     """
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = _bytes(path).decode("utf-8")
     except UnicodeDecodeError:
         raise InputError(f"problem file {path} is not UTF-8 text") from None
     except OSError as error:
         raise InputError(f"problem file {path} cannot be read: {error.strerror}") from None
+    if max(piece.count(".") for piece in re.split(r"[=,\[\]\n]", text)) > _DEEPEST:
+        raise InputError(f"problem file {path} has a key of more than {_DEEPEST} parts")
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise InputError(f"problem file {path} is nested too deeply") from None
+    except ValueError as error:  # TOMLDecodeError, or a number of too many digits
         raise InputError(f"problem file {path} is not valid TOML: {error}") from None
+
+
+def _bytes(path: Path) -> bytes:
+    if path.exists() and not path.is_file():  # a pipe or a device may never end
+        raise InputError(f"problem file {path} is no file")
+    with path.open("rb") as file:
+        content = file.read(_LONGEST + 1)
+    if len(content) > _LONGEST:
+        raise InputError(f"problem file {path} is too long, at most {_LONGEST} bytes are allowed")
+    return content
 
 
 def override(tables: dict[str, Any], assignments: Iterable[str]) -> None:
@@ -54,7 +74,7 @@ def parse_value(text: str) -> Any:
     """The value of a TOML literal, or the text itself when it is none."""
     try:
         tables = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     return tables["value"] if set(tables) == {"value"} else text
 
