@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 from dolfinx import fem
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hydrodl.analysis.stability.training_bounds import accelerations, layer_lipschitz, lipschitz
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import summed
 from hydrodl.common.parameters import COUNT, POSITIVE, Choice
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.problem.flow import Flow
@@ -239,8 +239,7 @@ def _products(flow: Flow, left: Floats, right: Floats) -> Floats:
                 function.x.array[: domain.owned] = values
                 function.x.scatter_forward()
             out[k] += fem.assemble_scalar(form)
-    domain.comm.Allreduce(MPI.IN_PLACE, out)
-    return out
+    return summed(domain.comm, out)
 
 
 def _rates(flow: Flow, field: Floats) -> Floats:

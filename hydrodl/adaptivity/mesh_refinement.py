@@ -19,10 +19,10 @@ import numpy as np
 import ufl
 from dolfinx import fem, la
 from dolfinx import mesh as dmesh
-from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import largest, summed
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.quadrature import moment
 from hydrodl.problem.flow import Flow
@@ -75,11 +75,11 @@ def refine_cells(domain: Domain, cells: Any) -> Domain:
 
 def marked(domain: Domain, errors: Floats, bulk: float) -> Any:
     """The fewest cells of this rank, worst first over all ranks, that make the share of the sum; equals go together."""
-    total = domain.comm.allreduce(float(errors.sum()))
-    low, high = 0.0, domain.comm.allreduce(float(errors.max(initial=0.0)), MPI.MAX)
+    total = summed(domain.comm, float(errors.sum()))
+    low, high = 0.0, largest(domain.comm, float(errors.max(initial=0.0)))
     for _ in range(60):  # the largest threshold that still leaves enough, blind to the ranks
         middle = (low + high) / 2
-        share = domain.comm.allreduce(float(errors[errors >= middle].sum()))
+        share = summed(domain.comm, float(errors[errors >= middle].sum()))
         low, high = (middle, high) if share >= bulk * total * (1 - 1e-12) else (low, middle)
     return np.flatnonzero(errors >= low * (1 - 1e-9))
 

@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.table import Table
 
 from hydrodl.application.defaults import SAVE_EVERY
+from hydrodl.common.parallel import largest
 from hydrodl.problem.solution import Controls
 
 _ROWS = 12  # Newton steps shown on a terminal
@@ -112,9 +113,7 @@ class Watch:
         now = time.monotonic()
         due = self.first if step["iteration"] == 0 else now - self.saved >= 60 * self.every
         late = self.minutes is not None and now - self.began >= 60 * self.minutes
-        agreed = np.array([due, late, self.signalled], dtype=np.int32)
-        self.comm.Allreduce(MPI.IN_PLACE, agreed, MPI.MAX)
-        due, late, signalled = agreed.astype(bool)
+        due, late, signalled = largest(self.comm, np.array([due, late, self.signalled]))
         if due:
             self.save(step["controls"])
             self.saved = time.monotonic()

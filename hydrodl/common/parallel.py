@@ -1,5 +1,6 @@
-"""What several ranks do together: gather nodal values, fail together, let rank 0 write one file.
+"""What several ranks do together: add up, compare, fail together, let rank 0 write one file.
 
+Sums and extremes are collective and the same on every rank: a number for a number, a new array for an array.
 Whatever fails on one rank is raised on all of them, so that nobody waits for a rank that has given up.
 """
 
@@ -11,9 +12,44 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mpi4py import MPI
 
 from hydrodl.common.errors import InputError
+
+
+def summed[T](comm: MPI.Comm, values: T) -> T:
+    """Collective: the sum over all ranks."""
+    return _reduced(comm, values, MPI.SUM)
+
+
+def smallest[T](comm: MPI.Comm, values: T) -> T:
+    """Collective: the smallest on any rank, entry by entry."""
+    return _reduced(comm, values, MPI.MIN)
+
+
+def largest[T](comm: MPI.Comm, values: T) -> T:
+    """Collective: the largest on any rank, entry by entry."""
+    return _reduced(comm, values, MPI.MAX)
+
+
+def everywhere(comm: MPI.Comm, true: bool) -> bool:
+    """Collective: whether it is true on all ranks."""
+    return bool(comm.allreduce(bool(true), MPI.LAND))
+
+
+def somewhere(comm: MPI.Comm, true: bool) -> bool:
+    """Collective: whether it is true on any rank."""
+    return bool(comm.allreduce(bool(true), MPI.LOR))
+
+
+def _reduced(comm: MPI.Comm, values: Any, operation: MPI.Op) -> Any:
+    if not isinstance(values, np.ndarray):
+        return comm.allreduce(values.item() if isinstance(values, np.generic) else values, operation)
+    result = values.copy(order="C")
+    numbers = result.view(np.uint8) if result.dtype == bool else result  # MPI has no order of truths
+    comm.Allreduce(MPI.IN_PLACE, numbers, operation)
+    return result
 
 
 def raise_together(comm: MPI.Comm, error: Exception | None) -> None:

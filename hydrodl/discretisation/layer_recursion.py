@@ -16,6 +16,7 @@ from petsc4py import PETSc
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
+from hydrodl.common.parallel import smallest
 from hydrodl.linear_algebra.layer_shares import Shares
 
 Pulls = Mapping[int, Floats]
@@ -168,6 +169,6 @@ class LayerMarch:
                         sent.append((state, self._comm.Isend(state, sweep.segments[number + 1][0], tag)))
         for _, request in sent:
             request.Wait()
-        first = self._comm.allreduce(failed, MPI.MIN)
+        first = smallest(self._comm, failed)
         if first < none:
             raise SolverError(f"{self._name} {first}: linear solve failed")

@@ -25,7 +25,7 @@ from scipy.spatial import cKDTree
 
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import attempt, on_root, raise_together
+from hydrodl.common.parallel import attempt, everywhere, on_root, raise_together, somewhere, summed
 from hydrodl.files.plain_hdf5 import Arrays, NotPlainError, opened, set_header
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import Slabs, gather_mesh, write_on_root
@@ -100,7 +100,7 @@ def save_checkpoint(
     Raises:
         InputError: wrong shapes, attributes that JSON cannot hold, or the file cannot be written.
     """
-    inside = jumps is not None and domain.comm.allreduce(bool(jumps.any()), MPI.LOR)
+    inside = jumps is not None and somewhere(domain.comm, bool(jumps.any()))
     arrays = dict(zip(_FIELDS, (velocity, density, potential, jumps if inside else None, targets), strict=True))
     fields = {name: array for name, array in arrays.items() if array is not None}
     raise_together(domain.comm, _misshapen(domain, layers, fields))
@@ -182,8 +182,8 @@ def load_checkpoint(path: str | Path, domain: Domain, layers: Layers) -> Checkpo
     attempt(domain.comm, lambda: verify() if domain.comm.rank == 0 else None)
     rows, found = attempt(domain.comm, lambda: _match(path, domain, MATCH * size))
     seen = np.bincount(rows, minlength=domain.nodes)
-    domain.comm.Allreduce(MPI.IN_PLACE, seen)
-    if not domain.comm.allreduce(found, MPI.LAND) or (seen != 1).any():
+    seen = summed(domain.comm, seen)
+    if not everywhere(domain.comm, found) or (seen != 1).any():
         raise InputError(f"checkpoint {path} was written for another mesh: its nodes lie elsewhere")
     return attempt(domain.comm, lambda: _read(path, rows))
 

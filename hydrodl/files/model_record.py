@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import DataError, InputError
+from hydrodl.common.parallel import smallest
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import Preprocessing, features_of
 from hydrodl.data.samples import Samples
@@ -110,7 +110,7 @@ def check_densities(path: Path, domain: Domain, found: Checkpoint, held: ModelTa
     weights = moment(domain)
     masses = np.array([integrals(domain, weights, layer) for layer in density])
     given = [density[0], *(() if found.targets is None else found.targets)]
-    lowest = domain.comm.allreduce(min(float(values.min(initial=0.0)) for values in given), MPI.MIN)
+    lowest = smallest(domain.comm, min(float(values.min(initial=0.0)) for values in given))
     drift = float(np.abs(masses - masses[0]).max())
     if lowest < 0 or not masses[0].min() > 0 or abs(masses[0].sum() - 1) > _ROUNDING:
         raise InputError(

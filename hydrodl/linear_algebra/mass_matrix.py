@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.parallel import summed
 from hydrodl.linear_algebra.operator_family import OperatorFamily
 from hydrodl.linear_algebra.sparsity import Pattern
 from hydrodl.mesh.domain import Domain
@@ -41,6 +42,4 @@ class Mass:
     def integrals(self, fields: Floats) -> Floats:
         """int f dx of each field over all ranks, shape (m,)."""
         local = np.ascontiguousarray(fields @ self.ones)
-        total = np.empty_like(local)
-        self.domain.comm.Allreduce(local, total)
-        return total
+        return summed(self.domain.comm, local)

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import largest, smallest, summed
 from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, around, box_nodes
 from hydrodl.mesh.mesh_file import read_mesh
 
@@ -226,13 +227,13 @@ class Domain:
         x = self.mesh.geometry.x[:, : self.dimension]
         low = x.min(axis=0) if len(x) else np.full(self.dimension, np.inf)
         high = x.max(axis=0) if len(x) else np.full(self.dimension, -np.inf)
-        return _all_min(self.comm, low), _all_max(self.comm, high)
+        return smallest(self.comm, low), largest(self.comm, high)
 
     @cached_property
     def volume(self) -> float:
         """Volume of feature space (length in d = 1, area in d = 2)."""
         local = fem.assemble_scalar(fem.form(fem.Constant(self.mesh, 1.0) * self.dx))
-        return float(self.comm.allreduce(local, MPI.SUM))
+        return float(summed(self.comm, local))
 
     @cached_property
     def edge_length(self) -> fem.Function:
@@ -253,13 +254,3 @@ class Domain:
         cell_edges = self.mesh.topology.connectivity(tdim, 1).array.reshape(count, edges_per_cell)
         h.x.array[:] = lengths[cell_edges].max(axis=1)
         return h
-
-
-def _all_min(comm: MPI.Comm, values: Floats) -> Floats:
-    result = np.empty_like(values)
-    comm.Allreduce(values, result, MPI.MIN)
-    return result
-
-
-def _all_max(comm: MPI.Comm, values: Floats) -> Floats:
-    return -_all_min(comm, -values)

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from dolfinx import geometry
-from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import summed
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.point_location import geometry_element, locate
 
@@ -35,8 +35,7 @@ def field_gradients(domain: Domain, fields: Floats, points: Floats) -> Floats:
         local = np.einsum("gki,mki->kmg", slopes, fields[:, nodes])
         # d/dx = d/dX J^-1, J = dx/dX
         values[found.rows] = local @ np.linalg.inv(_jacobians(domain, found.cells, found.reference))
-    domain.comm.Allreduce(MPI.IN_PLACE, values)
-    return values
+    return summed(domain.comm, values)
 
 
 def _jacobians(domain: Domain, cells: NDArray[np.int32], reference: Floats) -> Floats:
@@ -77,8 +76,7 @@ def interpolate(domain: Domain, fields: Floats, points: Floats) -> Floats:
         table = domain.V.element.basix_element.tabulate(0, found.reference)[0, :, :, 0]
         nodes = domain.V.dofmap.list[found.cells]
         values[found.rows] = np.einsum("ki,mki->km", table, fields[:, nodes])
-    domain.comm.Allreduce(MPI.IN_PLACE, values)
-    return values
+    return summed(domain.comm, values)
 
 
 def into(domain: Domain, points: Floats) -> Floats:
@@ -113,8 +111,7 @@ def _nearest(domain: Domain, points: Floats) -> Floats:
     owners: Any = domain.comm.allgather(gap)
     winner = np.argmin(np.array(owners), axis=0)
     best[winner != domain.comm.rank] = 0.0
-    domain.comm.Allreduce(MPI.IN_PLACE, best)
-    return best[:, : domain.dimension]
+    return summed(domain.comm, best[:, : domain.dimension])
 
 
 def _towards(shift: Floats, point: Floats, centre: Floats) -> Floats:

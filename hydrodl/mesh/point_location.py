@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import basix
 import numpy as np
 from dolfinx import geometry
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import smallest
 from hydrodl.mesh.domain import Domain
 
 # How far outside a cell, in units of the cell, rounding may put a point that belongs to it.
@@ -47,7 +47,7 @@ def locate(domain: Domain, points: Floats) -> Located:
     rows, cells, reference = _locate_here(domain, points)
     keeper = np.full(len(points), domain.comm.size, dtype=np.int64)
     keeper[rows] = domain.comm.rank
-    domain.comm.Allreduce(MPI.IN_PLACE, keeper, MPI.MIN)
+    keeper = smallest(domain.comm, keeper)
     mine = keeper[rows] == domain.comm.rank
     return Located(rows[mine], cells[mine], reference[mine], np.flatnonzero(keeper == domain.comm.size))
 

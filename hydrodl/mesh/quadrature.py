@@ -7,6 +7,7 @@ import ufl
 from dolfinx import fem, la
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.parallel import summed
 from hydrodl.mesh.domain import Domain
 
 
@@ -31,6 +32,4 @@ def moment(domain: Domain, direction: int | None = None) -> Floats:
 
 def integrals(domain: Domain, moment: Floats, values: Floats) -> Floats:
     """sum_i moment_i values_ci over the nodes of all ranks, shape (C,)."""
-    result = np.empty(len(values))
-    domain.comm.Allreduce(values @ moment, result)
-    return result
+    return summed(domain.comm, values @ moment)

@@ -12,11 +12,11 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import smallest, summed
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather, gather_nodes, lexicographic
 
@@ -155,20 +155,17 @@ def spread(domain: Domain, order: Ints, size: int, values: Floats) -> Floats:
     """
     result = np.zeros((*values.shape[:-1], size))
     result[..., order] = values
-    domain.comm.Allreduce(np.ascontiguousarray(result.copy()), result)  # each node has one owner: a sum of one term
-    return result
+    return summed(domain.comm, result)  # each node has one owner: a sum of one term
 
 
 def _spacing(domain: Domain) -> Floats:
     """Edges of a cell of a uniform box, shape (d,); collective."""
     lower, upper = domain.bounds
-    smallest = np.full(domain.dimension, np.inf)
+    spacing = np.full(domain.dimension, np.inf)
     for i, x in enumerate(domain.coordinates.T):
         gaps = np.diff(np.sort(x))
-        smallest[i] = gaps[gaps > 1e-9 * (upper - lower)[i]].min(initial=np.inf)
-    found = np.empty_like(smallest)
-    domain.comm.Allreduce(smallest, found, MPI.MIN)
-    return found
+        spacing[i] = gaps[gaps > 1e-9 * (upper - lower)[i]].min(initial=np.inf)
+    return smallest(domain.comm, spacing)
 
 
 class GatheredGrid:

@@ -14,9 +14,9 @@ Delta c (kappa (1 - S))^(1/2) <= 2 + Delta nu kappa, for which Delta c <= 2 h is
 from __future__ import annotations
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import ArrayLike
 
+from hydrodl.common.parallel import largest, smallest
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.laplacian_spectrum import largest_eigenvalue
 from hydrodl.physics.energy_derivative import energy_derivative
@@ -43,8 +43,8 @@ def fastest_growth(domain: Domain, lagrangian: Lagrangian, density: ArrayLike) -
     densities = np.asarray(density, dtype=float)
     total = densities.sum(axis=0)[:, None]
     low, high = domain.bounds
-    smallest = domain.comm.allreduce(float(domain.edge_length.x.array.min(initial=np.inf)), MPI.MIN)
-    cells = min(max(round(float((high - low).max()) / smallest), 2), MOST_WAVES)
+    shortest = smallest(domain.comm, float(domain.edge_length.x.array.min(initial=np.inf)))
+    cells = min(max(round(float((high - low).max()) / shortest), 2), MOST_WAVES)
     S = np.sin(0.5 * np.pi * np.arange(1, cells) / cells) ** 2
     kappa = largest_eigenvalue(domain, tolerance=1e-3) * S
     inertia = lagrangian.kinetic * total + lagrangian.decay + lagrangian.smoothness**2 * kappa
@@ -54,7 +54,6 @@ def fastest_growth(domain: Domain, lagrangian: Lagrangian, density: ArrayLike) -
         pressure = np.maximum(pressure, 0.0)
     squares = (lagrangian.noise * kappa) ** 2 + pressure
     worst = squares.max(axis=0, initial=-np.inf)
-    found = np.empty_like(worst)
-    domain.comm.Allreduce(worst, found, MPI.MAX)
+    found = largest(domain.comm, worst)
     at = int(found.argmax())
     return (float(np.sqrt(found[at])), float(np.sqrt(kappa[at]))) if found[at] > 0 else (0.0, 0.0)

@@ -8,11 +8,11 @@ from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import largest
 from hydrodl.discretisation.scheme import Scheme
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
@@ -88,7 +88,7 @@ class Flow:
     def losses_inside(self) -> NDArray[np.bool_]:
         """Whether a loss acts at layers t_1 .. t_{N-1}, shape (N - 1,); collective."""
         size = np.abs(self.jumps).max(axis=(1, 2), initial=0.0)
-        self.domain.comm.Allreduce(MPI.IN_PLACE, size, MPI.MAX)
+        size = largest(self.domain.comm, size)
         return size[:-1] > 0
 
     @property
@@ -123,5 +123,5 @@ def peclet(domain: Domain, velocity: Floats, noise: float) -> float:
     speed = np.sqrt((velocity**2).sum(axis=1)).max(axis=0)
     cells = domain.V.dofmap.list[: domain.mesh.topology.index_map(domain.mesh.topology.dim).size_local]
     h = domain.edge_length.x.array[: len(cells)]
-    largest = float((speed[cells].max(axis=1) * h).max()) if len(cells) else 0.0
-    return domain.comm.allreduce(largest, MPI.MAX) / (2 * noise)
+    fastest = float((speed[cells].max(axis=1) * h).max()) if len(cells) else 0.0
+    return largest(domain.comm, fastest) / (2 * noise)

@@ -12,6 +12,8 @@ import psutil
 from mpi4py import MPI
 from petsc4py import PETSc
 
+from hydrodl.common.parallel import largest, smallest
+
 UNLIMITED = 2.0**60  # cgroups of the first version write a huge number where there is no limit
 
 
@@ -32,7 +34,7 @@ def available_bytes(comm: MPI.Comm) -> float:
     machine = comm.Split_type(MPI.COMM_TYPE_SHARED)
     share = machine.bcast(free_here() if machine.rank == 0 else None) / machine.size
     machine.Free()
-    return float(comm.allreduce(min(share, _free_address_space()), MPI.MIN)) * comm.size
+    return float(smallest(comm, min(share, _free_address_space()))) * comm.size
 
 
 def free_here(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> float:
@@ -97,7 +99,7 @@ def seconds_per_solve(comm: MPI.Comm) -> float:
     for item in (solver, given, found, matrix):
         item.destroy()
     # the median: what other programs on the machine leave us, not what we might have had alone
-    return float(comm.allreduce(float(np.median(times)), MPI.MAX)) / (_SIDE**2 * _FIELDS)
+    return float(largest(comm, float(np.median(times)))) / (_SIDE**2 * _FIELDS)
 
 
 def _grid_operator(side: int) -> PETSc.Mat:

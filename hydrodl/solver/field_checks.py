@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from mpi4py import MPI
 
+from hydrodl.common.parallel import smallest
 from hydrodl.problem.flow import peclet
 from hydrodl.solver.sweeps import Sweeps
 
@@ -15,19 +15,18 @@ def measures(sweeps: Sweeps) -> dict[str, Any]:
     """min_density, negative_mass, mass_error, peclet and warnings of the fields in the sweeps."""
     domain, owned = sweeps.problem.domain, sweeps.halo.owned
     layers, slabs = sweeps.density[..., :owned], sweeps.slab_density[..., :owned]
-    smallest = min(float(layers.min(initial=np.inf)), float(slabs.min(initial=np.inf)))
-    smallest = domain.comm.allreduce(smallest, MPI.MIN)
+    least = smallest(domain.comm, min(float(layers.min(initial=np.inf)), float(slabs.min(initial=np.inf))))
     masses = np.array([sweeps.mass.integrals(layer) for layer in layers])
     negative = max(float(sweeps.mass.integrals(np.maximum(-layer, 0.0)).sum()) for layer in layers)
     number = peclet(domain, sweeps.velocity, float(sweeps.problem.lagrangian.noise))
     notes = []
-    if smallest < 0:
+    if least < 0:
         notes.append(
-            f"densities are negative somewhere (min {smallest:.2e}, negative mass {negative:.2e}) at cell Peclet "
+            f"densities are negative somewhere (min {least:.2e}, negative mass {negative:.2e}) at cell Peclet "
             f"number {number:.3g}; refine the mesh, raise the noise, or use box cells with the euler-box scheme"
         )
     return {
-        "min_density": smallest,
+        "min_density": least,
         "negative_mass": negative,
         "mass_error": float(np.abs(masses - masses[0]).max()),
         "peclet": number,

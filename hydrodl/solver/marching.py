@@ -31,7 +31,7 @@ from petsc4py import PETSc
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
-from hydrodl.common.parallel import raise_together
+from hydrodl.common.parallel import raise_together, summed
 from hydrodl.common.petsc_options import OptionScope
 from hydrodl.discretisation.schemes import scheme_named
 from hydrodl.mesh.domain import Domain
@@ -212,7 +212,7 @@ class _March:
         vector = fem.assemble_vector(fem.form(ufl.inner(self._new, test) * self.domain.dx))
         vector.scatter_reverse(la.InsertMode.add)
         return float(
-            np.sqrt(self.domain.comm.allreduce(float((vector.array[: self.size * self.domain.owned] ** 2).sum())))
+            np.sqrt(summed(self.domain.comm, float((vector.array[: self.size * self.domain.owned] ** 2).sum())))
         )
 
     def check_options(self) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
+from hydrodl.common.parallel import summed
 from hydrodl.discretisation.compiled_loss import CompiledLoss
 from hydrodl.problem.problem import Problem
 
@@ -101,8 +102,7 @@ class Sweeps:
         weights = self.steps[:, None, None]
         local[1] = float((weights * self.slab_density[..., :owned] * self._static[None]).sum())
         values = np.array(local)
-        result = np.empty_like(values)
-        self.problem.domain.comm.Allreduce(values, result)
+        result = summed(self.problem.domain.comm, values)
         parts = {"running": float(result[0] + result[1])}
         for j, (loss, value) in enumerate(zip(self.losses, result[2:], strict=True)):
             parts[loss.name if loss.name not in parts else f"{loss.name} {j + 1}"] = float(value) + loss.penalty
@@ -157,8 +157,7 @@ class Sweeps:
 
     def _check_finite(self, stack: Floats, name: str) -> None:
         sums = np.ascontiguousarray(stack[..., : self.halo.owned].sum(axis=(1, 2)))
-        total = np.empty_like(sums)
-        self.problem.domain.comm.Allreduce(sums, total)
+        total = summed(self.problem.domain.comm, sums)
         if not np.isfinite(total).all():
             bad = int(np.flatnonzero(~np.isfinite(total))[0])
             raise SolverError(f"the {name} is not finite at layer {bad}")

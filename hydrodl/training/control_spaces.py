@@ -8,6 +8,7 @@ import numpy as np
 import scipy.linalg as sla
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.parallel import summed
 from hydrodl.physics.neurons import Neurons
 from hydrodl.training.reduced_functional import ReducedFunctional
 from hydrodl.training.trained_readout import broadcast
@@ -101,16 +102,14 @@ class NeuronSpace:
     def pull_back(self, dual: Floats) -> Floats:
         """dual_k Phi_k^T summed over ranks, on rank 0; collective."""
         local = np.ascontiguousarray(dual @ self._basis.transpose(0, 2, 1))
-        total = np.empty_like(local)
-        self._comm.Allreduce(local, total)
+        total = summed(self._comm, local)
         return total.ravel()[: self.size]
 
     def refresh(self) -> None:
         """Gram matrices of the neurons in the control inner product, factored on rank 0; collective."""
         count, width = self.shape[0], self.shape[2]
         local = np.array([self._functional.metric_gram(k, self._basis[k]) for k in range(count)])
-        total = np.empty_like(local)
-        self._comm.Allreduce(local, total)
+        total = summed(self._comm, local)
         total += self._decay[:, None, None] * np.eye(width)
         # many neurons are nearly dependent: rounding must not make the sum of a Gram matrix and the decay indefinite
         rounding = 1e-14 * np.trace(total, axis1=1, axis2=2)

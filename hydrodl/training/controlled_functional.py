@@ -14,6 +14,7 @@ import scipy.linalg as sla
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import everywhere, summed
 from hydrodl.physics.losses import Classification
 from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Controls
@@ -69,7 +70,7 @@ class ControlledFunctional:
         needed = self.reduced.shape if self._neurons is None else self._neurons.shape
         name = "velocity" if self._neurons is None else "coefficients"
         fine = given is not None and np.shape(given) == needed and bool(np.isfinite(given).all())
-        if self._comm.allreduce(int(fine)) < self._comm.size:
+        if not everywhere(self._comm, fine):
             found = "nothing" if given is None else f"shape {np.shape(given)}"
             raise InputError(f"initial {name} has {found}, must be finite and {needed} on this rank")
         values = np.asarray(given, dtype=float).ravel()
@@ -165,7 +166,7 @@ class ControlledFunctional:
 
     def norm(self, dual: Floats) -> float:
         """(g, P^-1 g)^(1/2) over all ranks."""
-        square = self._comm.allreduce(float((dual * self.precondition(dual)).sum()))
+        square = summed(self._comm, float((dual * self.precondition(dual)).sum()))
         return float(np.sqrt(square)) if square >= 0 else np.inf
 
 

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import smallest, summed
 from hydrodl.training.reduced_functional import ReducedFunctional
 
 STEPS = (1e-2, 5e-3, 2.5e-3, 1.25e-3)
@@ -109,7 +109,7 @@ def _controls(functional: ReducedFunctional, **arrays: Floats) -> list[Floats]:
     """The arrays, checked on every rank before any of them goes on to communicate."""
     checked = [np.asarray(array, dtype=float) for array in arrays.values()]
     fine = [a.shape == functional.shape and bool(np.isfinite(a).all()) for a in checked]
-    worst = functional.problem.domain.comm.allreduce(fine.index(False) if False in fine else len(fine), MPI.MIN)
+    worst = smallest(functional.problem.domain.comm, fine.index(False) if False in fine else len(fine))
     if worst < len(fine):
         name = list(arrays)[worst]
         raise InputError(f"{name} has shape {checked[worst].shape}, must be finite and {functional.shape} on this rank")
@@ -117,7 +117,7 @@ def _controls(functional: ReducedFunctional, **arrays: Floats) -> list[Floats]:
 
 
 def _dot(functional: ReducedFunctional, dual: Floats, primal: Floats) -> float:
-    return float(functional.problem.domain.comm.allreduce(float((dual * primal).sum())))
+    return float(summed(functional.problem.domain.comm, float((dual * primal).sum())))
 
 
 def _orders(steps: Floats, remainders: Sequence[float]) -> tuple[float, ...]:

@@ -11,6 +11,7 @@ from petsc4py import PETSc
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
+from hydrodl.common.parallel import somewhere, summed
 from hydrodl.common.petsc_options import OptionScope
 from hydrodl.linear_algebra.solver_choice import EXACT
 from hydrodl.problem.solution import Solution
@@ -75,7 +76,7 @@ class Optimiser:
         self._own_forcing = "tao_ksp_rtol" not in settings
         self.inner_accuracy = EXACT
         size = int(np.prod(functional.shape))
-        total = self.comm.allreduce(size)
+        total = summed(self.comm, size)
         self._x = PETSc.Vec().createMPI((size, total), comm=self.comm)
         self._context = _Hessian(self)
         self._hessian = PETSc.Mat().createPython(((size, total), (size, total)), self._context, comm=self.comm)
@@ -200,7 +201,7 @@ class Optimiser:
         point = self.functional.controls(self.array(tao.getSolution()))
         wish = self.monitor(entry | {"velocity": point.velocity, "controls": point})
         # any rank may ask (a signal reaches one process first); all must agree
-        return bool(self.comm.allreduce(int(bool(wish))))
+        return somewhere(self.comm, bool(wish))
 
     def _finish(self, reason: int, words: str) -> Solution:
         functional = self.functional

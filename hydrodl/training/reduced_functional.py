@@ -14,10 +14,10 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
+from hydrodl.common.parallel import smallest, summed
 from hydrodl.common.petsc_options import subset
 from hydrodl.discretisation.slab_action import OperatorEntries
 from hydrodl.linear_algebra.layered_family import LayeredFamily, operator_family
@@ -131,9 +131,8 @@ class ReducedFunctional:
     def _at(self, velocity: Floats) -> Point:
         """The point of a velocity, its densities in the sweeps; collective."""
         known = (self._fields, self._built)
-        same = np.array([p is not None and np.array_equal(p.velocity, velocity) for p in known], dtype=np.int64)
-        self.problem.domain.comm.Allreduce(MPI.IN_PLACE, same, MPI.MIN)
-        fields, built = same
+        same = np.array([p is not None and np.array_equal(p.velocity, velocity) for p in known])
+        fields, built = smallest(self.problem.domain.comm, same)
         if fields and self._fields is not None:
             return self._fields
         point = self._built if built and self._built is not None else Point(velocity.copy())
@@ -215,7 +214,7 @@ class ReducedFunctional:
 
     def norm(self, dual: Floats) -> float:
         """(g, P^-1 g)^(1/2), the norm of a dual vector in the control inner product, over all ranks."""
-        square = self.problem.domain.comm.allreduce(float((dual * self.precondition(dual)).sum()))
+        square = summed(self.problem.domain.comm, float((dual * self.precondition(dual)).sum()))
         return float(np.sqrt(square)) if square >= 0 else np.inf  # also where it is not a number
 
     def linearise(self, velocity: Floats) -> None:

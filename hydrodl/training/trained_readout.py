@@ -15,6 +15,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.parallel import summed
 from hydrodl.linear_algebra.mass_matrix import Mass
 from hydrodl.mesh.domain import Domain
 from hydrodl.physics.losses import Classification
@@ -54,9 +55,7 @@ class TrainedReadout:
         return shares * loads.sum(axis=1, keepdims=True) - loads
 
     def _summed(self, local: Floats) -> Floats:
-        total = np.empty_like(local)
-        self._comm.Allreduce(np.ascontiguousarray(local), total)
-        return total
+        return summed(self._comm, local)
 
     def gradient(self, p: Floats, densities: Floats) -> Floats:
         """dG/dp at layer densities (C, owned), shape (size,)."""

@@ -7,6 +7,7 @@ import ufl
 from dolfinx import fem
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.parallel import summed
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.quadrature import integrals, moment
 from hydrodl.problem.solution import Solution
@@ -30,7 +31,7 @@ def kinetic_cost(solution: Solution, metric: Floats) -> float:
         for function, nodal in zip(functions, values, strict=True):
             function.x.array[:] = nodal
         cost += step * fem.assemble_scalar(form)
-    return float(domain.comm.allreduce(cost))
+    return float(summed(domain.comm, cost))
 
 
 def sinkhorn_cost(solution: Solution, cost: float) -> float:

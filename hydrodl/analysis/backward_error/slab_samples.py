@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from mpi4py import MPI
 
 from hydrodl.analysis.backward_error import difference_series as series
 from hydrodl.analysis.structure.slab_hamiltonian import SlabDensity
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import summed
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.linear_algebra.mass_matrix import Mass
 from hydrodl.problem.flow import Flow
@@ -88,10 +88,7 @@ class SlabStack:
 
     def sum(self, values: Any) -> Floats:
         """Sums over ranks."""
-        local = np.ascontiguousarray(values, dtype=float)
-        out = np.empty_like(local)
-        self.flow.domain.comm.Allreduce(local, out, MPI.SUM)
-        return out
+        return summed(self.flow.domain.comm, np.asarray(values, dtype=float))
 
 
 class Derivatives:

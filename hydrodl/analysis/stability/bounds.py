@@ -6,8 +6,6 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mpi4py import MPI
-
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.uniform_grid import GatheredGrid
 
@@ -103,13 +101,3 @@ def nodes_for(domain: Domain, factor: float) -> int | None:
     """Nodes, in the direction with most of them, when every edge is ``factor`` times shorter; collective."""
     cells = at_least(max(cells_per_direction(domain)) * factor)
     return None if cells is None else cells + 1
-
-
-def largest(domain: Domain, value: float) -> float:
-    """Collective: the largest of the ranks' numbers."""
-    return float(domain.comm.allreduce(float(value), MPI.MAX))
-
-
-def smallest(domain: Domain, value: float) -> float:
-    """Collective: the smallest of the ranks' numbers."""
-    return float(domain.comm.allreduce(float(value), MPI.MIN))

@@ -10,6 +10,7 @@ import numpy as np
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import everywhere
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.uniform_grid import GatheredGrid
 from hydrodl.physics.energy_derivative import energy_derivative
@@ -51,7 +52,7 @@ class Equilibrium:
             raise InputError("an energy-Casimir analysis needs an internal energy, kinetic 1, decay 0, smoothness 0")
         shapes = self.density.shape == (domain.owned,) and self.velocity.shape == (domain.dimension, domain.owned)
         least = float(np.min(self.density, initial=inf)) if shapes else -inf
-        if not domain.comm.allreduce(int(least > 0)) == domain.comm.size:
+        if not everywhere(domain.comm, least > 0):
             raise InputError("an equilibrium needs a positive density (owned,) and a velocity (d, owned)")
 
     @classmethod

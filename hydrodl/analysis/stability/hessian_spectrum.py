@@ -18,6 +18,7 @@ from slepc4py import SLEPc
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
+from hydrodl.common.parallel import summed
 from hydrodl.common.petsc_options import OptionScope
 
 
@@ -109,7 +110,7 @@ def spectrum(
     for key in given:
         if not key.startswith("eps_"):
             raise InputError(f"eigenvalue option {key!r} is unknown; options start with eps_")
-    total = comm.allreduce(int(np.prod(functional.shape)))
+    total = summed(comm, int(np.prod(functional.shape)))
     if not 1 <= count <= total:
         raise InputError(f"count is {count}, must be between 1 and the number {total} of unknowns")
     problem = _Problem(functional, comm, total)
@@ -178,9 +179,9 @@ class _Problem:
             values.append(float(solver.getEigenpair(i, vector).real))
             field = vector.getArray(readonly=True).reshape(self.functional.shape).copy()
             weighed = self._apply_metric(field)
-            field /= np.sqrt(self.comm.allreduce(float((field * weighed).sum())))
+            field /= np.sqrt(summed(self.comm, float((field * weighed).sum())))
             miss = self.functional.hessian_product(field) - values[-1] * self._apply_metric(field)
-            worst = max(worst, self.comm.allreduce(float((miss * self.functional.precondition(miss)).sum())))
+            worst = max(worst, summed(self.comm, float((miss * self.functional.precondition(miss)).sum())))
             fields.append(field)
         vector.destroy()
         return np.array(values), np.array(fields), float(np.sqrt(max(worst, 0.0)))

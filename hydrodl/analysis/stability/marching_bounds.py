@@ -15,8 +15,9 @@ from math import inf, pi, sqrt
 
 import numpy as np
 
-from hydrodl.analysis.stability.bounds import Bound, at_least, at_most, cells_per_direction, largest, smallest, within
+from hydrodl.analysis.stability.bounds import Bound, at_least, at_most, cells_per_direction, within
 from hydrodl.analysis.stability.discrete_modes import UniformState, box_growth, fastest
+from hydrodl.common.parallel import largest, smallest
 from hydrodl.mesh.domain import Domain
 from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.problem.flow import Flow
@@ -38,8 +39,8 @@ def sound(flow: Flow) -> Sound:
     total = np.maximum(flow.slab_density.sum(axis=1), 0.0)
     weight = float(flow.lagrangian.kinetic) * total + float(flow.lagrangian.decay)
     square = -energy_derivative(flow.lagrangian, total, 2) * total**2 / np.maximum(weight, 1e-300)
-    least = max(smallest(flow.domain, weight.min(initial=inf)), 1e-300)
-    ends = smallest(flow.domain, square.min(initial=inf)), largest(flow.domain, square.max(initial=-inf))
+    least = max(smallest(flow.domain.comm, weight.min(initial=inf)), 1e-300)
+    ends = smallest(flow.domain.comm, square.min(initial=inf)), largest(flow.domain.comm, square.max(initial=-inf))
     return Sound(*ends, float(flow.lagrangian.smoothness) ** 2 / least)
 
 

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.analysis.stability.bounds import Bound, at_least, largest, more_than, nodes_for, smallest, within
+from hydrodl.analysis.stability.bounds import Bound, at_least, more_than, nodes_for, within
 from hydrodl.analysis.stability.discrete_modes import slowest
 from hydrodl.analysis.stability.element_gradients import Elements
 from hydrodl.analysis.stability.hessian_spectrum import Quadratic, Spectrum, spectrum
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import largest, smallest, summed
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.physics.energy_derivative import energy_derivative
@@ -83,8 +84,8 @@ def _generators(flow: Flow) -> tuple[Floats, bool]:
         left, right = mass - theta * step * generator, mass + (1 - theta) * step * generator
         scale = np.abs(left[diagonal]).max(initial=1e-300)
         wrong = max(wrong, float(np.maximum(left, -right)[~diagonal].max(initial=0.0)) / scale)
-    comm.Allreduce(MPI.IN_PLACE, rates, MPI.MAX)
-    return rates, largest(flow.domain, wrong) <= 1e-13
+    rates = largest(comm, rates)
+    return rates, largest(flow.domain.comm, wrong) <= 1e-13
 
 
 def cell_peclet(flow: Flow) -> Bound:
@@ -122,8 +123,7 @@ def lipschitz(flow: Flow) -> Floats:
     """
     elements, velocity = Elements(flow.domain), with_ghosts(flow.domain, flow.velocity)
     norms = np.array([elements.lipschitz(u) for u in velocity])
-    flow.domain.comm.Allreduce(MPI.IN_PLACE, norms, MPI.MAX)
-    return norms
+    return largest(flow.domain.comm, norms)
 
 
 def layer_lipschitz(flow: Flow) -> Floats:
@@ -135,8 +135,7 @@ def layer_lipschitz(flow: Flow) -> Floats:
     """
     elements, velocity = Elements(flow.domain), with_ghosts(flow.domain, flow.velocity)
     found = np.array([elements.layer_lipschitz(u, step) for u, step in zip(velocity, flow.layers.steps, strict=True)])
-    flow.domain.comm.Allreduce(MPI.IN_PLACE, found, MPI.MAX)
-    return found
+    return largest(flow.domain.comm, found)
 
 
 def layer_determinants(flow: Flow) -> Floats:
@@ -150,8 +149,7 @@ def layer_determinants(flow: Flow) -> Floats:
     """
     elements, velocity = Elements(flow.domain), with_ghosts(flow.domain, flow.velocity)
     found = np.array([elements.determinant(u, step) for u, step in zip(velocity, flow.layers.steps, strict=True)])
-    flow.domain.comm.Allreduce(MPI.IN_PLACE, found, MPI.MIN)
-    return found
+    return smallest(flow.domain.comm, found)
 
 
 def layer_invertibility(flow: Flow) -> Bound:
@@ -194,8 +192,7 @@ def accelerations(flow: Flow) -> Floats:
     if not len(rates):
         rates = np.zeros_like(velocity)
     found = np.array([elements.acceleration(u, rates[max(k - 1, 0) : k + 1]) for k, u in enumerate(velocity)])
-    flow.domain.comm.Allreduce(MPI.IN_PLACE, found, MPI.MAX)
-    return found
+    return largest(flow.domain.comm, found)
 
 
 def depth_convergence(flow: Flow, tolerance: float, *, by_layer: bool = False) -> Bound:
@@ -274,13 +271,13 @@ def focusing(flow: Flow) -> Bound:
         True
     """
     total = np.abs(flow.slab_density.sum(axis=1)).ravel()
-    count = flow.domain.comm.allreduce(np.array([total.sum(), total.size]))
+    count = summed(flow.domain.comm, np.array([total.sum(), total.size]))
     total = total[total > 1e-6 * count[0] / count[1]]
     lagrangian = flow.lagrangian
     weight = float(lagrangian.kinetic) * total + float(lagrangian.decay)
     kappa = slowest(flow.domain)
     margin = energy_derivative(lagrangian, total, 2) + float(lagrangian.noise) ** 2 * kappa * weight / total**2
-    value = smallest(flow.domain, margin.min(initial=inf))
+    value = smallest(flow.domain.comm, margin.min(initial=inf))
     return Bound(
         name="focusing",
         value=value,

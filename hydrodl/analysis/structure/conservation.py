@@ -20,12 +20,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from dolfinx import fem
-from mpi4py import MPI
 from numpy.typing import ArrayLike
 
 from hydrodl.analysis.structure.circulation import circulation
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery, SlabDensity, slab_states
 from hydrodl.common.arrays import Floats
+from hydrodl.common.parallel import largest, summed
 from hydrodl.problem.flow import Flow
 
 
@@ -120,9 +120,7 @@ def energies(flow: Flow, slab: SlabDensity | None = None) -> Floats:
     for k, state in enumerate(slab_states(flow)):
         slab.load(slab.state, state)
         local[k] = fem.assemble_scalar(slab.energy)
-    out = np.empty_like(local)
-    flow.domain.comm.Allreduce(local, out)
-    return out
+    return summed(flow.domain.comm, local)
 
 
 def momenta(flow: Flow, recovery: Recovery | None = None) -> Floats:
@@ -130,9 +128,7 @@ def momenta(flow: Flow, recovery: Recovery | None = None) -> Floats:
     recovery = recovery or Recovery(flow)
     pairs = zip(flow.density, flow.potential, strict=True)
     local = np.array([np.einsum("cn,cin->i", rho, recovery.slope_duals(phi)) for rho, phi in pairs])
-    out = np.empty_like(local)
-    flow.domain.comm.Allreduce(local, out)
-    return out
+    return summed(flow.domain.comm, local)
 
 
 def duality(flow: Flow, recovery: Recovery | None = None) -> tuple[Floats, float]:
@@ -146,9 +142,7 @@ def duality(flow: Flow, recovery: Recovery | None = None) -> tuple[Floats, float
 
     def pairings(first: Floats, second: Floats) -> Floats:
         local = np.array([float((mass.apply(a) * b).sum()) for a, b in zip(first, second, strict=True)])
-        total = np.empty_like(local)
-        flow.domain.comm.Allreduce(local, total)
-        return total
+        return summed(flow.domain.comm, local)
 
     layers = pairings(flow.density, flow.potential)
     above = pairings(flow.density[1:], flow.upper_potential)
@@ -178,8 +172,7 @@ def slab_balances(
         push = step * recovery.mass.apply(momentum[k])
         for n, field in enumerate((mass, below, rows[d : d + C], lift, rows[:d], push)):
             local[n, k] = np.abs(field).max(initial=0.0)
-    out = np.empty_like(local)
-    flow.domain.comm.Allreduce(local, out, MPI.MAX)
+    out = largest(flow.domain.comm, local)
     residuals = out[::2] / np.maximum(out[1::2], np.finfo(float).tiny)
     return residuals[0], residuals[1], residuals[2]
 
@@ -195,8 +188,7 @@ def energy_sources(flow: Flow, slab: SlabDensity | None = None, energy: Floats |
         after = _energy_at(slab, states[k + 1])
         local[k] = np.abs(after - before - _exchange(slab, states[k], states[k + 1])).sum()
         before = after
-    out = np.empty_like(local)
-    flow.domain.comm.Allreduce(local, out)
+    out = summed(flow.domain.comm, local)
     out /= 0.5 * (steps[1:] + steps[:-1]) * max(np.abs(energy).max(), np.finfo(float).tiny)
     return np.where(flow.losses_inside, np.nan, out)
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import summed
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.problem.flow import Flow
@@ -75,7 +76,7 @@ def euler_poincare(flow: Flow, *, margin: float = 0.0) -> EulerPoincare:
         raise InputError("the momentum equation needs at least 2 layers, to difference between them")
     recovery = Recovery(flow)
     away = _away_from_walls(flow.domain, WALL) & _deep_inside(flow.domain, margin)
-    count = flow.domain.comm.allreduce(int(away.sum()))
+    count = summed(flow.domain.comm, int(away.sum()))
     if not count:
         raise InputError(f"no node is further than {WALL} cells and {margin} from every wall; refine the mesh")
     momentum, slopes = recovery.cost_slopes(flow)
@@ -104,7 +105,7 @@ def _terms(flow: Flow, recovery: Recovery, k: int, m: Floats, slope: Floats) -> 
 
 
 def _norm(domain: Domain, weight: Floats, field: Floats) -> float:
-    return float(np.sqrt(max(domain.comm.allreduce(float((weight * field**2).sum())), 0.0)))
+    return float(np.sqrt(max(summed(domain.comm, float((weight * field**2).sum())), 0.0)))
 
 
 def _away_from_walls(domain: Domain, cells: int) -> NDArray[np.bool_]:

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 from dolfinx import mesh as dmesh
-from mpi4py import MPI
 
 from hydrodl.analysis.structure.space_time_action import Patch, SpaceTime, Tangent
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import everywhere, summed
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.problem.flow import Flow
@@ -125,7 +125,7 @@ def patch_sum(system: SpaceTime, V: Tangent, W: Tangent, patch: Patch) -> PatchS
     """
     flow = system.flow
     shape, comm = (len(flow.layers), _cells(flow.domain)), flow.domain.comm
-    if not comm.allreduce(int(np.shape(patch) == shape), MPI.MIN):
+    if not everywhere(comm, np.shape(patch) == shape):
         raise InputError(f"the patch has shape {np.shape(patch)}, must be (slabs, cells) = {shape} on this rank")
     inner, touched = _inside(flow.domain, np.asarray(patch, dtype=bool))
     local = np.zeros(5)
@@ -140,8 +140,7 @@ def patch_sum(system: SpaceTime, V: Tangent, W: Tangent, patch: Patch) -> PatchS
         local[2] += count * border.sum()
         local[3] += count * nodes.sum()
     local[4] = np.sum(patch)
-    total = np.empty_like(local)
-    comm.Allreduce(local, total)
+    total = summed(comm, local)
     return PatchSum(float(total[0]), float(total[1]), *(int(n) for n in total[2:]))
 
 
@@ -152,8 +151,7 @@ def two_form(system: SpaceTime, V: Tangent, W: Tangent) -> tuple[Floats, Floats]
         first = system.mass_product(V.density[k]) * W.potential[k]
         second = system.mass_product(W.density[k]) * V.potential[k]
         local[:, k] = (first - second).sum(), (np.abs(first) + np.abs(second)).sum()
-    total = np.empty_like(local)
-    system.flow.domain.comm.Allreduce(local, total)
+    total = summed(system.flow.domain.comm, local)
     return total[0], total[1]
 
 

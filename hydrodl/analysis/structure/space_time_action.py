@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from dolfinx.fem import petsc
-from mpi4py import MPI
 from numpy.typing import NDArray
 from petsc4py import PETSc
 
 from hydrodl.analysis.structure.slab_hamiltonian import SlabDensity, slab_states
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
+from hydrodl.common.parallel import everywhere
 from hydrodl.common.petsc_options import OptionScope
 from hydrodl.problem.flow import Flow
 
@@ -116,7 +116,7 @@ class SpaceTime:
         """
         shape = (self._classes, self.flow.domain.owned)
         fine = all(np.shape(x) == shape and bool(np.isfinite(x).all()) for pair in data for x in pair)
-        if not self.flow.domain.comm.allreduce(int(fine), MPI.MIN):
+        if not everywhere(self.flow.domain.comm, fine):
             raise InputError(f"tangent data must be finite pairs (drho0, dphi_N) of shape {shape} on this rank")
         matrix = self._matrix()
         scope = OptionScope("tangent", DEFAULTS | dict(options or {}))
