@@ -6,7 +6,6 @@ snapshot's time is one. Times are mapped linearly to depth: the first to 0, the 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +16,10 @@ from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import DataError
-from hydrodl.common.parallel import attempt
 from hydrodl.data.class_densities import BANDWIDTH, Densities, densities
 from hydrodl.data.preprocessing import Preprocessing, raw_map
 from hydrodl.data.samples import Samples
-from hydrodl.data.tables import read_points
+from hydrodl.data.tables import read_columns
 from hydrodl.mesh.domain import Domain
 
 POPULATION = "0"  # the name of the one class
@@ -177,21 +175,9 @@ def read_snapshots(
     times = sorted(sources)
     if not times:
         raise DataError("snapshots: at least 2 are needed, there are 0")
-    first = Path(sources[times[0]])
-    names = list(features or comm.bcast(attempt(comm, lambda: _header(first) if comm.rank == 0 else [])))
-    tables = [read_points(sources[time], names, comm=comm) for time in times]
+    names, first = read_columns(sources[times[0]], features, comm=comm)
+    tables = [first, *(read_columns(sources[time], names, comm=comm)[1] for time in times[1:])]
     return snapshots(times, tables, dimensions=dimensions, names=names, one_unit=one_unit)
-
-
-def _header(path: Path) -> list[str]:
-    """Column names of a CSV table; none if it cannot be read, which :func:`read_points` then explains."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError):
-        return []
-    header = next((line for line in lines if line.strip()), "")
-    delimiter = max(",;\t", key=header.count)
-    return [cell.strip() for row in csv.reader([header], delimiter=delimiter, skipinitialspace=True) for cell in row]
 
 
 def check_times(times: ArrayLike) -> Floats:

@@ -59,7 +59,20 @@ def read_points(path: str | Path, feature_names: Sequence[str], *, comm: MPI.Com
         DataError: a missing or unreadable file, not a CSV, a ragged row, an empty table, a missing column (the
             columns that exist are listed), a cell that is empty, not a number or not finite (row and column named).
     """
-    return on_root(comm, lambda: _numbers(Path(path), *_read_table(Path(path)), list(feature_names)))
+    return read_columns(path, feature_names, comm=comm)[1]
+
+
+def read_columns(
+    path: str | Path, wanted: Sequence[str] | None = None, *, comm: MPI.Comm = MPI.COMM_WORLD
+) -> tuple[list[str], Floats]:
+    """As :func:`read_points`, of all columns unless some are named; with their names."""
+
+    def read() -> tuple[list[str], Floats]:
+        names, rows, lines = _read_table(Path(path))
+        chosen = list(wanted or names)
+        return chosen, _numbers(Path(path), names, rows, lines, chosen)
+
+    return on_root(comm, read)
 
 
 def fitted_samples(

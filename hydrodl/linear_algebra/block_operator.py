@@ -35,17 +35,10 @@ class BlockOperator:
 
     def fill(self, k: int, row: int, column: int, data: Floats) -> None:
         """Set one block of diagonal block k from full matrix data."""
-        self.data[k, self._places[row][column]] = self._kept(row, column, data)
-
-    def add(self, k: int, row: int, column: int, data: Floats) -> None:
-        """Add full matrix data to one block of diagonal block k."""
-        self.data[k, self._places[row][column]] += self._kept(row, column, data)
-
-    def _kept(self, row: int, column: int, data: Floats) -> Floats:
         pattern = self._blocks[row][column]
         if pattern is None:
             raise ValueError(f"block ({row}, {column}) is empty")
-        return pattern.values(data)
+        self.put(k, row, column, pattern.values(data))
 
     def assembled(self) -> None:
         """Tell PETSc that values changed."""

@@ -45,10 +45,7 @@ class TableNetwork:
             InputError: points of another dimension, or not finite.
         """
         grid = Grid(self.lower, self.upper, np.array(self.table.shape[2:]))
-        path = [grid.into(checked_points(points, len(self.lower)))]
-        for step, table in zip(self.steps, self.table.reshape(*self.table.shape[:2], -1), strict=True):
-            path.append(grid.into(path[-1] + step * grid.interpolate(table, path[-1])))
-        return np.array(path)
+        return PortableNetwork(grid, self.steps, self.table.reshape(*self.table.shape[:2], -1)).push(points)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, fit for JSON; floats survive exactly."""
