@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 DONE, FAILED, WRONG_INPUT, NOT_CONVERGED = 0, 1, 2, 3
 
 
+_LONGEST = 2000  # characters of a message
+
+
 PATIENCE = 10.0  # seconds in which the other ranks must come to the same end, else all are aborted
 
 
@@ -239,10 +242,15 @@ def _say(*lines: str) -> None:
         print(printable(text))
 
 
+def _one_line(message: str) -> str:
+    text = printable(" ".join(message.split()))
+    return f"hydrodl: {text if len(text) <= _LONGEST else text[:_LONGEST] + '...'}"
+
+
 def _complain(message: str) -> None:
     """One line on stderr, from rank 0."""
     if MPI.COMM_WORLD.rank == 0:
-        print(f"hydrodl: {printable(' '.join(message.split()))}", file=sys.stderr, flush=True)
+        print(_one_line(message), file=sys.stderr, flush=True)
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
@@ -278,7 +286,7 @@ def _end(code: int, message: str | None) -> int:
     comm = MPI.COMM_WORLD
 
     def speak() -> None:
-        lines = traceback.format_exc().splitlines() if message is None else [f"hydrodl: {' '.join(message.split())}"]
+        lines = traceback.format_exc().splitlines() if message is None else [_one_line(message)]
         sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
         sys.stderr.flush()
 

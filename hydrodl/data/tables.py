@@ -12,6 +12,7 @@ from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import DataError
+from hydrodl.common.given_files import read_given
 from hydrodl.common.parallel import on_root
 from hydrodl.data.preprocessing import LIFT, Preprocessing, check_constant
 from hydrodl.data.samples import Samples, check_classes
@@ -119,12 +120,8 @@ def _sorted_names(marks: Sequence[str]) -> tuple[str, ...]:
 
 
 def _read_table(path: Path) -> Table:
-    if not path.exists():
-        raise DataError(f"{path}: no such file")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+        text = read_given(path, str(path), wrong=DataError).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{path} is not a CSV table: it is not UTF-8 text") from None
     if "\0" in text:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -115,7 +116,7 @@ def _meshio_read(path: Path) -> Any:
     """meshio's Mesh; whatever goes wrong is a MeshError."""
     import meshio
 
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise MeshError(f"mesh {path}: no such file")
     printed = StringIO()
     try:

@@ -31,7 +31,14 @@ def from_tables(tables: dict[str, Any], folder: Path) -> Config:
         config = Config.model_validate(tables)
     except ValidationError as error:
         raise InputError(explain(error, Config, tables)) from None
-    return _with_paths(config, lambda path: str((folder / path).resolve()))
+    return _with_paths(config, lambda path: _absolute(folder / path))
+
+
+def _absolute(path: Path) -> str:
+    try:
+        return str(path.resolve())
+    except (OSError, RuntimeError, ValueError):  # links in a circle, NUL: whoever opens the file will say so
+        return str(path)
 
 
 def load(
@@ -95,10 +102,10 @@ def _with_paths(config: Config, change: Any) -> Config:
 
 def _check_source(config: Config) -> None:
     for entry in config.data.snapshots or []:
-        if entry.source is not None and not Path(entry.source).exists():
+        if entry.source is not None and not os.path.exists(entry.source):
             raise InputError(f"data.snapshots.source: no such file {entry.source}")
     source = config.data.source
-    if config.data.is_table and source is not None and not Path(source).exists():
+    if config.data.is_table and source is not None and not os.path.exists(source):
         near = get_close_matches(Path(source).name, DATASETS, n=1)
         hint = f"; did you mean the built-in {near[0]!r}?" if near else f"; built-in sets are {', '.join(DATASETS)}"
         raise InputError(f"data.source: no such file {source}{hint}")

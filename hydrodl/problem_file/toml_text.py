@@ -11,6 +11,7 @@ from typing import Any
 import tomli_w
 
 from hydrodl.common.errors import InputError
+from hydrodl.common.given_files import read_given
 
 _LONGEST = 10**6  # bytes of a problem file
 
@@ -25,11 +26,9 @@ def read(path: Path) -> dict[str, Any]:
         InputError: no such file, unreadable, too long, or a syntax error (its line is named).
     """
     try:
-        text = _bytes(path).decode("utf-8")
+        text = read_given(path, f"problem file {path}", _LONGEST).decode("utf-8")
     except UnicodeDecodeError:
         raise InputError(f"problem file {path} is not UTF-8 text") from None
-    except OSError as error:
-        raise InputError(f"problem file {path} cannot be read: {error.strerror}") from None
     if max(piece.count(".") for piece in re.split(r"[=,\[\]\n]", text)) > _DEEPEST:
         raise InputError(f"problem file {path} has a key of more than {_DEEPEST} parts")
     try:
@@ -38,16 +37,6 @@ def read(path: Path) -> dict[str, Any]:
         raise InputError(f"problem file {path} is nested too deeply") from None
     except ValueError as error:  # TOMLDecodeError, or a number of too many digits
         raise InputError(f"problem file {path} is not valid TOML: {error}") from None
-
-
-def _bytes(path: Path) -> bytes:
-    if path.exists() and not path.is_file():  # a pipe or a device may never end
-        raise InputError(f"problem file {path} is no file")
-    with path.open("rb") as file:
-        content = file.read(_LONGEST + 1)
-    if len(content) > _LONGEST:
-        raise InputError(f"problem file {path} is too long, at most {_LONGEST} bytes are allowed")
-    return content
 
 
 def override(tables: dict[str, Any], assignments: Iterable[str]) -> None:
