@@ -28,8 +28,15 @@ class BoxCoupling:
         self._carried.bind([flux, *control])
         self._work = np.zeros((slabs, dim, local))
 
-    def fill(self, k: int, velocity: Floats, density: Floats, potential: Floats) -> None:
-        """Assemble slab k at u, r and q."""
+    def assemble(self, velocity: Floats, density: Floats, potential: Floats) -> None:
+        """Fill all blocks at u, r and q."""
+        for k, fields in enumerate(zip(velocity, density, potential, strict=True)):
+            self._fill(k, *fields)
+        for operator in (self._flux, self._control, self.energy):
+            if operator is not None:
+                operator.assembled()
+
+    def _fill(self, k: int, velocity: Floats, density: Floats, potential: Floats) -> None:
         action, classes, dim = self._action, self._classes, range(self._dim)
         action.set_slab(velocity, density.sum(axis=0))
         momentum, *control, energy = self._cost.assemble()
@@ -45,12 +52,6 @@ class BoxCoupling:
         for i in dim:
             for j in dim:
                 self._control.put(k, i, j, control[i * self._dim + j][:, 0])
-
-    def assembled(self) -> None:
-        """Tell PETSc that values changed."""
-        for operator in (self._flux, self._control, self.energy):
-            if operator is not None:
-                operator.assembled()
 
     def apply(self, direction: Floats, out: Floats) -> None:
         """K direction."""

@@ -94,41 +94,24 @@ class BoxTransport:
 
     def forward(self, start: Floats, sources: Floats | None, slabs: Floats, layers: Mapping[int, Floats]) -> None:
         """r_k into ``slabs`` and R_j into ``layers``."""
-        self._march.forward(start, None if sources is None else self._weights * sources, slabs)
-        self._layers_above(start, slabs, layers)
-
-    def _layers_above(self, start: Floats, slabs: Floats, layers: Mapping[int, Floats]) -> None:
-        theta, layer = self.theta, start
-        for k, slab in enumerate(slabs):
-            layer = slab if theta == 1.0 else (slab - (1 - theta) * layer) / theta
-            if k + 1 in layers:
-                layers[k + 1][...] = layer
+        self._march.forward(start, None if sources is None else self._weights * sources, slabs, layers)
 
     def backward(self, sources: Floats | None, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
         """q_k into ``slabs`` and D_j into ``layers``."""
-        scaled = np.zeros_like(slabs) if sources is None else self._weights * sources
-        self._march.backward(scaled, pulls, slabs)
-        theta, dual = self.theta, np.zeros_like(slabs[0])
-        for k in reversed(range(len(slabs) if layers else 0)):
-            dual = (self.mass.apply(slabs[k]) - (1 - theta) * (dual - pulls.get(k + 1, 0.0))) / theta
-            if k in layers:
-                layers[k][...] = dual
+        self._march.backward(None if sources is None else self._weights * sources, pulls, slabs, layers)
 
     def both(self, sources: Floats, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
         """Both at once: q_k and r_k into ``slabs``, R_j into ``layers``."""
-        self._march.both(self._weights * sources, pulls, slabs)
-        classes = slabs.shape[1] // 2
-        self._layers_above(np.zeros_like(slabs[0, classes:]), slabs[:, classes:], layers)
+        self._march.both(self._weights * sources, pulls, slabs, layers)
 
-    def velocity_gradient(self, k: int, velocity: Floats, density: Floats, potential: Floats) -> Floats:
-        """dH/du of the carried parts of all classes."""
+    def velocity_gradient(self, velocity: Floats, density: Floats, potential: Floats, out: Floats) -> None:
+        """Add dH/du of the carried parts of all classes."""
         action = self.action
-        action.set_slab(velocity)
-        out = np.zeros_like(velocity)
-        for rho, phi in zip(density, potential, strict=True):
-            action.set_class(rho, phi)
-            out += action.blocked_vector(action.carried_1)[: action.dimension]
-        return out
+        for k, u in enumerate(velocity):
+            action.set_slab(u)
+            for rho, phi in zip(density[k], potential[k], strict=True):
+                action.set_class(rho, phi)
+                out[k] += action.blocked_vector(action.carried_1)[: action.dimension]
 
     def coupling(self, slabs: int, classes: int) -> BoxCoupling:
         """Room for the second derivatives of all slabs."""
@@ -159,9 +142,9 @@ class BoxSlabs:
         slab = self._family.solve(k, rhs if source is None else rhs - source).copy()
         return slab, slab if self._theta == 1.0 else (slab - (1 - self._theta) * layer) / self._theta
 
-    def backward(self, k: int, dual: Floats, source: Floats) -> tuple[Floats, Floats]:
+    def backward(self, k: int, dual: Floats, source: Floats | None) -> tuple[Floats, Floats]:
         """(q_k, D_k) of D_{k+1}, pulls included, and a weighted source."""
-        slab = self._family.solve(k, dual - source, transpose=True).copy()
+        slab = self._family.solve(k, dual if source is None else dual - source, transpose=True).copy()
         return slab, (self._mass(slab) - (1 - self._theta) * dual) / self._theta
 
 

@@ -33,61 +33,66 @@ class SlabMaps(Protocol):
     def forward(self, k: int, layer: Floats, source: Floats | None) -> tuple[Floats, Floats]:
         """(r_k, R_{k+1}) of R_k and what joins it on the way."""
 
-    def backward(self, k: int, dual: Floats, source: Floats) -> tuple[Floats, Floats]:
+    def backward(self, k: int, dual: Floats, source: Floats | None) -> tuple[Floats, Floats]:
         """(q_k, M phi_k) of M phi_{k+1} with the pulls of losses in it, and what joins it on the way."""
 
 
 class March(Protocol):
     """Both recursions for stacks (N, C, owned)."""
 
-    def forward(self, start: Floats, sources: Floats | None, out: Floats) -> None:
-        """r of every slab into ``out`` from R_0 (C, owned) and the slabs' sources."""
+    def forward(self, start: Floats, sources: Floats | None, out: Floats, layers: Mapping[int, Floats]) -> None:
+        """r of every slab into ``out`` from R_0 (C, owned) and the slabs' sources; R_j into ``layers``, as asked."""
 
-    def backward(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
-        """q of every slab into ``out`` from the slabs' sources and dG by layer, each (C, owned)."""
+    def backward(self, sources: Floats | None, pulls: Pulls, out: Floats, layers: Mapping[int, Floats]) -> None:
+        """q of every slab into ``out`` from the slabs' sources and dG by layer; M phi_j into ``layers``, as asked."""
 
-    def both(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
+    def both(self, sources: Floats, pulls: Pulls, out: Floats, layers: Mapping[int, Floats]) -> None:
         """Two sweeps that do not need each other, stacks (N, 2 C, owned).
 
-        r of every slab into the last C fields of ``out`` from R_0 = 0 and the first C sources; q into the first C from
-        the last C sources and dG.
+        r of every slab into the last C fields of ``out`` from R_0 = 0 and the first C sources, R_j into ``layers``; q
+        into the first C from the last C sources and dG.
         """
 
 
 class NodeMarch:
-    """All ranks solve every slab together, all classes at once."""
+    """All ranks take every slab together, all classes at once."""
 
     def __init__(self, slabs: SlabMaps) -> None:
         self._slabs = slabs
 
-    def forward(self, start: Floats, sources: Floats | None, out: Floats) -> None:
+    def forward(self, start: Floats, sources: Floats | None, out: Floats, layers: Mapping[int, Floats]) -> None:
         """See :class:`March`."""
         layer = start
         for k in range(len(out)):
             out[k], layer = self._slabs.forward(k, layer, None if sources is None else sources[k])
+            if k + 1 in layers:
+                layers[k + 1][...] = layer
 
-    def backward(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
+    def backward(self, sources: Floats | None, pulls: Pulls, out: Floats, layers: Mapping[int, Floats]) -> None:
         """See :class:`March`."""
         dual = np.zeros_like(out[0])
         for k in reversed(range(len(out))):
             if k + 1 in pulls:
                 dual = dual - pulls[k + 1]
-            out[k], dual = self._slabs.backward(k, dual, sources[k])
+            out[k], dual = self._slabs.backward(k, dual, None if sources is None else sources[k])
+            if k in layers:
+                layers[k][...] = dual
 
-    def both(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
+    def both(self, sources: Floats, pulls: Pulls, out: Floats, layers: Mapping[int, Floats]) -> None:
         """See :class:`March`."""
         classes = out.shape[1] // 2
-        self.forward(np.zeros_like(out[0, :classes]), sources[:, :classes], out[:, classes:])
-        self.backward(sources[:, classes:], pulls, out[:, :classes])
+        self.forward(np.zeros_like(out[0, :classes]), sources[:, :classes], out[:, classes:], layers)
+        self.backward(sources[:, classes:], pulls, out[:, :classes], {})
 
 
 class _Sweep(NamedTuple):
-    """One recursion: segments in its order, states (C, nodes) before the first, its step, where slabs go."""
+    """One recursion: segments in its order, states (C, nodes) before the first, its step, where slabs and states go."""
 
     segments: Segments
     start: Floats
     slab: Step
     found: Floats
+    states: Floats | None
 
 
 class LayerMarch:
@@ -100,49 +105,75 @@ class LayerMarch:
     def __init__(self, slabs: SlabMaps, shares: Shares, comm: MPI.Comm, name: str) -> None:
         self._slabs, self._shares, self._comm, self._name = slabs, shares, comm, name
 
-    def forward(self, start: Floats, sources: Floats | None, out: Floats) -> None:
+    def forward(self, start: Floats, sources: Floats | None, out: Floats, layers: Mapping[int, Floats]) -> None:
         """See :class:`March`."""
-        own, found = None if sources is None else self._shares.to_layers(sources), self._room(out)
-        self._run([self._upwards(self._shares.everywhere(start), own, found)], len(out))
+        own, found = None if sources is None else self._shares.to_layers(sources), self._room("found", out)
+        states = self._room("states", out) if layers else None
+        self._run([self._upwards(self._shares.everywhere(start), own, found, states)], len(out))
         self._shares.to_nodes(found, out)
+        self._hand_out(states, out, {layer - 1: field for layer, field in layers.items()})
 
-    def backward(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
+    def backward(self, sources: Floats | None, pulls: Pulls, out: Floats, layers: Mapping[int, Floats]) -> None:
         """See :class:`March`."""
-        own, found = self._shares.to_layers(sources), self._room(out)
-        self._run([self._downwards(own, pulls, found)], len(out))
+        own, found = None if sources is None else self._shares.to_layers(sources), self._room("found", out)
+        states = self._room("states", out) if layers else None
+        self._run([self._downwards(out.shape[1], own, pulls, found, states)], len(out))
         self._shares.to_nodes(found, out)
+        self._hand_out(states, out, layers)
 
-    def both(self, sources: Floats, pulls: Pulls, out: Floats) -> None:
+    def both(self, sources: Floats, pulls: Pulls, out: Floats, layers: Mapping[int, Floats]) -> None:
         """See :class:`March`; from both ends at once: a rank that would wait for one sweep works for the other."""
-        own, found, classes = self._shares.to_layers(sources), self._room(out), out.shape[1] // 2
+        own, found, classes = self._shares.to_layers(sources), self._room("found", out), out.shape[1] // 2
+        states = self._room("states", out[:, :classes]) if layers else None
         start = np.zeros((classes, self._shares.nodes))
-        up = self._upwards(start, own[:, :classes], found[:, classes:])
-        down = self._downwards(own[:, classes:], pulls, found[:, :classes])
+        up = self._upwards(start, own[:, :classes], found[:, classes:], states)
+        down = self._downwards(classes, own[:, classes:], pulls, found[:, :classes], None)
         self._run([up, down], len(out))
         self._shares.to_nodes(found, out)
+        self._hand_out(states, out[:, :classes], {layer - 1: field for layer, field in layers.items()})
 
-    def _room(self, out: Floats) -> Floats:
-        return self._shares.room("found", self._shares.mine, out.shape[1], self._shares.nodes)
+    def _room(self, name: str, out: Floats) -> Floats:
+        return self._shares.room(name, self._shares.mine, out.shape[1], self._shares.nodes)
 
-    def _upwards(self, start: Floats, own: Floats | None, found: Floats) -> _Sweep:
+    def _hand_out(self, states: Floats | None, like: Floats, slabs: Mapping[int, Floats]) -> None:
+        """States behind some slabs from the ranks that have them to the nodes of all."""
+        if states is None:
+            return
+        if 2 * len(slabs) > len(like):  # most of them: one exchange of all
+            every = np.empty(like.shape)
+            self._shares.to_nodes(states, every)
+            for k, field in slabs.items():
+                field[...] = every[k]
+            return
+        for k in sorted(slabs):
+            root, state = self._shares.holder(k), np.empty(states.shape[1:])
+            if self._comm.rank == root:
+                state[...] = states[self._shares.place(k)]
+            self._comm.Bcast(state, root)
+            slabs[k][...] = state[:, self._shares.here]
+
+    def _upwards(self, start: Floats, own: Floats | None, found: Floats, states: Floats | None) -> _Sweep:
         def slab(j: int, c: int, layer: Floats) -> tuple[Floats, Floats]:
             density, above = self._slabs.forward(j, layer[None], None if own is None else own[j, c : c + 1])
             return density[0], above[0]
 
-        return _Sweep(self._shares.segments, start, slab, found)
+        return _Sweep(self._shares.segments, start, slab, found, states)
 
-    def _downwards(self, own: Floats, pulls: Pulls, found: Floats) -> _Sweep:
+    def _downwards(
+        self, classes: int, own: Floats | None, pulls: Pulls, found: Floats, states: Floats | None
+    ) -> _Sweep:
         everywhere = {layer: self._shares.everywhere(pulls[layer]) for layer in sorted(pulls)}
 
         def slab(j: int, c: int, dual: Floats) -> tuple[Floats, Floats]:
             above = int(self._shares.layers[j]) + 1
             if above in everywhere:
                 dual = dual - everywhere[above][c]
-            potential, below = self._slabs.backward(j, dual[None], own[j, c : c + 1])
+            potential, below = self._slabs.backward(j, dual[None], None if own is None else own[j, c : c + 1])
             return potential[0], below[0]
 
-        start = np.zeros((own.shape[1], self._shares.nodes))
-        return _Sweep([(rank, part[::-1]) for rank, part in reversed(self._shares.segments)], start, slab, found)
+        start = np.zeros((classes, self._shares.nodes))
+        segments = [(rank, part[::-1]) for rank, part in reversed(self._shares.segments)]
+        return _Sweep(segments, start, slab, found, states)
 
     def _run(self, sweeps: Sequence[_Sweep], none: int) -> None:
         """Every class through all segments, handed on from rank to rank; errors reach all ranks.
@@ -163,6 +194,8 @@ class LayerMarch:
                         j = shares.place(k)
                         try:
                             sweep.found[j, c], state = sweep.slab(j, c, state)
+                            if sweep.states is not None:
+                                sweep.states[j, c] = state
                         except (SolverError, PETSc.Error):  # others are waiting: go on, and tell them at the end
                             failed = min(failed, int(k))
                     if number + 1 < len(sweep.segments):

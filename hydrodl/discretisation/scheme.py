@@ -37,17 +37,16 @@ class Coupling(Protocol):
 
     energy: BlockOperator | None
 
-    def fill(self, k: int, velocity: Floats, density: Floats, potential: Floats) -> None:
-        """Assemble slab k at u (d, local), r and q (C, local)."""
-
-    def assembled(self) -> None:
-        """All slabs are filled."""
+    def assemble(self, velocity: Floats, density: Floats, potential: Floats) -> None:
+        """Take the point u (N, d, local), r and q (N, C, local), ghosts valid; collective."""
 
     def apply(self, direction: Floats, out: Floats) -> None:
-        """K direction: (N, d, local) with valid ghosts -> dH/dphi, then dH/drho, (N, 2 C, local) to be accumulated."""
+        """K direction: (N, d, local) with valid ghosts -> dH/dphi, then dH/drho, (N, 2 C, local) to be accumulated;
+        collective."""
 
     def transposed(self, response: Floats, direction: Floats, out: Floats) -> None:
-        """K^T response + B direction: (N, 2 C, local) and (N, d, local) -> (N, d, local) to be accumulated."""
+        """K^T response + B direction: (N, 2 C, local) and (N, d, local) -> (N, d, local) to be accumulated;
+        collective."""
 
 
 class Transport(Protocol):
@@ -81,8 +80,9 @@ class Transport(Protocol):
         first C by the last C sources and the pulls.
         """
 
-    def velocity_gradient(self, k: int, velocity: Floats, density: Floats, potential: Floats) -> Floats:
-        """d/du of what slab k carries, at u (d, local), r and q (C, local); this rank's part, (d, local)."""
+    def velocity_gradient(self, velocity: Floats, density: Floats, potential: Floats, out: Floats) -> None:
+        """Add d/du of what slabs carry at u (N, d, local), r and q (N, C, local) to ``out``, (N, d, local) to be
+        accumulated; collective."""
 
     def coupling(self, slabs: int, classes: int) -> Coupling:
         """Room for the second derivatives of all slabs."""

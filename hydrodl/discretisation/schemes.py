@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from hydrodl.common.errors import InputError
 from hydrodl.discretisation.box_scheme import BoxScheme
+from hydrodl.discretisation.layer_map_scheme import LayerMapScheme
 from hydrodl.discretisation.scheme import Scheme
 
-SCHEMES: dict[str, Scheme] = {"euler-box": BoxScheme("euler-box", 1.0), "midpoint": BoxScheme("midpoint", 0.5)}
+SCHEMES: dict[str, Scheme] = {
+    "residual": LayerMapScheme("residual", 0.0),
+    "strang": LayerMapScheme("strang", 0.5),
+    "euler-box": BoxScheme("euler-box", 1.0),
+    "midpoint": BoxScheme("midpoint", 0.5),
+}
 """The schemes by name."""
 
 

@@ -16,8 +16,9 @@ class Shares:
     """Which nodes and which layers each rank has, and stacks from one distribution to the other.
 
     Attributes:
-        layers: numbers of this rank's layers, increasing; nodes: number of all nodes, which come in the order of their
-            global numbers; segments: (rank, its consecutive layers), in the order of layers.
+        owners: the rank of every layer; layers: numbers of this rank's layers, increasing; nodes: number of all
+            nodes, which come in the order of their global numbers; segments: (rank, its consecutive layers), in the
+            order of layers.
     """
 
     def __init__(self, domain: Domain, count: int) -> None:
@@ -29,7 +30,7 @@ class Shares:
         self._order, self._layers = np.argsort(owner, kind="stable"), np.bincount(owner, minlength=comm.size)
         starts = np.flatnonzero(np.diff(owner, prepend=-1))
         self.segments = [(int(owner[part[0]]), part) for part in np.split(np.arange(count), starts[1:])]
-        self._holder = owner
+        self.owners = owner
         self._rooms: dict[tuple[str, tuple[int, ...]], Floats] = {}
         self._owned = np.array(comm.allgather(domain.owned))
         self._offsets = np.append(0, np.cumsum(self._owned))
@@ -45,7 +46,7 @@ class Shares:
 
     def holder(self, k: int) -> int:
         """The rank that has layer k."""
-        return int(self._holder[k])
+        return int(self.owners[k])
 
     @property
     def here(self) -> slice:

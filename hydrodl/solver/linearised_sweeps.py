@@ -39,10 +39,7 @@ class Tangent:
     def assemble(self) -> None:
         """Fill all blocks at the point of the last backward sweep."""
         sweeps = self.sweeps
-        fields = zip(sweeps.velocity, sweeps.slab_density, sweeps.slab_potential, strict=True)
-        for k, (velocity, density, potential) in enumerate(fields):
-            self.coupling.fill(k, velocity, density, potential)
-        self.coupling.assembled()
+        self.coupling.assemble(sweeps.velocity, sweeps.slab_density, sweeps.slab_potential)
         for loss in sweeps.losses:
             loss.linearise(sweeps.density[loss.layer])
 

@@ -159,11 +159,11 @@ class ReducedFunctional:
         start = perf_counter()
         action, total = sweeps.action, sweeps.total
         out = sweeps.halo.stack(*self.shape[:2])
-        for k, step in enumerate(sweeps.steps):
+        for k in range(len(out)):
             action.set_slab(sweeps.velocity[k], total[k])
             out[k] = action.blocked_vector(action.cost_1)[: action.dimension]
-            fields = (sweeps.velocity[k], sweeps.slab_density[k], sweeps.slab_potential[k])
-            out[k] = (out[k] + sweeps.transport.velocity_gradient(k, *fields)) * step
+        sweeps.transport.velocity_gradient(sweeps.velocity, sweeps.slab_density, sweeps.slab_potential, out)
+        out *= sweeps.steps[:, None, None]
         sweeps.halo.accumulate(out)
         self._set_metric(total)
         sweeps.seconds["assembly"] += perf_counter() - start

@@ -1,0 +1,115 @@
+"""The layer-map schemes: what the network does to the mass of every node, and noise, and nothing else.
+
+"residual" has all of the noise after the map, as the noisy residual network X <- X + Delta u(X) + noise has it: first
+order in Delta. "strang" has half of it before and half after: second order, while the splines bring at most half.
+Related: remapped particle-mesh advection (Cotter, Frank, Reich 2007), semi-Lagrangian schemes for mean-field games
+(Carlini, Silva 2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
+from hydrodl.discretisation.layer_map_transport import LayerMapTransport, resolvents
+from hydrodl.discretisation.layer_map_walk import LayerMapWalk
+from hydrodl.discretisation.noise_resolvent import noise_split
+from hydrodl.discretisation.push import Splines
+from hydrodl.linear_algebra.layer_shares import Shares
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.grid_nodes import GridNodes
+from hydrodl.mesh.uniform_grid import Grid
+from hydrodl.physics.lagrangian import Lagrangian
+
+
+@dataclass(frozen=True)
+class LayerMapScheme:
+    """See :class:`~hydrodl.discretisation.scheme.Scheme`; for uniform boxes.
+
+    Attributes:
+        name: what problem files call it; before: the share of the noise before the map, 0 or 1/2; degree: of the
+            splines, 2 or 3.
+    """
+
+    name: str
+    before: float
+    degree: int = 2
+
+    @property
+    def order(self) -> int:
+        """1, or 2 with half of the noise before the map."""
+        return 2 if self.before == 0.5 else 1
+
+    @property
+    def theta(self) -> float:
+        """There is none.
+
+        Raises:
+            InputError: always; what asks is for box schemes.
+        """
+        raise InputError(f"scheme is {self.name!r}, must be 'euler-box' or 'midpoint' for this")
+
+    def physics(self, domain: Domain, lagrangian: Lagrangian) -> Lagrangian:
+        """The physics without fitted diffusion, which nothing here needs.
+
+        Raises:
+            InputError: the domain is no uniform box of degree 1 with the vertex rule, or fitted diffusion is asked for.
+        """
+        if not (domain.uniform_box and domain.lumped and domain.degree == 1):
+            raise InputError(
+                f"scheme {self.name!r} needs a uniform box of box cells of degree 1 with the vertex rule; on this mesh "
+                "'euler-box' and 'midpoint' are possible"
+            )
+        if lagrangian.fitted:
+            raise InputError(
+                f"scheme {self.name!r} has no fitted diffusion: leave fitted out, or take 'euler-box' or 'midpoint'"
+            )
+        return replace(lagrangian, fitted=False)
+
+    def effective_noise(self, domain: Domain, lagrangian: Lagrangian, steps: Floats) -> Floats:
+        """The noise that is solved with, per axis: nu, or that of the splines of the thinnest layer, (d,)."""
+        spacing = Grid.of(domain)[0].spacing
+        noise, thinnest = float(lagrangian.noise), float(steps.min())
+        return noise_split(noise, thinnest, spacing, self.degree, self.before).effective
+
+    def transport(
+        self, domain: Domain, lagrangian: Lagrangian, slabs: int, classes: int, options: Mapping[str, Any]
+    ) -> LayerMapTransport:
+        """The slabs of a flow; collective."""
+        return LayerMapTransport(domain, lagrangian, slabs, self.before, self.degree)
+
+    def slab_density(self, domain: Domain, lagrangian: Lagrangian, steps: Floats, density: Floats) -> Floats:
+        """r_k: R_k after the noise before the map; collective."""
+        if self.before == 0:
+            return density[:-1]
+        return self._smoothed(domain, lagrangian, steps, density[:-1], first=True)
+
+    def slab_potential(
+        self, domain: Domain, lagrangian: Lagrangian, steps: Floats, below: Floats, above: Floats
+    ) -> Floats:
+        """q_k: the potential above the slab before the noise after the map; collective."""
+        return self._smoothed(domain, lagrangian, steps, above, first=False)
+
+    def _smoothed(
+        self, domain: Domain, lagrangian: Lagrangian, steps: Floats, fields: Floats, *, first: bool
+    ) -> Floats:
+        nodes, shares = GridNodes(domain), Shares(domain, len(steps))
+        splines = Splines(nodes.shape, nodes.spacing, self.degree)
+        own = nodes.to_grid(shares.to_layers(fields))
+        noise = resolvents(nodes, float(lagrangian.noise), steps[shares.layers], splines, self.before)
+        for field, (before, after) in zip(own, noise, strict=True):
+            resolvent = before if first else after
+            if resolvent is not None:
+                field[...] = resolvent.smooth(nodes.mass * field)
+        out = np.empty(fields.shape)
+        shares.to_nodes(nodes.to_whole(own), out)
+        return out
+
+    def walk(self, domain: Domain, lagrangian: Lagrangian) -> LayerMapWalk:
+        """The chain of the push and of both resolvents; collective."""
+        return LayerMapWalk(domain, lagrangian, self.before, self.degree)

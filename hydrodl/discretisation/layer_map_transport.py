@@ -1,0 +1,171 @@
+"""The slabs of the layer-map schemes: noise, the map of the network, noise.
+
+    forward   r_k = R'(M R_k)        R_{k+1} = R''(W^T M r_k - Delta dH/dphi)
+    backward  q_k = R''(D_{k+1})     D_k = M R'(M W q_k - Delta dH/drho)
+
+without R' where there is no noise before the map. W = W(u_k) is the push, R' and R'' are the resolvents of the noise
+before and after it. What is carried is
+
+    H = -(1/Delta) sum_c (M r_c, W q_c),
+
+a function of (u, r, q): its derivatives in u are those of the weights. W, R' and R'' need every node, so that a rank
+has its layers whole; it makes the pushes of those alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hydrodl.common.arrays import Floats
+from hydrodl.discretisation.layer_map_coupling import LayerMapCoupling
+from hydrodl.discretisation.layer_recursion import LayerMarch, March, NodeMarch, Pulls
+from hydrodl.discretisation.noise_resolvent import NoiseResolvent, NoiseSplit, noise_split
+from hydrodl.discretisation.push import Push, Splines
+from hydrodl.discretisation.slab_action import SlabAction
+from hydrodl.linear_algebra.layer_shares import Shares
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.ghosts import Halo
+from hydrodl.mesh.grid_nodes import GridNodes
+from hydrodl.physics.lagrangian import Lagrangian
+
+
+class LayerMapTransport:
+    """See :class:`~hydrodl.discretisation.scheme.Transport`.
+
+    Args:
+        domain, lagrangian: of the slabs; slabs: how many.
+        before: share of the noise before the map; degree: of the splines.
+    """
+
+    def __init__(self, domain: Domain, lagrangian: Lagrangian, slabs: int, before: float, degree: int) -> None:
+        self.halo, self.action = Halo(domain), SlabAction(domain, lagrangian)
+        self.mass = self.action.mass_matrix()
+        self.linear_solver = f"spline push of degree {degree}"
+        self.nodes, self.shares = GridNodes(domain), Shares(domain, slabs)
+        self._noise, self._before, self._steps = float(lagrangian.noise), before, np.ones(slabs)
+        self._splines = Splines(self.nodes.shape, self.nodes.spacing, degree)
+        still = np.zeros((domain.dimension, domain.nodes))
+        self.pushes = [Push(self._splines, still) for _ in range(self.shares.mine)]
+        self._slabs = LayerMapSlabs(self.nodes, self.pushes)
+        one = domain.comm.size == 1
+        self._march: March = (
+            NodeMarch(self._slabs) if one else LayerMarch(self._slabs, self.shares, domain.comm, "slab")
+        )
+
+    @property
+    def _weights(self) -> Floats:
+        return self._steps[:, None, None]
+
+    def set_velocity(self, velocity: Floats, steps: Floats) -> None:
+        """Move the pushes of this rank's layers; collective."""
+        self._steps = steps
+        own = self.nodes.to_grid(self.shares.to_layers(velocity[..., : self.halo.owned]))
+        for push, field, k in zip(self.pushes, own, self.shares.layers, strict=True):
+            push.move(steps[k] * field)
+        self._slabs.noise = resolvents(self.nodes, self._noise, steps[self.shares.layers], self._splines, self._before)
+
+    def forward(self, start: Floats, sources: Floats | None, slabs: Floats, layers: Mapping[int, Floats]) -> None:
+        """r_k into ``slabs`` and R_j into ``layers``."""
+        self._march.forward(start, None if sources is None else self._weights * sources, slabs, layers)
+
+    def backward(self, sources: Floats | None, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
+        """q_k into ``slabs`` and D_j into ``layers``."""
+        self._march.backward(None if sources is None else self._weights * sources, pulls, slabs, layers)
+
+    def both(self, sources: Floats, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
+        """Both at once: q_k and r_k into ``slabs``, R_j into ``layers``."""
+        self._march.both(self._weights * sources, pulls, slabs, layers)
+
+    def own_fields(self, stack: Floats) -> Floats:
+        """A stack (N, m, local) on the grid at this rank's layers, (mine, m, nodes); collective."""
+        return self.nodes.to_grid(self.shares.to_layers(stack[..., : self.halo.owned]))
+
+    def add_own(self, own: Floats, out: Floats) -> None:
+        """Add fields on the grid at this rank's layers (mine, m, nodes) to a stack (N, m, local); collective."""
+        found = np.empty((*out.shape[:2], self.halo.owned))
+        self.shares.to_nodes(self.nodes.to_whole(own), found)
+        out[..., : self.halo.owned] += found
+
+    def velocity_gradient(self, velocity: Floats, density: Floats, potential: Floats, out: Floats) -> None:
+        """Add -sum_c M r_c grad (Pi q_c)(y)."""
+        masses, potentials = self.nodes.mass * self.own_fields(density), self.own_fields(potential)
+        own = np.empty((self.shares.mine, velocity.shape[1], len(self.nodes.mass)))
+        for j, push in enumerate(self.pushes):
+            slopes = push.pull_with_slopes(potentials[j])[1]
+            own[j] = -np.einsum("cn,can->an", masses[j], slopes)
+        self.add_own(own, out)
+
+    def coupling(self, slabs: int, classes: int) -> LayerMapCoupling:
+        """Room for the second derivatives of all slabs."""
+        return LayerMapCoupling(self, classes)
+
+    @property
+    def own_steps(self) -> Floats:
+        """Delta of this rank's layers, (mine,)."""
+        return self._steps[self.shares.layers]
+
+    def solve_to(self, accuracy: float) -> None:
+        """Nothing: the resolvents are exact."""
+
+    def unread_options(self) -> list[str]:
+        """None: there is no linear solver with options."""
+        return []
+
+    def close(self) -> None:
+        """Nothing belongs to PETSc here."""
+
+
+class LayerMapSlabs:
+    """The steps of both recursions, for fields (m, nodes) in the order of global numbers.
+
+    Attributes:
+        noise: R' (None where there is no noise before the map) and R'' of each of this rank's layers.
+    """
+
+    def __init__(self, nodes: GridNodes, pushes: Sequence[Push]) -> None:
+        self._nodes, self._pushes = nodes, pushes
+        self.noise: list[tuple[NoiseResolvent | None, NoiseResolvent]] = []
+
+    def forward(self, k: int, layer: Floats, source: Floats | None) -> tuple[Floats, Floats]:
+        """(r_k, R_{k+1}) of R_k and a weighted source."""
+        nodes, (first, then) = self._nodes, self.noise[k]
+        masses = nodes.mass * nodes.to_grid(layer)
+        slab = layer
+        if first is not None:
+            density = first.smooth(masses)
+            slab, masses = nodes.to_whole(density), nodes.mass * density
+        carried = self._pushes[k].carry(masses)
+        if source is not None:
+            carried -= nodes.to_grid(source)
+        return slab, nodes.to_whole(then.smooth(carried, out=carried))
+
+    def backward(self, k: int, dual: Floats, source: Floats | None) -> tuple[Floats, Floats]:
+        """(q_k, D_k) of D_{k+1}, pulls included, and a weighted source."""
+        nodes, (first, then) = self._nodes, self.noise[k]
+        potential = then.smooth(nodes.to_grid(dual))
+        below = nodes.mass * self._pushes[k].pull(potential)
+        if source is not None:
+            below -= nodes.to_grid(source)
+        if first is not None:
+            below = nodes.mass * first.smooth(below, out=below)
+        return nodes.to_whole(potential), nodes.to_whole(below)
+
+
+def resolvents(
+    nodes: GridNodes, noise: float, steps: Floats, splines: Splines, before: float
+) -> list[tuple[NoiseResolvent | None, NoiseResolvent]]:
+    """R' and R'' of layers of these thicknesses, one pair for all of one thickness."""
+    made: dict[float, tuple[NoiseResolvent | None, NoiseResolvent]] = {}
+    for step in map(float, steps):
+        if step not in made:
+            split = noise_split(noise, step, nodes.spacing, splines.degree, before)
+            made[step] = pair(nodes, step, split)
+    return [made[float(step)] for step in steps]
+
+
+def pair(nodes: GridNodes, step: float, split: NoiseSplit) -> tuple[NoiseResolvent | None, NoiseResolvent]:
+    """R', None where no axis has noise before the map, and R''."""
+    first = NoiseResolvent(nodes.shape, nodes.spacing, step, split.before) if split.before.any() else None
+    return first, NoiseResolvent(nodes.shape, nodes.spacing, step, split.after)
