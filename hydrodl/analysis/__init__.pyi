@@ -34,6 +34,7 @@ from .stability.training_bounds import layer_determinants as layer_determinants
 from .stability.training_bounds import layer_invertibility as layer_invertibility
 from .stability.training_bounds import layer_lipschitz as layer_lipschitz
 from .stability.training_bounds import lipschitz as lipschitz
+from .stability.training_bounds import map_noise as map_noise
 from .stability.training_bounds import maximum_principle as maximum_principle
 from .stability.training_bounds import second_variation as second_variation
 from .stability.training_bounds import training_bounds as training_bounds

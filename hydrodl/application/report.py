@@ -28,6 +28,8 @@ def report(solution: Solution) -> dict[str, Any]:
         "mass_error",
         "min_density",
         "peclet",
+        "effective_noise",
+        "largest_noise",
         "linear_solver",
     )
     sizes = {"layers": len(problem.layers), "nodes": problem.domain.nodes, "unknowns": problem.unknowns}

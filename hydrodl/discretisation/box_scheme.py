@@ -30,6 +30,11 @@ class BoxScheme:
         """1 for the Euler box, 2 for the midpoint box."""
         return 2 if self.theta == 0.5 else 1
 
+    @property
+    def positive(self) -> bool:
+        """No: it takes fitted diffusion, and layers that are not too long where theta < 1."""
+        return False
+
     def physics(self, domain: Domain, lagrangian: Lagrangian) -> Lagrangian:
         """The physics with fitted diffusion where the domain is lumped, unless it says otherwise."""
         return lagrangian.resolved(domain.lumped)
@@ -49,6 +54,10 @@ class BoxScheme:
     ) -> Floats:
         """q_k = theta phi_k + (1 - theta) p_k, p_k the potential above the slab."""
         return self.theta * below + (1 - self.theta) * above
+
+    def map_noise(self, domain: Domain, steps: Floats) -> float:
+        """0: fitted diffusion depends on the velocity."""
+        return 0.0
 
     def walk(self, domain: Domain, lagrangian: Lagrangian) -> BoxWalk:
         """The chain with the generator L(u) on the nodes; collective."""

@@ -13,11 +13,15 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+import ufl
+from dolfinx import fem
+from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.petsc_options import subset
 from hydrodl.discretisation.box_coupling import BoxCoupling
 from hydrodl.discretisation.layer_recursion import LayerMarch, March, NodeMarch, Pulls
+from hydrodl.discretisation.scheme import EffectiveNoise
 from hydrodl.discretisation.slab_action import OperatorEntries, SlabAction
 from hydrodl.linear_algebra.layered_family import LayeredFamily, operator_family
 from hydrodl.linear_algebra.mass_matrix import Mass
@@ -67,6 +71,7 @@ class BoxTransport:
         self, domain: Domain, lagrangian: Lagrangian, theta: float, slabs: int, classes: int, options: Mapping[str, Any]
     ) -> None:
         self.theta, self._steps = theta, np.ones(slabs)
+        self._physics = lagrangian.resolved(domain.lumped)
         self._generator = generator = Generator(domain, lagrangian)
         self.halo, self.action, self.mass = generator.halo, generator.action, generator.mass
         own = subset(options, "slab_")
@@ -112,6 +117,20 @@ class BoxTransport:
             for rho, phi in zip(density[k], potential[k], strict=True):
                 action.set_class(rho, phi)
                 out[k] += action.blocked_vector(action.carried_1)[: action.dimension]
+
+    def effective_noise(self, velocity: Floats, total: Floats) -> EffectiveNoise:
+        """nu_h(u) at the nodes, weighted by the mass there and by thickness."""
+        domain, owned, physics = self._generator.domain, self.halo.owned, self._physics
+        size = self.halo.stack(1)
+        self.action.vector(fem.form(domain.edge_length * ufl.TestFunction(domain.V) * domain.dx), size[0])
+        self.halo.accumulate(size)
+        h = size[0, :owned] / self.mass.ones
+        noise = physics.diffusivity(velocity[..., :owned].swapaxes(0, 1), h)
+        weight = self._steps[:, None] * np.maximum(total[:, :owned], 0.0) * self.mass.ones
+        sums = np.array([(weight * noise).sum(), weight.sum()])
+        domain.comm.Allreduce(MPI.IN_PLACE, sums)
+        largest = domain.comm.allreduce(float(noise.max(initial=0.0)), MPI.MAX) / float(physics.noise)
+        return EffectiveNoise(np.full(domain.dimension, sums[0] / sums[1]), largest)
 
     def coupling(self, slabs: int, classes: int) -> BoxCoupling:
         """Room for the second derivatives of all slabs."""

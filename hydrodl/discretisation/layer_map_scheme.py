@@ -18,12 +18,10 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.discretisation.layer_map_transport import LayerMapTransport, resolvents
 from hydrodl.discretisation.layer_map_walk import LayerMapWalk
-from hydrodl.discretisation.noise_resolvent import noise_split
 from hydrodl.discretisation.push import Splines
 from hydrodl.linear_algebra.layer_shares import Shares
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.grid_nodes import GridNodes
-from hydrodl.mesh.uniform_grid import Grid
 from hydrodl.physics.lagrangian import Lagrangian
 
 
@@ -44,6 +42,11 @@ class LayerMapScheme:
     def order(self) -> int:
         """1, or 2 with half of the noise before the map."""
         return 2 if self.before == 0.5 else 1
+
+    @property
+    def positive(self) -> bool:
+        """Yes: W and the resolvents are."""
+        return True
 
     @property
     def theta(self) -> float:
@@ -70,12 +73,6 @@ class LayerMapScheme:
                 f"scheme {self.name!r} has no fitted diffusion: leave fitted out, or take 'euler-box' or 'midpoint'"
             )
         return replace(lagrangian, fitted=False)
-
-    def effective_noise(self, domain: Domain, lagrangian: Lagrangian, steps: Floats) -> Floats:
-        """The noise that is solved with, per axis: nu, or that of the splines of the thinnest layer, (d,)."""
-        spacing = Grid.of(domain)[0].spacing
-        noise, thinnest = float(lagrangian.noise), float(steps.min())
-        return noise_split(noise, thinnest, spacing, self.degree, self.before).effective
 
     def transport(
         self, domain: Domain, lagrangian: Lagrangian, slabs: int, classes: int, options: Mapping[str, Any]
@@ -109,6 +106,11 @@ class LayerMapScheme:
         out = np.empty(fields.shape)
         shares.to_nodes(nodes.to_whole(own), out)
         return out
+
+    def map_noise(self, domain: Domain, steps: Floats) -> float:
+        """nu_B = (p + 1) h^2 / (24 Delta) of the thinnest layer and the longest spacing; collective."""
+        spacing = GridNodes(domain).spacing
+        return (self.degree + 1) * float(spacing.max()) ** 2 / (24 * float(steps.min()))
 
     def walk(self, domain: Domain, lagrangian: Lagrangian) -> LayerMapWalk:
         """The chain of the push and of both resolvents; collective."""

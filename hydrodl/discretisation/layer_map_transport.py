@@ -23,6 +23,7 @@ from hydrodl.discretisation.layer_map_coupling import LayerMapCoupling
 from hydrodl.discretisation.layer_recursion import LayerMarch, March, NodeMarch, Pulls
 from hydrodl.discretisation.noise_resolvent import NoiseResolvent, NoiseSplit, noise_split
 from hydrodl.discretisation.push import Push, Splines
+from hydrodl.discretisation.scheme import EffectiveNoise
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.linear_algebra.layer_shares import Shares
 from hydrodl.mesh.domain import Domain
@@ -96,6 +97,29 @@ class LayerMapTransport:
             slopes = push.pull_with_slopes(potentials[j])[1]
             own[j] = -np.einsum("cn,can->an", masses[j], slopes)
         self.add_own(own, out)
+
+    def effective_noise(self, velocity: Floats, total: Floats) -> EffectiveNoise:
+        """nu, or the noise of the splines on axes where that is larger; the mean over layers by thickness."""
+        nodes, degree, noise = self.nodes, self._splines.degree, self._noise
+        each = [noise_split(noise, float(t), nodes.spacing, degree, self._before).effective for t in self._steps]
+        mean = self._steps @ np.array(each) / self._steps.sum()
+        largest = float(np.max(each)) / noise
+        if largest <= 1 + 1e-12:
+            return EffectiveNoise(mean, largest)
+        return EffectiveNoise(mean, largest, self._advice(float(np.max(each))))
+
+    def _advice(self, found: float) -> str:
+        """How many nodes, or how few layers, bring the noise of the splines to nu."""
+        nodes, thinnest = self.nodes, float(self._steps.min())
+        share = (self._splines.degree + 1) / 24  # nu_B = share h^2 / Delta
+        extent = nodes.spacing * (np.array(nodes.shape) - 1)
+        enough = np.ceil(extent / np.sqrt(self._noise * thinnest / share) - 1e-9).astype(int) + 1
+        thickness = share * float(nodes.spacing.max()) ** 2 / self._noise
+        layers = max(int(self._steps.sum() / thickness + 1e-9), 1)
+        return (
+            f"the splines bring the noise {found:.3g} where {self._noise:.3g} was asked for: take "
+            f"{' x '.join(map(str, enough))} nodes, or at most {layers} uniform layer{'s' * (layers > 1)}"
+        )
 
     def coupling(self, slabs: int, classes: int) -> LayerMapCoupling:
         """Room for the second derivatives of all slabs."""

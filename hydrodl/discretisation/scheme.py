@@ -9,7 +9,7 @@ sweeps are its derivatives. ``Problem`` resolves a name once; nothing above this
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -49,6 +49,18 @@ class Coupling(Protocol):
         collective."""
 
 
+class EffectiveNoise(NamedTuple):
+    """The noise that densities feel.
+
+    Attributes:
+        mean: per axis, weighted by mass, (d,); largest: over nu, anywhere; note: how to bring it to nu, "" if it is.
+    """
+
+    mean: Floats
+    largest: float
+    note: str = ""
+
+
 class Transport(Protocol):
     """The slabs of one flow: both sweeps for a velocity, and the derivatives of what is carried.
 
@@ -84,6 +96,9 @@ class Transport(Protocol):
         """Add d/du of what slabs carry at u (N, d, local), r and q (N, C, local) to ``out``, (N, d, local) to be
         accumulated; collective."""
 
+    def effective_noise(self, velocity: Floats, total: Floats) -> EffectiveNoise:
+        """What the slabs spread densities with, at u (N, d, local) and R (N, local); collective."""
+
     def coupling(self, slabs: int, classes: int) -> Coupling:
         """Room for the second derivatives of all slabs."""
 
@@ -102,6 +117,7 @@ class Scheme(Protocol):
 
     Attributes:
         name: what problem files and callers call it; order: of the error in the thickness of layers, 1 or 2;
+        positive: is every slab a Markov chain, for any velocity and thickness, on the domains it is for?
         theta: the box schemes' number, what H_h sees of the upper density and the lower potential.
     """
 
@@ -112,6 +128,10 @@ class Scheme(Protocol):
     @property
     def order(self) -> int:
         """Order in the thickness of layers."""
+
+    @property
+    def positive(self) -> bool:
+        """A Markov chain whatever the velocity?"""
 
     @property
     def theta(self) -> float:
@@ -136,6 +156,9 @@ class Scheme(Protocol):
         self, domain: Domain, lagrangian: Lagrangian, steps: Floats, below: Floats, above: Floats
     ) -> Floats:
         """q_k of every slab from the potentials below and above it, shape (N, C, owned)."""
+
+    def map_noise(self, domain: Domain, steps: Floats) -> float:
+        """The largest noise that carrying masses alone brings in a layer, whatever nu is; 0 if it brings none."""
 
     def walk(self, domain: Domain, lagrangian: Lagrangian) -> Walk:
         """The slabs as steps of a Markov chain on all nodes, which are sorted by coordinates; collective.

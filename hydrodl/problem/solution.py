@@ -27,6 +27,8 @@ class Statistics:
         negative_mass: int max(-rho, 0) summed over classes, at its worst layer.
         mass_error: largest |mass - initial mass| over classes and layers.
         peclet: largest cell Peclet number |u| h / (2 nu).
+        effective_noise: what the scheme spreads densities with, per feature direction, weighted by mass; largest_noise:
+            the largest of it anywhere, over nu.
         warnings: what a user must know before trusting the fields, such as negative densities.
         operators_rebuilt: how often a Hessian product had to rebuild operators after a rejected trial step.
         linear_solver: what solved with the slab operators, such as "lu" or "gmres/ilu".
@@ -46,6 +48,8 @@ class Statistics:
     negative_mass: float
     mass_error: float
     peclet: float
+    effective_noise: tuple[float, ...] = ()
+    largest_noise: float = 1.0
     operators_rebuilt: int = 0
     linear_solver: str = ""
     warnings: tuple[str, ...] = ()

@@ -12,14 +12,15 @@ from hydrodl.solver.sweeps import Sweeps
 
 
 def measures(sweeps: Sweeps) -> dict[str, Any]:
-    """min_density, negative_mass, mass_error, peclet and warnings of the fields in the sweeps."""
+    """min_density, negative_mass, mass_error, peclet, noise and warnings of the fields in the sweeps."""
     domain, owned = sweeps.problem.domain, sweeps.halo.owned
     layers, slabs = sweeps.density[..., :owned], sweeps.slab_density[..., :owned]
     least = smallest(domain.comm, min(float(layers.min(initial=np.inf)), float(slabs.min(initial=np.inf))))
     masses = np.array([sweeps.mass.integrals(layer) for layer in layers])
     negative = max(float(sweeps.mass.integrals(np.maximum(-layer, 0.0)).sum()) for layer in layers)
     number = peclet(domain, sweeps.velocity, float(sweeps.problem.lagrangian.noise))
-    notes = []
+    noise = sweeps.transport.effective_noise(sweeps.velocity, sweeps.total)
+    notes = [noise.note] if noise.note else []
     if least < 0:
         notes.append(
             f"densities are negative somewhere (min {least:.2e}, negative mass {negative:.2e}) at cell Peclet "
@@ -30,5 +31,7 @@ def measures(sweeps: Sweeps) -> dict[str, Any]:
         "negative_mass": negative,
         "mass_error": float(np.abs(masses - masses[0]).max()),
         "peclet": number,
+        "effective_noise": tuple(float(x) for x in noise.mean),
+        "largest_noise": noise.largest,
         "warnings": tuple(notes),
     }

@@ -7,7 +7,7 @@ numbers of layers and nodes assume that the velocity, as a function of depth and
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,19 @@ def maximum_principle(flow: Flow) -> Bound:
         >>> hd.analysis.maximum_principle(flow).holds
         True
     """
+    if flow.scheme.positive:
+        return Bound(
+            name="maximum principle",
+            value=0.0,
+            bound=1.0,
+            holds=True,
+            needs_layers=None,
+            needs_nodes=None,
+            inequality="splines and resolvents are not negative",
+            sufficient_only=False,
+            source=POSITIVE,
+            note="densities stay non-negative for any velocity, layers and nodes",
+        )
     rates, coupled = _generators(flow)
     value = (1 - flow.theta) * float((flow.layers.steps * rates).max())
     note = "" if coupled else "some nodes are coupled with the wrong sign: refine the mesh, or use box cells"
@@ -107,7 +120,33 @@ def cell_peclet(flow: Flow) -> Bound:
         inequality="max |u| h/(2 nu) <= 1",
         sufficient_only=True,
         source="Roos, Stynes, Tobiska, Robust Numerical Methods for Singularly Perturbed Differential Equations, 2008",
+        applies=not flow.scheme.positive,
         note="with fitted diffusion densities stay non-negative all the same; what is at stake is second order in h",
+    )
+
+
+def map_noise(flow: Flow) -> Bound:
+    """The noise nu_B = (p + 1) h^2 / (24 Delta) of the splines is at most nu: N h^2 <= 24 nu T / (p + 1).
+
+    More layers ask for more nodes. Elsewhere the flow is that of the larger noise, and nothing else is wrong with it.
+
+    Example:
+        >>> hd.analysis.map_noise(flow).value  # a box scheme has no splines
+        0.0
+    """
+    value = flow.scheme.map_noise(flow.domain, flow.layers.steps) / float(flow.lagrangian.noise)
+    return Bound(
+        name="noise of the splines",
+        value=value,
+        bound=1.0,
+        holds=within(value, 1.0),
+        needs_layers=None,
+        needs_nodes=nodes_for(flow.domain, sqrt(value)),
+        inequality="(p + 1) h^2/(24 Delta nu) <= 1",
+        sufficient_only=False,
+        source=SPECIFICATION,
+        applies=flow.scheme.positive,
+        note="with more nodes, or fewer layers, the splines bring less",
     )
 
 
@@ -344,11 +383,14 @@ def training_bounds(flow: Flow, tolerance: float, functional: Quadratic | None =
     found = [
         maximum_principle(flow),
         cell_peclet(flow),
+        map_noise(flow),
         layer_invertibility(flow),
         depth_convergence(flow, tolerance, by_layer=True),
         focusing(flow),
     ]
-    if flow.theta != 1.0:  # the network of a midpoint flow is still made of Euler's residual blocks
+    if (
+        flow.scheme.order == 2 and not flow.scheme.positive
+    ):  # the network of a midpoint flow is still made of Euler's residual blocks
         found[3] = replace(found[3], note=found[3].note + "; it concerns the residual network, not the fields")
     if functional is not None:
         found.append(second_variation(functional, flow.domain.comm))
