@@ -115,10 +115,11 @@ class LayerMapTransport:
         extent = nodes.spacing * (np.array(nodes.shape) - 1)
         enough = np.ceil(extent / np.sqrt(self._noise * thinnest / share) - 1e-9).astype(int) + 1
         thickness = share * float(nodes.spacing.max()) ** 2 / self._noise
-        layers = max(int(self._steps.sum() / thickness + 1e-9), 1)
+        layers = int(self._steps.sum() / thickness + 1e-9)
+        fewer = f", or at most {layers} uniform layers" if layers > 1 else ""
         return (
             f"the splines bring the noise {found:.3g} where {self._noise:.3g} was asked for: take "
-            f"{' x '.join(map(str, enough))} nodes, or at most {layers} uniform layer{'s' * (layers > 1)}"
+            f"{' x '.join(map(str, enough))} nodes{fewer}"
         )
 
     def coupling(self, slabs: int, classes: int) -> LayerMapCoupling:

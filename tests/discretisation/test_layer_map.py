@@ -86,7 +86,7 @@ def test_gradient_and_hessian_are_those_of_the_objective(scheme: str) -> None:
         assert hd.hessian_symmetry(functional, u, v, w) < 1e-10, case
 
 
-def test_splines_of_degree_three_have_exact_derivatives_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_splines_of_degree_three_have_exact_derivatives_too() -> None:
     made = problem("strang", d=2, loss="kl")
     cubic = replace(made)
     object.__setattr__(cubic, "method", LayerMapScheme("strang", 0.5, 3))
@@ -132,12 +132,12 @@ def test_residual_is_the_noisy_network_of_as_many_layers() -> None:
 
 def test_strang_is_of_second_order_in_layers() -> None:
     errors = [linear_quadratic("strang", layers, nodes).objective - 1.8604213 for layers, nodes in ((8, 81), (16, 121))]
-    assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.1) and 0 < errors[1] < 3e-4 * 1.8604213 * 2
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.1) and 0 < errors[1] < 3e-4 * 1.8604213
 
 
 def test_more_noise_than_asked_for_is_told_with_what_cures_it() -> None:
     with pytest.warns(
-        RuntimeWarning, match=r"bring the noise 0\.08 where 0\.05 was asked for: take 52 nodes, or at most"
+        RuntimeWarning, match=r"the noise 0\.08 where 0\.05 was asked for: take 52 nodes, or at most 10 "
     ):
         found = linear_quadratic("residual", 16, 41)
     assert found.effective_noise == pytest.approx((0.08,)) and found.largest_noise == pytest.approx(1.6)
@@ -169,9 +169,7 @@ def test_what_they_are_not_for_is_refused(scheme: str) -> None:
     simplices = hd.Domain.box([-1.0, -1.0], [1.0, 1.0], 5, cells="simplex")
     rho = hd.mixture([hd.Gaussian([0.0, 0.0], 0.3)], simplices)
     loss = hd.Position(1.0, [[0.0, 0.0]])
-    with pytest.raises(
-        hd.InputError, match=rf"'{scheme}' needs a uniform box .* 'euler-box' and 'midpoint' are possible"
-    ):
+    with pytest.raises(hd.InputError, match=rf"'{scheme}' needs a uniform box .* 'euler-box' and 'midpoint' are poss"):
         hd.Problem(simplices, hd.layers(2), rho, hd.Lagrangian(0.1), loss, scheme)
     with pytest.raises(hd.InputError, match="has no fitted diffusion"):
         replace(made, lagrangian=hd.Lagrangian(0.1, fitted=True))

@@ -388,9 +388,8 @@ def training_bounds(flow: Flow, tolerance: float, functional: Quadratic | None =
         depth_convergence(flow, tolerance, by_layer=True),
         focusing(flow),
     ]
-    if (
-        flow.scheme.order == 2 and not flow.scheme.positive
-    ):  # the network of a midpoint flow is still made of Euler's residual blocks
+    # the network of a midpoint flow is still made of Euler's residual blocks
+    if flow.scheme.order == 2 and not flow.scheme.positive:
         found[3] = replace(found[3], note=found[3].note + "; it concerns the residual network, not the fields")
     if functional is not None:
         found.append(second_variation(functional, flow.domain.comm))
