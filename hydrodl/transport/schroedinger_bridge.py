@@ -31,7 +31,7 @@ from hydrodl.data.preprocessing import raw_metric
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.physics.losses import DIVERGENCE
-from hydrodl.problem.problem import Problem
+from hydrodl.problem.problem import SCHEME, Problem
 from hydrodl.problem.solution import Solution
 from hydrodl.training.minimisation import train
 from hydrodl.training.optimiser import Monitor
@@ -138,7 +138,7 @@ def bridge(
     weight: float | None = None,
     floor: float = 1e-8,
     max_rounds: int = 20,
-    scheme: str = "euler-box",
+    scheme: str = SCHEME.default,
     initial: Floats | Bridge | None = None,
     options: Mapping[str, Any] | None = None,
     monitor: Monitor | None = None,

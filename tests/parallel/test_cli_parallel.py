@@ -128,10 +128,10 @@ import hydrodl.application.cli as cli, hydrodl.problem_file.building as build
 from mpi4py import MPI
 cli.PATIENCE = 1.0
 whole = build.make_problem
-def broken(*arguments):
+def broken(*arguments, **choices):
     if MPI.COMM_WORLD.rank == {rank}:
         raise ZeroDivisionError("alone")
-    return whole(*arguments)
+    return whole(*arguments, **choices)
 build.make_problem = broken
 cli.main()
 """
