@@ -105,6 +105,11 @@ def test_no_private_name_crosses_a_file() -> None:
     assert found == []
 
 
+def test_sums_over_ranks_have_one_home() -> None:
+    names = {name for name, path in FILES.items() if ".allreduce(" in path.read_text().lower()}
+    assert names == {"hydrodl.common.parallel"}
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -15,9 +15,9 @@ import numpy as np
 import scipy.sparse as sp
 import ufl
 from dolfinx import fem
-from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.parallel import largest, summed
 from hydrodl.common.petsc_options import subset
 from hydrodl.discretisation.box_coupling import BoxCoupling
 from hydrodl.discretisation.layer_recursion import LayerMarch, March, NodeMarch, Pulls
@@ -127,10 +127,9 @@ class BoxTransport:
         h = size[0, :owned] / self.mass.ones
         noise = physics.diffusivity(velocity[..., :owned].swapaxes(0, 1), h)
         weight = self._steps[:, None] * np.maximum(total[:, :owned], 0.0) * self.mass.ones
-        sums = np.array([(weight * noise).sum(), weight.sum()])
-        domain.comm.Allreduce(MPI.IN_PLACE, sums)
-        largest = domain.comm.allreduce(float(noise.max(initial=0.0)), MPI.MAX) / float(physics.noise)
-        return EffectiveNoise(np.full(domain.dimension, sums[0] / sums[1]), largest)
+        sums = summed(domain.comm, np.array([(weight * noise).sum(), weight.sum()]))
+        most = largest(domain.comm, float(noise.max(initial=0.0))) / float(physics.noise)
+        return EffectiveNoise(np.full(domain.dimension, sums[0] / sums[1]), most)
 
     def coupling(self, slabs: int, classes: int) -> BoxCoupling:
         """Room for the second derivatives of all slabs."""
