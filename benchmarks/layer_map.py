@@ -11,6 +11,8 @@ own, which ``residual`` is compared with too. Second table: two moons, CPU secon
 from __future__ import annotations
 
 import argparse
+import warnings
+from collections.abc import Sequence
 from time import process_time
 
 from moons import two_moons
@@ -18,6 +20,7 @@ from moons import two_moons
 import hydrodl as hd
 
 LIMIT, NOISE, PULL = 1.8604213, 0.05, 5.0
+CASES = ((8, 81), (16, 81), (16, 121), (32, 161))
 
 
 def recursion(layers: int) -> float:
@@ -36,20 +39,24 @@ def linear_quadratic(scheme: str, layers: int, nodes: int) -> hd.Solution:
     return hd.train(hd.Problem(domain, hd.layers(layers), rho, physics, hd.Position(PULL, [[1.0]]), scheme))
 
 
-def errors() -> None:
+def errors(cases: Sequence[tuple[int, int]] = CASES) -> None:
     """The first table."""
-    print("layers | nodes | euler-box | strang | residual | residual against its own network | effective noise / nu")
-    for layers, nodes in ((8, 81), (16, 81), (16, 121), (32, 161)):
+    print(
+        "| layers | nodes | euler-box | strang | residual | residual against its own network | effective noise / nu |"
+    )
+    print("|---" * 7 + "|")
+    for layers, nodes in cases:
         found = {scheme: linear_quadratic(scheme, layers, nodes) for scheme in ("euler-box", "strang", "residual")}
-        off = [f"{found[scheme].objective / LIMIT - 1:9.2e}" for scheme in found]
+        off = [f"{found[scheme].objective / LIMIT - 1:.2e}" for scheme in found]
         own = found["residual"].objective / recursion(layers) - 1
         noise = ", ".join(f"{found[scheme].effective_noise[0] / NOISE:.3g}" for scheme in found)
-        print(f"{layers:6d} | {nodes:5d} | {' | '.join(off)} | {own:9.2e} | {noise}", flush=True)
+        print(f"| {layers} | {nodes} | {' | '.join(off)} | {own:.2e} | {noise} |", flush=True)
 
 
 def times(layers: int, nodes: int) -> None:
     """The second table."""
-    print(f"two moons, {layers} layers, {nodes} x {nodes} nodes: CPU s | over euler-box | steps | products | J")
+    print(f"\n| two moons, {layers} layers, {nodes} x {nodes} nodes | CPU s | over euler-box | steps | products | J |")
+    print("|---" * 6 + "|")
     base = None
     for scheme in ("euler-box", "strang", "residual"):
         start = process_time()
@@ -57,14 +64,20 @@ def times(layers: int, nodes: int) -> None:
         spent = process_time() - start
         base = base or spent
         work = f"{found.iterations} | {found.hessian_products}"
-        print(f"{scheme:9s} | {spent:6.1f} | {spent / base:.2f} | {work} | {found.objective:.6f}", flush=True)
+        print(f"| {scheme} | {spent:.1f} | {spent / base:.2f} | {work} | {found.objective:.6f} |", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layers", type=int, default=16)
     parser.add_argument("--nodes", type=int, default=61)
+    parser.add_argument("--small", action="store_true", help="for trying it out")
     given = parser.parse_args()
+    warnings.simplefilter("ignore")  # the tables tell the noise
+    if given.small:
+        errors(((2, 17),))
+        times(2, 11)
+        return
     for scheme in ("euler-box", "strang"):  # compile first
         hd.train(two_moons(2, 9, scheme=scheme), monitor=lambda entry: True)
         linear_quadratic(scheme, 2, 9)
