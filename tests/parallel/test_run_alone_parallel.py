@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from hydrodl.application import cli
 from tests.builders.run_inputs import KINDS, write_inputs
+from tests.hostile import crafted
 from tests.parallel.launch import launch
 
 pytestmark = pytest.mark.parallel
@@ -34,3 +37,17 @@ def test_ranks_read_the_mesh_and_the_targets_of_the_checkpoint(tmp_path: Path) -
     assert [row[0] for row in alone] == [row[0] for row in shared]
     numbers = [np.array([[float(p) for p in row[1:]] for row in rows[1:]]) for rows in (alone, shared)]
     np.testing.assert_allclose(numbers[0], numbers[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name", ["velocity not finite", "masses that change", "no JSON", "readout of other classes", "no nodes"]
+)
+def test_what_one_rank_finds_wrong_every_rank_refuses_once(name: str, trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "o")
+    change, words = crafted.LIES[name]
+    held = copy.deepcopy(crafted.contents(trained / "solution.h5"))
+    change(held)
+    crafted.write(tmp_path / "o/solution.h5", held)
+    done = launch(COMMAND, 2, "analyze", "o", cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == "", done.stderr
+    assert done.stderr.count("hydrodl: error: ") == 1 and words in done.stderr, done.stderr
