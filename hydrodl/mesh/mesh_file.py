@@ -32,6 +32,9 @@ _FILE_CELLS: dict[str, tuple[str, tuple[int, ...], int]] = {
 _CORNERS = {(dim, len(order)): name for name, order, dim in _FILE_CELLS.values()}  # (dimension, vertices): cell type
 
 
+_THIN = 1e-14  # volume of a cell at its vertices over the cube of its extent, below which it is taken for none
+
+
 def read_mesh(path: Path, comm: MPI.Comm, dimension: int | None = None) -> dmesh.Mesh:
     """The mesh in a file, its cells of the highest dimension; collective.
 
@@ -74,14 +77,29 @@ def mesh_of(
 
 def _checked(name: str, points: Floats, cells: Ints) -> str:
     """The type of the cells."""
-    cell = _CORNERS.get((points.shape[-1], cells.shape[-1])) if points.ndim == cells.ndim == 2 else None
+    cell = _CORNERS.get((points.shape[-1], cells.shape[-1])) if points.ndim == cells.ndim == 2 and cells.size else None
     if cell is None:
         raise MeshError(f"{name} has vertices and cells of shapes {points.shape} and {cells.shape}, which are no cells")
     if not np.isfinite(points).all():
         raise MeshError(f"{name} has coordinates that are not finite")
     if cells.min() < 0 or cells.max() >= len(points):
         raise MeshError(f"{name} has cells with vertices out of range; it has {len(points)} vertices")
+    if (flat := _flat(points[cells])) is not None:
+        raise MeshError(f"{name} has a cell without volume, or folded over: number {flat}")
     return cell
+
+
+def _flat(corners: Floats) -> int | None:
+    """The first cell, of shape (vertices, d), whose map from the reference cell is not one to one at its vertices."""
+    count, d = corners.shape[1:]
+    box = count == 2**d  # vertex k has 1 in direction i of the reference cell where bit i of k is set
+    pairs = [[(k & ~(1 << i), k | 1 << i) for i in range(d)] for k in range(count)] if box else []
+    edges = pairs or [[(0, i + 1) for i in range(d)]]
+    columns = [np.stack([corners[:, b] - corners[:, a] for a, b in each], axis=-1) for each in edges]
+    volumes = np.array([np.linalg.det(each) for each in columns])
+    size = np.ptp(corners, axis=1).max(axis=1) ** d
+    wrong = ~((volumes > _THIN * size).all(axis=0) | (volumes < -_THIN * size).all(axis=0))
+    return int(np.argmax(wrong)) if wrong.any() else None
 
 
 def _read_mesh_file(path: Path) -> tuple[Floats, Ints]:

@@ -16,6 +16,7 @@ from mpi4py import MPI
 from hydrodl.common.errors import InputError, MeshError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers, layers
+from hydrodl.mesh.mesh_file import mesh_of
 
 MESHES = Path(__file__).parents[2] / "meshes"
 # dimension, cells, closed-form volume, its relative error on a polygon
@@ -345,3 +346,20 @@ def test_message_of_times(times: list[float]) -> None:
 def test_another_communicator() -> None:
     assert Domain.interval(0, 1, 3, comm=MPI.COMM_SELF).comm.size == 1
     assert Domain.from_file(MESHES / "disc.msh", comm=MPI.COMM_SELF).comm.size == 1
+
+
+THIN: dict[str, tuple[list[list[float]], list[list[int]]]] = {
+    "a vertex twice": ([[0, 0], [1, 0], [0, 1]], [[0, 1, 1]]),
+    "a line": ([[0, 0], [1, 0], [2, 0]], [[0, 1, 2]]),
+    "a point": ([[1, 1], [1, 1], [1, 1]], [[0, 1, 2]]),
+    "a folded box": ([[0, 0], [1, 0], [1, 1], [0, 1]], [[0, 1, 2, 3]]),  # round the square, not row by row
+    "no length": ([[0], [0]], [[0, 1]]),
+    "no cells": ([[0, 0], [1, 0], [0, 1]], []),
+}
+
+
+@pytest.mark.parametrize("name", THIN)
+def test_cells_without_volume_are_refused(name: str) -> None:
+    points, cells = (np.array(part) for part in THIN[name])
+    with pytest.raises(MeshError, match=r"without volume|no cells"):
+        mesh_of("mesh x", lambda: (points.astype(float), cells), MPI.COMM_WORLD)
