@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parallel.launch import launch
+from tests.builders.launch import launch
 
 DEMOS = Path(__file__).parents[1] / "demos"
 CURVES = {"densities.png", "velocity.png", "convergence.png", "fields.pvd"}
@@ -40,7 +40,7 @@ FILES = {"report.json", "problem.toml", "solution.h5", *PLANE}
 def run(*command: object, cwd: Path) -> str:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, *map(str, command)], cwd=cwd, env=environment, text=True, capture_output=True, timeout=400
+        [sys.executable, *map(str, command)], cwd=cwd, env=environment, text=True, capture_output=True, timeout=600
     )
     assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
@@ -76,7 +76,7 @@ def test_demo(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parallel
 def test_demo_under_mpiexec(tmp_path: Path) -> None:
-    done = launch(DEMOS / "two_moons.py", 2, "--small", timeout=300, cwd=tmp_path)
+    done = launch(DEMOS / "two_moons.py", 2, "--small", cwd=tmp_path)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     check("two_moons", done.stdout, tmp_path)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parallel.launch import launch
+from tests.builders.launch import launch
 
 DEMOS = Path(__file__).parents[1] / "demos"
 
@@ -17,7 +17,7 @@ DEMOS = Path(__file__).parents[1] / "demos"
 def run(name: str, cwd: Path) -> str:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, DEMOS / f"{name}.py", "--small"]
-    done = subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, timeout=400)
+    done = subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, timeout=600)
     assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -81,7 +81,7 @@ def test_depth(tmp_path: Path) -> None:
 @pytest.mark.parallel
 @pytest.mark.parametrize(("name", "check"), [("stability_map", check_map), ("depth", check_depth)])
 def test_under_mpiexec(name: str, check: object, tmp_path: Path) -> None:
-    done = launch(DEMOS / f"{name}.py", 2, "--small", timeout=400, cwd=tmp_path)
+    done = launch(DEMOS / f"{name}.py", 2, "--small", cwd=tmp_path)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert callable(check)
     check(done.stdout, tmp_path)

@@ -14,10 +14,11 @@ from hydrodl.common.start_folder import elsewhere
 # One thread a rank: BLAS threads and MPI ranks would fight for the same cores. Must be set before BLAS loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# MPICH's ranks wait by spinning; with more ranks than cores they must yield instead, or every message costs a time
-# slice. Read when MPI starts.
+# MPICH's ranks wait by spinning; with more ranks than cores they must sleep instead, or a message costs a time slice
+# (on a loaded machine three ranks on two cores then exchange several times as many). Read when MPI starts.
 if int(os.environ.get("MPI_LOCALNRANKS", "1")) > len(os.sched_getaffinity(0)):
-    os.environ.setdefault("MPIR_CVAR_CH4_PROGRESS_THROTTLE", "1")
+    os.environ.setdefault("MPIR_CVAR_ENABLE_HEAVY_YIELD", "1")
+    os.environ.setdefault("MPIR_CVAR_POLLS_BEFORE_YIELD", "10")
 
 # Where there is numba, DOLFINx makes PETSc's symbols and those of the HDF5 below it known to the whole process; h5py
 # must have found its own before.

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mpi4py import MPI
+
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import COUNT, Number
@@ -73,6 +75,7 @@ def leave_one_out(
     draws: int = 1000,
     substeps: int = 4,
     seed: int = 0,
+    comm: MPI.Comm = MPI.COMM_WORLD,
     **choices: Any,
 ) -> HeldOut:
     """Bridge all snapshots but one, and compare what it says of that one's time with its samples; collective.
@@ -89,6 +92,7 @@ def leave_one_out(
         draws: random paths in all (at least one per sample of the first snapshot), and points drawn from the density.
         substeps: Euler-Maruyama steps a layer.
         seed: of the random numbers.
+        comm: the ranks that share the work.
 
     Raises:
         InputError: POT is not installed, an index that is not between the others, and what the parts raise.
@@ -106,7 +110,7 @@ def leave_one_out(
             f"held is {held!r}, must lie in 1..{len(snapshots) - 2}: a snapshot between the first and the last"
         )
     COUNT.check("draws", draws)
-    domain = Domain.around(snapshots.pooled, nodes=nodes, margin=margin)
+    domain = Domain.around(snapshots.pooled, nodes=nodes, margin=margin, comm=comm)
     partition, at = snapshot_layers(snapshots.times, layers)
     kept = snapshots.densities(domain, bandwidth)
     targets = {at[k]: kept[k] for k in range(1, len(snapshots)) if k != held}
@@ -118,7 +122,7 @@ def leave_one_out(
     paths = sample_paths(Network(found.solution), starts, each, seed, substeps=substeps)
     paths = paths.reshape(len(paths), -1, domain.dimension)
     back = snapshots.raw_map(domain.dimension).T
-    truth, comm = snapshots.points[held] @ back, domain.comm
+    truth = snapshots.points[held] @ back
     before, after = snapshots.points[held - 1] @ back, snapshots.points[held + 1] @ back
     times = snapshots.times
     share = float((times[held] - times[held - 1]) / (times[held + 1] - times[held - 1]))

@@ -6,15 +6,17 @@ measured on the central half of depth and box. The optimiser's own error is belo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
+import hydrodl as hd
+
+# isort: split
 import numpy as np
 import pytest
+from mpi4py import MPI
 
-import hydrodl as hd
 from hydrodl.analysis.backward_error.modified_system import (
     layer_residuals,
     modified_energy,
@@ -24,7 +26,6 @@ from hydrodl.analysis.backward_error.modified_system import (
 from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals
 from hydrodl.discretisation.box_scheme import BoxScheme
 from hydrodl.problem.flow import Flow
-from tests.parallel.launch import run_on_ranks
 
 SCHEMES = ("euler-box", "midpoint")
 LAYER_ORDERS = {"euler-box": (1, 2, 3), "midpoint": (2, 4, 6)}
@@ -57,9 +58,9 @@ def in_layers(layers: int, scheme: str) -> Flow:
     return solved(hd.Domain.interval(0.0, 1.0, 9), hd.layers(layers), scheme)
 
 
-def box(nodes: int, d: int) -> hd.Domain:
+def box(nodes: int, d: int, comm: MPI.Comm = MPI.COMM_WORLD) -> hd.Domain:
     """Sides and spacings differ."""
-    return hd.Domain.box([0.0] * d, [1.0, 1.3][:d], [nodes, nodes - 4][:d])
+    return hd.Domain.box([0.0] * d, [1.0, 1.3][:d], [nodes, nodes - 4][:d], comm=comm)
 
 
 def seen(coarse: ModifiedResiduals, fine: ModifiedResiduals, name: str) -> list[float]:
@@ -176,46 +177,15 @@ def test_space_needs_equal_nodes_only() -> None:
     assert seen(*found, "energy") == pytest.approx((2, 4, 6), abs=0.3)
 
 
-PROGRAM = """
-import json
-import numpy as np
-import hydrodl as hd
-from hydrodl.analysis.backward_error.modified_system import modified_energy, modified_system
-from tests.convergence.test_modified import smooth_flow
-found = []
-for d, layers, theta in ((1, 12, 0.5), (2, 3, 1.0)):
-    flow = smooth_flow(d, layers, theta)
-    system, energy = modified_system(flow), modified_energy(flow)
-    parts = [dict(level) for part in (system.layers, system.space) if part for level in part.levels]
-    energies = {"energy": list(energy.energy), "modified": list(energy.modified)}
-    found.append({"parts": parts, "note": system.note} | energies)
-if flow.domain.comm.rank == 0:
-    print(json.dumps(found))
-"""
-
-
-def smooth_flow(d: int, layers: int, theta: float) -> Flow:
+def smooth_flow(d: int, layers: int, theta: float, comm: MPI.Comm = MPI.COMM_WORLD) -> Flow:
     """Fields that solve nothing, the same on any number of ranks."""
-    domain = box(15, d)
+    domain = box(15, d, comm)
     x, t = domain.coordinates[: domain.owned].T, np.linspace(0, 1, layers + 1)[:, None, None]
     wave = np.stack([np.sin(x.sum(axis=0)), np.cos(2 * x[0])])
     velocity = np.stack([np.cos(x[0] + i) for i in range(d)]) * (1 + t[:-1])
     fields = 2 + wave * np.cos(3 * t), wave[::-1] * np.sin(2 * t), np.zeros((layers, 2, domain.owned))
     lagrangian = hd.Lagrangian(0.3, 0.5, 0.1, energy=hd.Power(0.3), potential=lambda x: x[:, 0] ** 2)
     return Flow(domain, hd.layers(layers), lagrangian, BoxScheme("box", theta), velocity, *fields)
-
-
-@pytest.mark.parallel
-def test_same_numbers_on_any_number_of_ranks() -> None:
-    one, *more = [json.loads(run_on_ranks(PROGRAM, ranks)) for ranks in (1, 2, 3)]
-    assert [len(case["parts"]) for case in one] == [6, 3]
-    for case, *others in zip(one, *more, strict=True):
-        for other in others:
-            assert other["note"] == case["note"]
-            for mine, theirs in zip(case["parts"], other["parts"], strict=True):
-                assert theirs == pytest.approx(mine, rel=1e-8)
-            for name in ("energy", "modified"):
-                assert other[name] == pytest.approx(case[name], rel=1e-11)
 
 
 def test_an_unresolved_direction_is_named() -> None:

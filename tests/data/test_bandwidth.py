@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,6 @@ from hydrodl.data import bandwidth
 from hydrodl.data.bandwidth import WIDTHS, choose_bandwidth
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.estimators.initial_readout import logistic_readout
-from tests.parallel.launch import run_on_ranks
 
 ROOT = Path(__file__).parents[2]
 
@@ -169,35 +167,6 @@ def test_readout_messages() -> None:
     for labels, names in ((np.zeros(8, int), ("a",)), (np.zeros(8, int), ("a", "b"))):
         with pytest.raises(DataError, match=r"^a readout needs samples of at least 2 classes"):
             logistic_readout(raw(points, labels, names))
-
-
-PROGRAM = """
-import hydrodl as hd
-from hydrodl.data.bandwidth import choose_bandwidth
-from hydrodl.common.errors import DataError
-from hydrodl.estimators.initial_readout import logistic_readout
-samples = hd.load_dataset("wine")
-readout = logistic_readout(samples)
-said = [choose_bandwidth(samples), readout.weights.tolist(), readout.offsets.tolist()]
-try:
-    one = hd.Samples(samples.features, 0 * samples.labels, ("a",), samples.feature_names, samples.preprocessing)
-    logistic_readout(one)
-except DataError as error:
-    said.append(str(error))
-import json
-from mpi4py import MPI
-everyone = MPI.COMM_WORLD.gather(json.dumps(said))
-if MPI.COMM_WORLD.rank == 0:
-    print(len(set(everyone)))
-    print(everyone[0])
-"""
-
-
-@pytest.mark.parallel
-def test_every_rank_gets_the_same() -> None:
-    one, *others = (run_on_ranks(PROGRAM, ranks) for ranks in (1, 2, 3))
-    assert one.splitlines()[0] == "1" and len(json.loads(one.splitlines()[1])) == 4
-    assert others == [one, one]
 
 
 # The benchmark that these choices serve

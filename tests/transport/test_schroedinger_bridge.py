@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,6 @@ from hydrodl.common.errors import InputError
 from hydrodl.data.preprocessing import raw_metric
 from hydrodl.mesh.quadrature import moment
 from hydrodl.transport.schroedinger_bridge import Bridge, bridge
-from tests.parallel.launch import run_on_ranks
 
 LAYERS = hd.layers(4)
 PHYSICS = hd.Lagrangian(0.25, decay=1e-3, smoothness=0.0)
@@ -196,18 +193,3 @@ def test_targets_must_fit_the_start(line: hd.Domain) -> None:
     elsewhere = on_line(0, 0.6, hd.Domain.interval(-3.0, 3.0, 41))
     with pytest.raises(InputError, match="made on another domain"):
         bridge(start, elsewhere, LAYERS, 0.25)
-
-
-PROGRAM = Path(__file__).parents[1] / "parallel" / "bridge_program.py"
-
-
-@pytest.mark.parallel
-def test_a_bridge_does_not_depend_on_the_ranks() -> None:
-    runs = {ranks: json.loads(run_on_ranks(PROGRAM, ranks, timeout=150)) for ranks in (1, 2, 3)}
-    for ranks in (2, 3):
-        for name in ("converged", "reason", "rounds", "refused"):
-            assert runs[ranks][name] == runs[1][name], name
-        for name in ("cost", "raw_cost", "distance", "sinkhorn"):
-            assert runs[ranks][name] == pytest.approx(runs[1][name], rel=1e-6), name
-        assert runs[ranks]["held"] == pytest.approx(runs[1]["held"], rel=1e-3)
-    assert runs[1]["converged"]

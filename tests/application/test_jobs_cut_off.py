@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders.cli_runs import GAUSSIANS, WITHOUT_FIGURES
-from tests.parallel.launch import launch
+from tests.builders.launch import COMMAND, launch, run_alone
 
 pytestmark = pytest.mark.parallel
 
@@ -32,7 +32,7 @@ FILL = "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY)
 
 def train(ranks: int, folder: Path, out: str, *options: str, before: str = "") -> subprocess.CompletedProcess[str]:
     arguments = ["train", "p.toml", "--out", out, "--checkpoint-every", "0", *options]
-    return launch(before + WITHOUT_FIGURES, ranks, *arguments, cwd=folder, timeout=90)
+    return launch(before + WITHOUT_FIGURES, ranks, *arguments, cwd=folder)
 
 
 def objective_of(folder: Path) -> float:
@@ -45,8 +45,7 @@ def objective_of(folder: Path) -> float:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("overnight")
     (where / "p.toml").write_text(GAUSSIANS)
-    done = train(1, where, "whole")
-    assert done.returncode == 0, done.stderr
+    run_alone(WITHOUT_FIGURES, "train", "p.toml", "--out", "whole", cwd=where)
     return where
 
 
@@ -69,6 +68,13 @@ def test_job_that_lost_a_rank_resumes_on_another_number_of_ranks(ranks: int, los
     resumed = json.loads((folder / f"on{ranks}" / "report.json").read_text())
     assert resumed["iterations"] < whole["iterations"]  # so it did not start from nothing
     assert not list((folder / f"on{ranks}").glob(".*.partial"))
+
+
+def test_wrong_input_is_told_once_and_is_exit_code_2(folder: Path) -> None:
+    done = launch(COMMAND, 2, "train", "p.toml", "--set", "physics.noise=0", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("hydrodl:")]
+    assert len(lines) == 1 and "physics.noise is 0" in lines[0] and "Traceback" not in done.stderr
 
 
 def test_disk_that_fills_up_is_told_once_and_ends_every_rank(folder: Path) -> None:
@@ -103,3 +109,43 @@ def test_sigterm_to_mpiexec_ends_every_rank_with_a_checkpoint(folder: Path) -> N
     report = json.loads((folder / "ended" / "report.json").read_text())
     assert report["reason"] == "stopped by SIGTERM" and report["iterations"] == 3
     assert done.stderr.count("SIGTERM") == 1 and (folder / "ended" / "solution.h5").is_file()
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_an_error_on_one_rank_ends_all(rank: int, folder: Path) -> None:
+    """One rank fails between two collective calls, the other waits in the next: the failing one must end both."""
+    code = f"""
+import hydrodl.application.cli as cli, hydrodl.problem_file.building as build
+from mpi4py import MPI
+cli.PATIENCE = 1.0
+whole = build.make_problem
+def broken(*arguments, **choices):
+    if MPI.COMM_WORLD.rank == {rank}:
+        raise ZeroDivisionError("alone")
+    return whole(*arguments, **choices)
+build.make_problem = broken
+cli.main()
+"""
+    done = launch(code, 2, "train", "p.toml", "--out", "broken", cwd=folder)
+    assert done.returncode == 1, (done.returncode, done.stderr)  # so it did not run into the launcher's time limit
+    assert done.stderr.count("ZeroDivisionError: alone") == 1, done.stderr
+
+
+def test_sigterm_on_one_rank_stops_all_and_keeps_the_best_iterate(folder: Path) -> None:
+    code = """
+import os, signal
+import hydrodl.application.cli as cli, hydrodl.application.progress as progress
+from mpi4py import MPI
+watch = progress.Watch.__call__
+def call(self, step):
+    if MPI.COMM_WORLD.rank == 1 and step["iteration"] == 2:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return watch(self, step)
+progress.Watch.__call__ = call
+cli.main()
+"""
+    done = launch(code, 2, "train", "p.toml", "--out", "alone", cwd=folder)
+    assert done.returncode == 3, (done.returncode, done.stderr)
+    report = json.loads((folder / "alone" / "report.json").read_text())
+    assert "SIGTERM" in report["reason"] and report["iterations"] == 2 and report["converged"] is False
+    assert done.stderr.count("SIGTERM") == 1

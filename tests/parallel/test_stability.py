@@ -1,0 +1,112 @@
+"""Stability bounds, spectra and energy-Casimir numbers do not depend on the number of ranks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import hydrodl as hd
+
+# isort: split
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from hydrodl.analysis.stability.discrete_modes import fastest, slowest
+from hydrodl.analysis.stability.energy_casimir import a_priori, energy_casimir
+from hydrodl.analysis.stability.equilibrium import Equilibrium
+from hydrodl.analysis.stability.focusing_threshold import focusing_threshold
+from hydrodl.analysis.stability.hessian_spectrum import spectrum
+from hydrodl.analysis.stability.marching_bounds import compact_hyperbolic, discrete_hyperbolic, explicit_marching
+from hydrodl.analysis.stability.recommendation import recommend
+from hydrodl.analysis.stability.training_bounds import accelerations, layer_determinants, layer_lipschitz, lipschitz
+from hydrodl.discretisation.box_scheme import BoxScheme
+from hydrodl.problem.flow import Flow
+from tests.builders.on_ranks import agreed, alone_and_together
+
+GAS = hd.Lagrangian(0.01, decay=0.0, energy=hd.Focusing(1.0), smoothness=0.0)
+DOMAINS: dict[str, dict[str, Any]] = {
+    "line": {"lower": [-1], "upper": [1], "nodes": 9},
+    "box": {"lower": [0, 0], "upper": [1, 2], "nodes": [5, 7]},
+    "cube": {"lower": [0, 0, 0], "upper": [1, 1, 1], "nodes": 4},
+    "simplex": {"lower": [0, 0], "upper": [1, 1], "nodes": 6, "cells": "simplex"},
+    "P2": {"lower": [0, 0], "upper": [1, 1], "nodes": 4, "cells": "simplex", "degree": 2},
+}
+
+
+def made(domain: hd.Domain, lagrangian: hd.Lagrangian, theta: float) -> Flow:
+    """A smooth velocity and density, the same functions on any number of ranks."""
+    x, d = domain.coordinates[: domain.owned], domain.dimension
+    u = np.array([[np.sin((k + 1) * x.sum(axis=1) + i) for i in range(d)] for k in range(3)])
+    rho = np.array([[1 + 0.2 * np.cos(x[:, 0] + k)] for k in range(4)])
+    return Flow(
+        domain, hd.layers([0.0, 0.2, 0.5, 1.0]), lagrangian, BoxScheme("box", theta), u, rho, 0 * rho, 0 * rho[1:]
+    )
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+def test_bounds(name: str) -> None:
+    def found(comm: MPI.Comm) -> dict[str, Any]:
+        domain = hd.Domain.box(**DOMAINS[name], comm=comm)
+        flow, gas = (
+            made(domain, hd.Lagrangian(0.1, energy=hd.Focusing(0.2), smoothness=0.0), 0.5),
+            made(domain, GAS, 1.0),
+        )
+        advice = recommend(flow, 0.1)
+        marched = [compact_hyperbolic(gas), discrete_hyperbolic(gas), explicit_marching(gas)]
+        threshold = focusing_threshold(domain, flow.layers, flow.lagrangian, 0.5, 1.0)
+        return {
+            "recommended": [advice.layers, advice.nodes, advice.binding],
+            "holds": [[b.holds, b.needs_layers, b.needs_nodes, b.most_nodes] for b in advice.bounds],
+            "bounds": [bound.value for bound in (*advice.bounds, *marched)],
+            "bends": accelerations(flow).tolist(),
+            "modes": [slowest(domain), fastest(domain), threshold.local, threshold.finite_depth, threshold.discrete],
+            "layers": [each(flow).tolist() for each in (lipschitz, layer_lipschitz, layer_determinants)],
+        }
+
+    one, many = alone_and_together(found)
+    agreed(many)
+    for key in ("recommended", "holds"):
+        assert many[key] == one[key], key
+    for key in ("bounds", "bends", "modes"):
+        assert many[key] == pytest.approx(one[key], rel=1e-8, abs=1e-10), key
+    for numbers, expected in zip(many["layers"], one["layers"], strict=True):
+        assert numbers == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize(("scheme", "smoothness"), [("euler-box", 0.0), ("midpoint", 0.2)])
+def test_spectrum(scheme: str, smoothness: float) -> None:
+    def found(comm: MPI.Comm) -> dict[str, Any]:
+        domain = hd.Domain.box([-1, -1], [1, 1.2], 7, comm=comm)
+        rho = hd.mixture([hd.Gaussian([s, -s], 0.4, label=name) for s, name in ((0.4, "a"), (-0.4, "b"))], domain)
+        physics = hd.Lagrangian(0.1, smoothness=smoothness)
+        problem = hd.Problem(domain, hd.layers(3), rho, physics, hd.Classification(3.0), scheme)
+        solution = hd.train(problem, options={"tao_gatol": 1e-10})
+        functional = hd.ReducedFunctional(problem)
+        functional.linearise(solution.velocity)
+        seen = spectrum(functional, 2, comm=comm)
+        assert max(seen.residuals) < 1e-7
+        return {"smallest": seen.smallest.tolist(), "largest": seen.largest.tolist()}
+
+    one, many = alone_and_together(found)
+    agreed(many)
+    for end in ("smallest", "largest"):
+        assert many[end] == pytest.approx(one[end], rel=1e-8)
+
+
+def test_energy_casimir() -> None:
+    def found(comm: MPI.Comm) -> tuple[list[float], list[float]]:
+        domain = hd.Domain.box([-1, -1], [1, 1], [9, 21], comm=comm)
+        y = domain.coordinates[: domain.owned, 1]
+        base = Equilibrium(domain, GAS, np.full(domain.owned, 2.0), np.stack([np.cosh(y), 0 * y]) * 0.3)
+        density = base.density[None] * (1 + 0.05 * np.cos(3 * y))
+        run = a_priori(base, density, base.velocity[None] * 1.1)
+        assert run.inside and run.stable
+        bounds = energy_casimir(base, 0.1)
+        values = [bound.value for bound in bounds] + [bound.bound for bound in bounds]
+        return values, [*run.norms.tolist(), *run.functional.tolist()]
+
+    one, many = alone_and_together(found)
+    agreed(many)
+    assert len(one[0]) == 6
+    for numbers, expected in zip(many, one, strict=True):
+        assert numbers == pytest.approx(expected, rel=1e-9)

@@ -1,0 +1,131 @@
+"""Conserved quantities, multisymplectic sums and modified systems are the same numbers on any number of ranks."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import hydrodl as hd
+
+# isort: split
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from hydrodl.analysis.backward_error.modified_system import modified_energy, modified_system
+from hydrodl.analysis.structure.conservation import conservation
+from hydrodl.analysis.structure.euler_poincare import euler_poincare
+from hydrodl.analysis.structure.multisymplectic_law import multisymplecticity, patch_sum, random_data, random_patches
+from hydrodl.analysis.structure.space_time_action import SpaceTime
+from hydrodl.problem.flow import Flow
+from tests.builders.on_ranks import agreed, alone_and_together
+from tests.convergence.test_modified import smooth_flow
+
+# name: (dimension, scheme, nodes, choices of the domain)
+CASES: dict[str, tuple[int, str, int, dict[str, Any]]] = {
+    "line, trained": (1, "midpoint", 21, {}),
+    "line": (1, "euler-box", 21, {}),
+    "box euler-box": (2, "euler-box", 13, {}),
+    "box midpoint": (2, "midpoint", 13, {}),
+    "P2": (2, "midpoint", 11, {"cells": "simplex", "degree": 2}),
+}
+
+
+def problem(case: str, comm: MPI.Comm) -> hd.Problem:
+    d, scheme, nodes, choices = CASES[case]
+    domain = hd.Domain.box([-1.5] * d, [1.6] * d, nodes, comm=comm, **choices)
+    means = np.array([[-0.6], [0.5]]) * np.linspace(1, 0.5, d)
+    rho = hd.mixture([hd.Gaussian(mean, 0.4, label=c) for c, mean in enumerate(means)], domain)
+    physics = hd.Lagrangian(0.1, smoothness=0.2, energy=hd.Power(0.1), potential=lambda x: x[:, 0] ** 2 / 9)
+    losses = [hd.Position(1.0, -means, layer=2), hd.Position(2.0, -means)]
+    return hd.Problem(domain, hd.layers([0.0, 0.2, 0.5, 0.7, 1.0]), rho, physics, losses, scheme)
+
+
+def swept(given: hd.Problem) -> Flow:
+    """The flow of a velocity that is no minimum: the same function on any number of ranks, untrained."""
+    functional = hd.ReducedFunctional(given)
+    slabs, d, owned = functional.shape
+    x = given.domain.coordinates[:owned]
+    waves = [np.sin((i + 1) * x.sum(axis=1) + k) for k in range(slabs) for i in range(d)]
+    u = 0.2 * np.array(waves).reshape(slabs, d, owned)
+    functional.gradient(u)
+    sweeps = functional.sweeps
+    potential, jumps = sweeps.layer_potentials()
+    density = sweeps.density[..., :owned].copy()
+    return given.flow(u, density, potential, jumps)
+
+
+def structure(flow: Flow) -> dict[str, Any]:
+    found = multisymplecticity(flow, patches=4)
+    system = SpaceTime(flow)
+    V = system.tangents([random_data(flow, 5)])[0]
+    halved = type(V)(0.5 * V.velocity, V.slab_density, V.density, V.potential)  # no tangent solution
+    return {
+        "residual": found.residual,
+        "drift": found.two_form_drift,
+        "counts": [[patch.border, patch.interior, patch.pairs] for patch in found.patches],
+        "sizes": [patch.size for patch in found.patches],
+        "two_form": found.two_form.tolist(),
+        "violated": [patch_sum(system, V, halved, patch).value for patch in random_patches(flow, 3, 1)],
+    }
+
+
+def conserved(flow: Flow) -> dict[str, Any]:
+    found, momentum = conservation(flow), euler_poincare(flow)
+    names = ("masses", "energy", "energy_source", "momentum", "pairing", "momentum_balance")
+    out = {name: np.nan_to_num(getattr(found, name), nan=-1.0).tolist() for name in names}
+    out |= {"energy_drift": found.energy_drift, "relative": momentum.relative, "nodes": momentum.nodes}
+    out["residuals"] = [found.duality_residual, float(found.mass_balance.max()), float(found.potential_balance.max())]
+    out["circulation"] = None if found.circulation is None else found.circulation.tolist()
+    return out
+
+
+@cache
+def analysed(case: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    def found(comm: MPI.Comm) -> dict[str, Any]:
+        given = problem(case, comm)
+        trained = "trained" in case
+        flow = hd.train(given, options={"tao_gatol": 1e-11}).flow if trained else swept(given)
+        return structure(flow) | conserved(flow)
+
+    one, many = alone_and_together(found)
+    return one, agreed(many)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_exact_laws_on_every_number_of_ranks(case: str) -> None:
+    for found in analysed(case):
+        assert found["residual"] < 1e-12 and found["drift"] < 1e-12
+        assert all(interior > 0 for _, interior, _ in found["counts"])
+        assert max(found["residuals"]) < 1e-11
+        assert (max(found["momentum_balance"]) < 1e-8) == ("trained" in case)
+        assert min(np.abs(found["violated"])) > 1e-6
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_numbers_do_not_depend_on_the_ranks(case: str) -> None:
+    one, many = analysed(case)
+    assert many["counts"] == one["counts"] and many["nodes"] == one["nodes"]
+    loose = 1e-7 if "trained" in case else 1e-9  # two optimisers stop at slightly different places
+    names = ("sizes", "two_form", "violated", "masses", "energy", "momentum", "pairing", "energy_source")
+    for name in (*names, "energy_drift", "relative"):
+        size = float(np.abs(one[name]).max())
+        np.testing.assert_allclose(many[name], one[name], rtol=loose, atol=loose * size, err_msg=name)
+    assert (one["circulation"] is None) == ("line" in case)
+    if one["circulation"] is not None:
+        np.testing.assert_allclose(many["circulation"], one["circulation"], rtol=1e-7)
+
+
+@pytest.mark.parametrize(("d", "layers", "theta", "parts"), [(1, 12, 0.5, 6), (2, 3, 1.0, 3)])
+def test_modified_equations_do_not_depend_on_the_ranks(d: int, layers: int, theta: float, parts: int) -> None:
+    def found(comm: MPI.Comm) -> dict[str, Any]:
+        flow = smooth_flow(d, layers, theta, comm)
+        system, energy = modified_system(flow), modified_energy(flow)
+        levels = [dict(level) for part in (system.layers, system.space) if part for level in part.levels]
+        return {"levels": levels, "note": system.note, "energies": [*energy.energy, *energy.modified]}
+
+    one, many = alone_and_together(found)
+    assert many["note"] == one["note"] and len(one["levels"]) == parts
+    for mine, theirs in zip(one["levels"], many["levels"], strict=True):
+        assert theirs == pytest.approx(mine, rel=1e-8)
+    assert many["energies"] == pytest.approx(one["energies"], rel=1e-11)
