@@ -31,6 +31,11 @@ class BoxScheme:
         return 2 if self.theta == 0.5 else 1
 
     @property
+    def moves_points(self) -> bool:
+        """No: a slab is a step of the Fokker-Planck equation."""
+        return False
+
+    @property
     def positive(self) -> bool:
         """No: it takes fitted diffusion, and layers that are not too long where theta < 1."""
         return False

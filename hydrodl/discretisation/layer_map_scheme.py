@@ -44,6 +44,11 @@ class LayerMapScheme:
         return 2 if self.before == 0.5 else 1
 
     @property
+    def moves_points(self) -> bool:
+        """Yes: that is what W is."""
+        return True
+
+    @property
     def positive(self) -> bool:
         """Yes: W and the resolvents are."""
         return True

@@ -26,10 +26,11 @@ from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import LAYERS, layers
 from hydrodl.mesh.uniform_grid import Grid
 from hydrodl.physics.lagrangian import DECAY, NOISE, SMOOTHNESS, Lagrangian
+from hydrodl.problem.problem import SCHEME
 from hydrodl.transport.probability_flow import ProbabilityFlow
 from hydrodl.transport.schroedinger_bridge import Bridge, bridge
 
-CHOICES = {"mode": Choice("flow", ("flow", "bridge")), "comm": COMM}
+CHOICES = {"mode": Choice("flow", ("flow", "bridge")), "comm": COMM, "scheme": SCHEME}
 """Parameters that are one of a few words."""
 
 
@@ -64,6 +65,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         tolerance: relative L1 distance to the target density at which training stops.
         max_rounds: limit of training problems on the way there, see :func:`hydrodl.bridge`.
         substeps: steps a layer of either map.
+        scheme: of the flow; "strang" and "residual" solve with the noise asked for, the box schemes with more.
         options: PETSc's options, as for :func:`hydrodl.train`; those not given are ``OPTIONS``, then train's.
         random_state: of mode="bridge".
         verbose: one line a Newton step, on the first rank.
@@ -98,6 +100,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         tolerance: float = 0.05,
         max_rounds: int = 8,
         substeps: int = 4,
+        scheme: str = SCHEME.default,
         options: Mapping[str, Any] | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -115,6 +118,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         self.tolerance = tolerance
         self.max_rounds = max_rounds
         self.substeps = substeps
+        self.scheme = scheme
         self.options = options
         self.random_state = random_state
         self.verbose = verbose
@@ -160,6 +164,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
             goal,
             layers(self.layers),
             physics,
+            scheme=self.scheme,
             tolerance=self.tolerance,
             max_rounds=self.max_rounds,
             options=OPTIONS | dict(self.options or {}),

@@ -9,6 +9,8 @@ and all: the probability flow. Here w stands at the nodes of a uniform box and i
 rule, which run backwards is its own inverse. Noise whose drift w + nu grad log rho(t) makes up for it leaves the
 densities the same; run backwards it has the drift -w + nu grad log rho(t) (B. Anderson, "Reverse-time diffusion
 equation models", 1982). As the layers get thin the former is u: the noisy process itself.
+
+Where a slab is the map x + Delta u(x), w is the velocity of points on their way along it, less nu grad log rho(t).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from hydrodl.network.inversion import report, solve_layer
 from hydrodl.problem.solution import Solution
 
 _SMALLEST = 1e-300  # density whose logarithm is taken
+_WAYS = 8  # fixed-point steps, each of which gains the factor Delta Lip(u)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +64,19 @@ class ProbabilityFlow(OnGrid):
         rho = spread(domain, order, grid.size, flow.density)[:, 0]
         if not rho.min() > 0:
             raise InputError(f"the probability flow needs positive densities, the smallest is {rho.min():.1e}")
-        slab = np.maximum(flow.theta * rho[1:] + (1 - flow.theta) * rho[:-1], _SMALLEST)
         nu = _diffusivity(solution, grid, velocity)
-        carried = (velocity - nu[:, None] * grid.differences(np.log(slab))) * slab[:, None]
         parts = np.tile((np.arange(substeps) + 0.5) / substeps, len(nu))[:, None]
-        below, above, carried, nu = (np.repeat(x, substeps, axis=0) for x in (rho[:-1], rho[1:], carried, nu))
+        below, above = np.repeat(rho[:-1], substeps, axis=0), np.repeat(rho[1:], substeps, axis=0)
         middle = np.maximum((1 - parts) * below + parts * above, _SMALLEST)
-        spreading = nu[:, None] * grid.differences(np.log(middle)) + grid.differences(nu)
         steps = np.repeat(flow.layers.steps / substeps, substeps)
+        if flow.scheme.moves_points:
+            nu = np.repeat(nu, substeps, axis=0)
+            falling = nu[:, None] * grid.differences(np.log(middle))
+            return cls(grid, steps, _on_the_way(grid, velocity, flow.layers.steps, substeps) - falling, falling, nu)
+        slab = np.maximum(flow.theta * rho[1:] + (1 - flow.theta) * rho[:-1], _SMALLEST)
+        carried = (velocity - nu[:, None] * grid.differences(np.log(slab))) * slab[:, None]
+        carried, nu = np.repeat(carried, substeps, axis=0), np.repeat(nu, substeps, axis=0)
+        spreading = nu[:, None] * grid.differences(np.log(middle)) + grid.differences(nu)
         return cls(grid, steps, carried / middle[:, None], spreading, nu)
 
     def velocity(self, k: int, points: Floats) -> Floats:
@@ -106,6 +114,22 @@ class ProbabilityFlow(OnGrid):
             kick = np.sqrt(2 * step * found[:, -1:]) * rng.standard_normal(x.shape)
             x = self.grid.reflect(x + step * found[:, :-1] + kick)
         return x
+
+
+def _on_the_way(grid: Grid, velocity: Floats, steps: Floats, substeps: int) -> Floats:
+    """The velocity at the nodes of points on their straight ways from x to x + Delta u(x), (S N, d, nodes).
+
+    In the middle of part s of a slab the point at a node y has come from z with z + s Delta u(z) = y.
+    """
+    out = np.empty((len(steps) * substeps, *velocity.shape[1:]))
+    nodes = grid.nodes
+    for k, (u, step) in enumerate(zip(velocity, steps, strict=True)):
+        for s in range(substeps):
+            found = u.T
+            for _ in range(_WAYS):
+                found = grid.interpolate(u, grid.into(nodes - (s + 0.5) / substeps * step * found))
+            out[k * substeps + s] = found.T
+    return out
 
 
 def _diffusivity(solution: Solution, grid: Grid, velocity: Floats) -> Floats:

@@ -149,10 +149,10 @@ def bridge(
     ``tolerance``; or, not converged, after ``max_rounds``, when the optimiser failed in the first round or in two
     rounds in turn, or when the monitor asks for it.
 
-    The default scheme is positive and first order in the layer thickness. For an accurate work make the cell Peclet
-    number |u| h / (2 nu) less than 1 (``solution.peclet``) and switch the fitted diffusion off
-    (``Lagrangian(noise, 1e-4, 0.0, fitted=False)``); then halve the layers' thickness and extrapolate, or take
-    the "midpoint" scheme.
+    The default scheme is positive, first order in the layer thickness, and feels more noise than it is asked for. For
+    an accurate work take the scheme "strang" on a uniform box and a small decay (``Lagrangian(noise, 1e-4, 0.0)``); on
+    other meshes make the cell Peclet number |u| h / (2 nu) less than 1 (``solution.peclet``), switch the fitted
+    diffusion off (``fitted=False``) and take the "midpoint" scheme.
 
     Args:
         start: rho(0).
@@ -168,7 +168,7 @@ def bridge(
             needs fewer rounds, but pulls so hard at the start that an unfitted scheme may lose its positivity.
         floor: of the KL divergence, see :class:`hydrodl.Density`.
         max_rounds: limit of training problems.
-        scheme: "euler-box" or "midpoint".
+        scheme: "euler-box" or "midpoint"; on uniform boxes also "strang" or "residual", which are far more accurate.
         initial: a velocity (N, d, owned), or a Bridge whose velocity and multipliers to go on from, on the same domain
             and with as many targets and the same divergence, but with another decay, noise, scheme or partition.
         options, monitor: as in :func:`hydrodl.train`; the monitor's mapping has "round" and "weight" as well.

@@ -51,6 +51,20 @@ def test_the_flow_is_the_monotone_map_between_gaussians(line: HydroTransport) ->
     assert wasserstein(found, TARGET) < 0.03 * wasserstein(SOURCE, TARGET)
 
 
+@pytest.mark.parametrize("scheme", ["strang", "residual"])
+def test_layer_maps_carry_at_the_cost_of_the_monotone_map(scheme: str) -> None:
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(-1, 0.5, (1000, 1)), rng.normal(1, 0.5, (1000, 1))
+    found = HydroTransport(scheme=scheme, noise=0.02, decay=1e-3, smoothness=0.0).fit(source, target)
+    least = 0.5 * float(((np.sort(source[:, 0]) - np.sort(target[:, 0])) ** 2).mean())
+    assert found.converged_ and found.cost_ == pytest.approx(least, rel=0.02)
+    carried = found.transform(source)
+    np.testing.assert_allclose(found.inverse_transform(carried), source, atol=1e-10)
+    assert (np.diff(carried[np.argsort(source[:, 0]), 0]) > 0).all()
+    assert wasserstein(carried, target) < 0.02 * wasserstein(source, target)
+    assert wasserstein(found.set_params(mode="bridge").transform(source), target) < 0.03 * wasserstein(source, target)
+
+
 def test_the_velocity_alone_is_not_that_map(line: HydroTransport) -> None:
     """The reason for the probability flow: the network of u leaves out what the noise does to the density."""
     points = line.network_.push(line.preprocessing_.apply(SOURCE))[-1]

@@ -64,6 +64,21 @@ def moments(found: Bridge) -> tuple[np.ndarray, np.ndarray]:
     return mean, (mass[:, None] * (x - mean)).T @ (x - mean)
 
 
+@pytest.mark.parametrize("scheme", ["strang", "residual"])
+def test_layer_maps_need_no_care(scheme: str) -> None:
+    """16 layers, 81 nodes, any noise that the splines do not exceed: the work of the box scheme is 24 percent high."""
+    domain = hd.Domain.interval(-4.0, 4.0, 81)
+    start, end = (hd.mixture([hd.Gaussian([mean], 0.5)], domain) for mean in (-1.0, 1.0))
+    one, variance = np.ones(1), np.array([[0.25]])
+    for noise in (0.1, 0.02):
+        physics = hd.Lagrangian(noise, decay=1e-4, smoothness=0.0)
+        found = bridge(start, end, hd.layers(16), physics, scheme=scheme)
+        work, covariance = gaussian_bridge(-one, variance, one, variance, noise)
+        mean, spread = moments(found)
+        assert found.converged and found.cost == pytest.approx(work, rel=5e-4)
+        assert abs(mean[0]) < 1e-3 and spread[0, 0] == pytest.approx(covariance[0, 0], rel=2e-2)
+
+
 @pytest.mark.parametrize("divergence", ["kl", "l2"])
 def test_gaussians_on_a_line(divergence: str) -> None:
     m, s, n, q = np.array([-0.5]), np.array([[0.36]]), np.array([0.5]), np.array([[0.64]])
