@@ -85,6 +85,12 @@ def test_the_makefile_installs_these_extras() -> None:
     assert f"-e '.[{','.join(INSTALLED_EXTRAS)}]'" in (ROOT / "Makefile").read_text()
 
 
+def test_every_folder_of_the_package_is_installed() -> None:
+    """setuptools leaves out a folder without ``__init__.py``, and an editable install does not show it."""
+    folders = {path.parent for path in (ROOT / "hydrodl").rglob("*.py")}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
 def test_one_python_version() -> None:
     version = (ROOT / ".python-version").read_text()
     assert version == "3.12\n"
@@ -96,7 +102,7 @@ def test_one_version() -> None:
     assert hydrodl.__version__ == version
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == version
     headings = re.findall(r"^## \[?([^\]\s]+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
-    assert headings[0] == version
+    assert headings[:2] == ["Unreleased", version]
 
 
 def test_the_citation_names_the_paper() -> None:

@@ -1,7 +1,8 @@
-"""Every snippet of the README runs, in its order, as a new user would run it."""
+"""Every snippet of the README runs, in its order, as a new user would run it; what it says of files is so."""
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.test_architecture import ORDER
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -79,3 +82,39 @@ def test_every_quoted_command_and_file_exists() -> None:
         assert (ROOT / name).is_file(), name
     for name in re.findall(r"\]\((docs/[^)]+)\)", README):
         assert (ROOT / name).exists(), name
+
+
+def test_where_things_are_is_the_tree() -> None:
+    """Folders in their order, each with the first line of its docstring."""
+    (tree,) = snippets("text")
+    said = re.findall(r"^(?: {2}| {4})(\w+)/ +(.+)$", tree, re.MULTILINE)
+    expected = []
+    for folder in (name for storey in ORDER for name in sorted(storey)):
+        rooms = [path.parent for path in sorted((ROOT / "hydrodl" / folder).glob("**/__init__.py"))]
+        expected += [(room.name, first_line(room / "__init__.py")) for room in rooms]
+    assert said == expected
+    outside = re.findall(r"^(\w+)/ ", tree, re.MULTILINE)
+    with_a_readme = {path.parent.name for path in ROOT.glob("[!.]*/README.md")}
+    assert with_a_readme <= set(outside) and all((ROOT / name).is_dir() for name in outside)
+
+
+def first_line(path: Path) -> str:
+    return (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()[0].rstrip(".")
+
+
+def test_contributing_speaks_of_files_that_are_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for name in re.findall(r"`((?:tests|hydrodl|docs)/[\w/.]+)`", text):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(r"`((?:common|discretisation|physics|problem_file)/\w+\.py)`", text):
+        assert (ROOT / "hydrodl" / name).is_file(), name
+    for target in re.findall(r"^make ([\w-]+)", text, re.MULTILINE):
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE), target
+
+
+def test_every_decision_record_has_its_parts() -> None:
+    records = [path for path in (ROOT / "docs/decisions").glob("*.md") if path.name != "README.md"]
+    assert len(records) > 5
+    for path in records:
+        headings = re.findall(r"^(#+ .*)$", path.read_text(), re.MULTILINE)
+        assert headings[1:] == ["## Context", "## Decision", "## Measured"], path.name

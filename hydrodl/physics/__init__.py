@@ -1,1 +1,1 @@
-"""The model: Lagrangian, losses, problem, and what a solution of it holds."""
+"""The model: Lagrangian, internal energies, losses, readout, neurons."""

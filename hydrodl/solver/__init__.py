@@ -1,1 +1,1 @@
-"""Sweeps through the layers and the linear algebra below them."""
+"""Sweeps through all layers, forwards, backwards and linearised; marching from an initial state."""

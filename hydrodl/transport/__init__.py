@@ -1,0 +1,1 @@
+"""Schrödinger bridges between densities, snapshots at several times, and distances between samples."""
