@@ -71,6 +71,12 @@ SECTIONS = {
         "How much of a run is spent inside PETSc and DOLFINx, where there, and in which phase.",
         small="--small",
     ),
+    "layer_map": Section(
+        "Layer-map schemes against box schemes",
+        "Errors of J where it is known, the noise that densities feel, and CPU time at equal size, in one run.",
+        "--layers 32 --nodes 128",
+        small="--small",
+    ),
     "push": Section(
         "The layer map's kernels",
         "Compiled push and noise against sparse matrices and LAPACK, and a Hessian product of both; ratios of one run.",
