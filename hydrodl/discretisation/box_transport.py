@@ -20,7 +20,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import largest, summed
 from hydrodl.common.petsc_options import subset
 from hydrodl.discretisation.box_coupling import BoxCoupling
-from hydrodl.discretisation.layer_recursion import LayerMarch, March, NodeMarch, Pulls
+from hydrodl.discretisation.layer_recursion import LayerMarch, Marched, NodeMarch
 from hydrodl.discretisation.scheme import EffectiveNoise
 from hydrodl.discretisation.slab_action import OperatorEntries, SlabAction
 from hydrodl.linear_algebra.layered_family import LayeredFamily, operator_family
@@ -59,7 +59,7 @@ class Generator:
         return self.entries().copy()
 
 
-class BoxTransport:
+class BoxTransport(Marched):
     """See :class:`~hydrodl.discretisation.scheme.Transport`.
 
     Args:
@@ -78,36 +78,19 @@ class BoxTransport:
         self.operators, self.linear_solver = operator_family(
             domain, generator.pattern, generator.columns, slabs, classes, options=own, name="slab operator"
         )
-        self._march: March
         if isinstance(self.operators, LayeredFamily):
             inner = BoxSlabs(self.operators.own, whole_mass(self.operators, self.mass), theta)
-            self._march = LayerMarch(inner, self.operators.shares, domain.comm, self.operators.name)
+            self.march = LayerMarch(inner, self.operators.shares, domain.comm, self.operators.name)
         else:
-            self._march = NodeMarch(BoxSlabs(self.operators, self.mass.apply, theta))
-
-    @property
-    def _weights(self) -> Floats:
-        return (self.theta * self._steps)[:, None, None]
+            self.march = NodeMarch(BoxSlabs(self.operators, self.mass.apply, theta))
 
     def set_velocity(self, velocity: Floats, steps: Floats) -> None:
         """Build and factor every slab operator M - theta Delta L(u)."""
-        self._steps = steps
+        self._steps, self.weights = steps, (self.theta * steps)[:, None, None]
         for k, step in enumerate(steps):
             self.action.set_slab(velocity[k])
             self.operators.set(k, self._generator.mass_values - self.theta * step * self._generator.entries())
         self.operators.factor()
-
-    def forward(self, start: Floats, sources: Floats | None, slabs: Floats, layers: Mapping[int, Floats]) -> None:
-        """r_k into ``slabs`` and R_j into ``layers``."""
-        self._march.forward(start, None if sources is None else self._weights * sources, slabs, layers)
-
-    def backward(self, sources: Floats | None, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
-        """q_k into ``slabs`` and D_j into ``layers``."""
-        self._march.backward(None if sources is None else self._weights * sources, pulls, slabs, layers)
-
-    def both(self, sources: Floats, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
-        """Both at once: q_k and r_k into ``slabs``, R_j into ``layers``."""
-        self._march.both(self._weights * sources, pulls, slabs, layers)
 
     def velocity_gradient(self, velocity: Floats, density: Floats, potential: Floats, out: Floats) -> None:
         """Add dH/du of the carried parts of all classes."""

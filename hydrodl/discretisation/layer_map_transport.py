@@ -14,13 +14,13 @@ has its layers whole; it makes the pushes of those alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from hydrodl.common.arrays import Floats
 from hydrodl.discretisation.layer_map_coupling import LayerMapCoupling
-from hydrodl.discretisation.layer_recursion import LayerMarch, March, NodeMarch, Pulls
+from hydrodl.discretisation.layer_recursion import LayerMarch, Marched, NodeMarch
 from hydrodl.discretisation.noise_resolvent import NoiseResolvent, NoiseSplit, noise_split
 from hydrodl.discretisation.push import Push, Splines
 from hydrodl.discretisation.scheme import EffectiveNoise
@@ -32,7 +32,7 @@ from hydrodl.mesh.grid_nodes import GridNodes
 from hydrodl.physics.lagrangian import Lagrangian
 
 
-class LayerMapTransport:
+class LayerMapTransport(Marched):
     """See :class:`~hydrodl.discretisation.scheme.Transport`.
 
     Args:
@@ -51,33 +51,15 @@ class LayerMapTransport:
         self.pushes = [Push(self._splines, still) for _ in range(self.shares.mine)]
         self._slabs = LayerMapSlabs(self.nodes, self.pushes)
         one = domain.comm.size == 1
-        self._march: March = (
-            NodeMarch(self._slabs) if one else LayerMarch(self._slabs, self.shares, domain.comm, "slab")
-        )
-
-    @property
-    def _weights(self) -> Floats:
-        return self._steps[:, None, None]
+        self.march = NodeMarch(self._slabs) if one else LayerMarch(self._slabs, self.shares, domain.comm, "slab")
 
     def set_velocity(self, velocity: Floats, steps: Floats) -> None:
         """Move the pushes of this rank's layers; collective."""
-        self._steps = steps
+        self._steps, self.weights = steps, steps[:, None, None]
         own = self.nodes.to_grid(self.shares.to_layers(velocity[..., : self.halo.owned]))
         for push, field, k in zip(self.pushes, own, self.shares.layers, strict=True):
             push.move(steps[k] * field)
         self._slabs.noise = resolvents(self.nodes, self._noise, steps[self.shares.layers], self._splines, self._before)
-
-    def forward(self, start: Floats, sources: Floats | None, slabs: Floats, layers: Mapping[int, Floats]) -> None:
-        """r_k into ``slabs`` and R_j into ``layers``."""
-        self._march.forward(start, None if sources is None else self._weights * sources, slabs, layers)
-
-    def backward(self, sources: Floats | None, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
-        """q_k into ``slabs`` and D_j into ``layers``."""
-        self._march.backward(None if sources is None else self._weights * sources, pulls, slabs, layers)
-
-    def both(self, sources: Floats, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
-        """Both at once: q_k and r_k into ``slabs``, R_j into ``layers``."""
-        self._march.both(self._weights * sources, pulls, slabs, layers)
 
     def own_fields(self, stack: Floats) -> Floats:
         """A stack (N, m, local) on the grid at this rank's layers, (mine, m, nodes); collective."""

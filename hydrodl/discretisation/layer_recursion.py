@@ -54,6 +54,29 @@ class March(Protocol):
         """
 
 
+class Marched:
+    """Both sweeps of a :class:`~hydrodl.discretisation.scheme.Transport` by a march, with weighted sources.
+
+    Attributes:
+        march: the recursions; weights: with which sources enter, (N, 1, 1).
+    """
+
+    march: March
+    weights: Floats
+
+    def forward(self, start: Floats, sources: Floats | None, slabs: Floats, layers: Mapping[int, Floats]) -> None:
+        """r_k into ``slabs`` and R_j into ``layers``."""
+        self.march.forward(start, None if sources is None else self.weights * sources, slabs, layers)
+
+    def backward(self, sources: Floats | None, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
+        """q_k into ``slabs`` and M phi_j into ``layers``."""
+        self.march.backward(None if sources is None else self.weights * sources, pulls, slabs, layers)
+
+    def both(self, sources: Floats, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
+        """Both at once: q_k and r_k into ``slabs``, R_j into ``layers``."""
+        self.march.both(self.weights * sources, pulls, slabs, layers)
+
+
 class NodeMarch:
     """All ranks take every slab together, all classes at once."""
 
