@@ -16,12 +16,13 @@ SCHEMES: dict[str, Scheme] = {
 """The schemes by name."""
 
 
-def scheme_named(name: str) -> Scheme:
-    """The scheme with a name.
+def box_scheme_named(name: str) -> Scheme:
+    """The box scheme with a name, for what no other scheme does.
 
     Raises:
         InputError: there is none; those that are, are named.
     """
-    if name not in SCHEMES:
-        raise InputError(f"scheme is {name!r}, must be {' or '.join(map(repr, SCHEMES))}")
-    return SCHEMES[name]
+    known = {key: scheme for key, scheme in SCHEMES.items() if not scheme.moves_points}
+    if name not in known:
+        raise InputError(f"scheme is {name!r}, must be {' or '.join(map(repr, known))}")
+    return known[name]

@@ -33,7 +33,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import raise_together, summed
 from hydrodl.common.petsc_options import OptionScope
-from hydrodl.discretisation.schemes import scheme_named
+from hydrodl.discretisation.schemes import box_scheme_named
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.physics.lagrangian import Lagrangian
@@ -81,7 +81,7 @@ def evolve(
         >>> wave.density.shape
         (5, 1, 11)
     """
-    method = scheme_named(scheme)
+    method = box_scheme_named(scheme)
     density, potential = np.asarray(density0, dtype=float), np.asarray(potential0, dtype=float)
     raise_together(domain.comm, _wrong_fields(domain, density, potential))
     physics = lagrangian.resolved(lumped=False)

@@ -34,6 +34,8 @@ REPORT_KEYS = {
     "mass_error",
     "min_density",
     "peclet",
+    "effective_noise",
+    "largest_noise",
     "layers",
     "nodes",
     "unknowns",

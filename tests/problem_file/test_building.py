@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,13 +65,13 @@ def test_what_is_written_builds_the_same_problem(name: str, folder: Path) -> Non
 
 def test_every_table_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: Counter[str] = Counter()
-    whole = Path.read_bytes
+    opened = Path.open
 
-    def counted(path: Path) -> bytes:
-        reads[path.name] += 1
-        return whole(path)
+    def counted(path: Path, mode: str = "r", *others: Any, **named: Any) -> Any:
+        reads[path.name] += mode == "rb"
+        return opened(path, mode, *others, **named)
 
-    monkeypatch.setattr(Path, "read_bytes", counted)
+    monkeypatch.setattr(Path, "open", counted)
     built(PROBLEMS["table"], folder)
     built(SNAPSHOTS, folder)
-    assert reads == {"p.toml": 2, "t.csv": 1, "a.csv": 1, "b.csv": 1}
+    assert +reads == {"p.toml": 2, "t.csv": 1, "a.csv": 1, "b.csv": 1}
