@@ -9,8 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from hydrodl.application import cli
+from hydrodl.application import cli, train_run
 from tests.builders.cli_runs import MOONS, TABLE
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Orders of convergence and comparisons with other solvers are slow as a whole."""
+    for item in items:
+        if item.path.parent.name in ("convergence", "reference"):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training writes everything else."""
+    for name in ("plot_all", "plot_calibration"):
+        monkeypatch.setattr(train_run, name, lambda *_: None)
 
 
 @pytest.fixture(scope="session")

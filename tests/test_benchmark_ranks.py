@@ -182,6 +182,7 @@ def test_a_perfect_coarse_step_needs_one_cycle(modules: Modules) -> None:
     assert modules[1].errors(levels, np.ones(3), 1, 1)[0] < 1e-15
 
 
+@pytest.mark.slow
 def test_runs_small() -> None:
     command = [sys.executable, str(BENCHMARKS / "ranks.py"), "--small", "--latency", "1e-5"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

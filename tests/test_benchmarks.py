@@ -181,6 +181,7 @@ def test_imports_are_timed_old_against_new(tmp_path: Path) -> None:
     assert "neither a folder nor a revision" in run("import_time", tmp_path / "none", code=1)
 
 
+@pytest.mark.slow
 def test_shares_of_a_profile_add_up() -> None:
     said = run("profile_run", "--small")
     shares = table(said.partition("percent")[2], "where")

@@ -77,6 +77,7 @@ def test_the_error_of_the_objective_is_known_beforehand(line: hd.Domain, exact: 
     assert objective_errors(solution).sum() == pytest.approx(error, rel=0.02)
 
 
+@pytest.mark.slow
 def test_placed_layers_beat_four_times_as_many(line: hd.Domain, in_haste: dict[int, hd.Solution]) -> None:
     found = adapt(hurried, line, hd.layers(10), 3, bulk=None)
     assert [len(s.problem.layers) for s in found] == [10, 10, 10] and all(s.converged for s in found)
@@ -227,6 +228,7 @@ def test_transfer_refuses(in_haste: dict[int, hd.Solution]) -> None:
         transfer(in_haste[10], problem)
 
 
+@pytest.mark.slow
 def test_fewer_nodes_at_the_same_error() -> None:
     layers = hd.layers(3)
     # second order, resolved: a finer one differs by less than 1e-4

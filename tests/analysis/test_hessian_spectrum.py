@@ -98,6 +98,7 @@ FOCUSING = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", FOCUSING, ids=str)
 def test_focusing_threshold(case: tuple[Any, ...]) -> None:
     """Predicted within 5 percent; the local criterion asks for less than half of what a shallow network bears."""

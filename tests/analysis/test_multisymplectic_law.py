@@ -139,6 +139,7 @@ def test_the_law_holds_for_more_fields_than_a_dolfinx_block_takes() -> None:
     assert multisymplecticity(trained(2, 3, "midpoint"), patches=3).residual <= 1e-13
 
 
+@pytest.mark.slow
 @everywhere
 def test_the_law_fails_for_tangents_of_another_scheme(d: int, classes: int, scheme: str) -> None:
     flow = trained(d, classes, scheme)

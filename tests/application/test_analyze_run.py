@@ -104,6 +104,7 @@ def analysis_of(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "analysis.json").read_text(), parse_constant=no_nan)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["line", "plane"])
 def test_every_key_is_there_and_has_its_type(which: str, request: pytest.FixtureRequest) -> None:
     found = analysis_of(request.getfixturevalue(which))
@@ -242,6 +243,7 @@ def test_a_long_search_says_that_it_lives(line: Path, monkeypatch: pytest.Monkey
     assert len(said) > 5 and all("Hessian products" in text for text in said)
 
 
+@pytest.mark.slow
 def test_a_run_that_did_not_converge_says_so(tmp_path: Path) -> None:
     (tmp_path / "p.toml").write_text(MOONS)
     arguments = ["train", str(tmp_path / "p.toml"), "--out", str(tmp_path / "o"), "--set", "solver.tao_max_it=1"]

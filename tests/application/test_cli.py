@@ -47,6 +47,9 @@ REPORT_KEYS = {
 }
 
 
+without_figures = pytest.mark.usefixtures("no_figures")  # they take longer than everything else
+
+
 def report_of(folder: Path) -> dict:
     def no_nan(text: str) -> None:
         raise AssertionError(f"{text} in report.json")
@@ -68,6 +71,7 @@ def test_train_writes_every_file(trained: Path) -> None:
     assert list(trained.glob("*.png"))
 
 
+@without_figures
 def test_written_problem_reproduces_the_run(trained: Path, tmp_path: Path) -> None:
     tables = tomllib.loads((trained / "problem.toml").read_text())
     assert tables["solver"]["tao_gatol"] == 1e-8 and "tao_type" in tables["solver"]
@@ -78,6 +82,7 @@ def test_written_problem_reproduces_the_run(trained: Path, tmp_path: Path) -> No
         assert first[key] == pytest.approx(second[key], rel=1e-13), key
 
 
+@without_figures
 def test_progress_is_plain_lines_in_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "p.toml").write_text(MOONS)
     assert cli.invoke(["train", str(tmp_path / "p.toml"), "--out", str(tmp_path / "o")]) == 0
@@ -88,6 +93,7 @@ def test_progress_is_plain_lines_in_a_log(tmp_path: Path, capsys: pytest.Capture
     assert all(word in steps[-1] for word in ("objective", "gradient", "cg", " s"))
 
 
+@without_figures
 def test_default_directory_and_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("moons.toml").write_text(MOONS)
@@ -97,6 +103,7 @@ def test_default_directory_and_overrides(tmp_path: Path, monkeypatch: pytest.Mon
     assert (report["layers"], report["nodes"]) == (2, 72)
 
 
+@without_figures
 def test_resume_starts_from_the_checkpoint(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "p.toml").write_text(MOONS)
     out = ["--out", str(tmp_path / "o")]
@@ -110,6 +117,7 @@ def test_resume_starts_from_the_checkpoint(trained: Path, tmp_path: Path) -> Non
     assert report_of(tmp_path / "o")["iterations"] <= 1 < resumed["iterations"]
 
 
+@without_figures
 def test_no_convergence_is_exit_code_3_with_everything_written(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -124,6 +132,7 @@ def test_no_convergence_is_exit_code_3_with_everything_written(
     assert not load(out).solution.converged
 
 
+@without_figures
 def test_time_limit_keeps_the_best_iterate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "p.toml").write_text(MOONS)
     assert cli.invoke(["train", str(tmp_path / "p.toml"), "--out", str(tmp_path / "o"), "--time-limit", "1e-9"]) == 3
@@ -132,6 +141,7 @@ def test_time_limit_keeps_the_best_iterate(tmp_path: Path, capsys: pytest.Captur
     assert "time limit" in capsys.readouterr().err
 
 
+@without_figures
 def test_sigterm_ends_the_run_at_its_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = _progress.line
 
@@ -149,6 +159,7 @@ def test_sigterm_ends_the_run_at_its_next_step(tmp_path: Path, monkeypatch: pyte
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+@without_figures
 def test_a_run_that_was_killed_can_be_resumed_but_not_predicted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]
 ) -> None:
@@ -215,6 +226,7 @@ def test_export_writes_both_formats(trained: Path, tmp_path: Path) -> None:
         assert archive["velocity"].shape == (3, 2, 121)
 
 
+@pytest.mark.slow
 def test_plot_draws_the_same_figures_again(trained: Path) -> None:
     figures = {path.name for path in trained.glob("*.png")}
     for name in figures:
@@ -272,6 +284,7 @@ targets = [[-1.0], [1.0]]
 """
 
 
+@without_figures
 def test_mixture_with_losses_at_two_layers(tmp_path: Path, refused: Callable[..., str]) -> None:
     (tmp_path / "p.toml").write_text(MIXTURE + LOSSES)
     assert cli.invoke(["train", str(tmp_path / "p.toml"), "--out", str(tmp_path / "o")]) == 0

@@ -23,6 +23,7 @@ def without_times(found: Any) -> Any:
     return {key: value for key, value in found.items() if key not in ("time_s", "versions")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_run_opens_without_the_data_it_came_from(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Callable[..., str]
@@ -70,6 +71,7 @@ def mass_of(domain: Domain, values: np.ndarray) -> float:
     return float(integrals(domain, moment(domain), values).sum())
 
 
+@pytest.mark.slow
 def test_mesh_of_a_checkpoint_is_the_mesh_of_the_file(tmp_path: Path) -> None:
     write_inputs(tmp_path, KINDS["mesh"][0])
     assert cli.invoke(["train", str(tmp_path / "p.toml"), "--out", str(tmp_path / "run")]) == 0

@@ -160,6 +160,7 @@ def test_checkpoint_of_other_classes_is_refused(optimum: Path, refused: Callable
     assert "for the classes a, b, not a, c" in message
 
 
+@pytest.mark.slow
 def test_checkpoint_of_other_neurons_is_refused_and_of_the_same_goes_on(refused: Callable[..., str]) -> None:
     neurons = ["--set", "network.width=5", "--set", "solver.tao_gatol=1e-7"]
     assert cli.invoke(["train", "p.toml", "--out", "o", *neurons, "--set", "solver.tao_max_it=3"]) == 3
@@ -236,6 +237,7 @@ def test_sigterm_while_the_results_are_written_waits_for_them(monkeypatch: pytes
     assert {path.name for path in Path("o").iterdir()} >= RESULTS and objective_of(Path("o")) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason", ["SIGTERM", "time limit of 1000 min"])
 def test_run_that_was_asked_to_stop_goes_on_to_the_same_optimum(
     reason: str, optimum: Path, monkeypatch: pytest.MonkeyPatch

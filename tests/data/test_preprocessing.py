@@ -240,6 +240,7 @@ tao_gatol = 1e-3
 """
 
 
+@pytest.mark.slow
 def test_a_lifted_run_predicts_and_exports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

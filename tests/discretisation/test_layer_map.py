@@ -31,6 +31,7 @@ def narrow(d: int, scheme: str, noise: float = 0.02) -> hd.Problem:
     return hd.Problem(domain, hd.layers(times), rho, physics, hd.Classification(5.0), scheme)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 @settings(max_examples=20, deadline=None)
 @given(d=st.integers(1, 3), seed=st.integers(0, 2**31), size=st.sampled_from([1e-3, 1.0, 30.0, 1e6]))
@@ -73,6 +74,7 @@ CASES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_gradient_and_hessian_are_those_of_the_objective(scheme: str) -> None:
     for case in CASES:
@@ -86,6 +88,7 @@ def test_gradient_and_hessian_are_those_of_the_objective(scheme: str) -> None:
         assert hd.hessian_symmetry(functional, u, v, w) < 1e-10, case
 
 
+@pytest.mark.slow
 def test_splines_of_degree_three_have_exact_derivatives_too() -> None:
     made = problem("strang", d=2, loss="kl")
     cubic = replace(made)
@@ -135,6 +138,7 @@ def test_strang_is_of_second_order_in_layers() -> None:
     assert np.log2(errors[0] / errors[1]) == pytest.approx(2.0, abs=0.1) and 0 < errors[1] < 3e-4 * 1.8604213
 
 
+@pytest.mark.slow
 def test_more_noise_than_asked_for_is_told_with_what_cures_it() -> None:
     with pytest.warns(
         RuntimeWarning, match=r"the noise 0\.08 where 0\.05 was asked for: take 52 nodes, or at most 10 "

@@ -33,6 +33,7 @@ FRESH, TRUE = make_moons(500, noise=0.15, random_state=1)
 
 
 # No check is expected to fail; MLPClassifier has none either (scikit-learn 1.9).
+@pytest.mark.slow
 @parametrize_with_checks([HydroClassifier(**SMALL, dimensions=2)])
 def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
     check(estimator)

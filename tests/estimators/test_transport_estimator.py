@@ -39,6 +39,7 @@ def line() -> HydroTransport:
     ).fit(SOURCE, TARGET)
 
 
+@pytest.mark.slow
 def test_the_flow_is_the_monotone_map_between_gaussians(line: HydroTransport) -> None:
     """In d = 1 only one increasing map carries one density to another, whatever the noise."""
     assert line.converged_ and line.distance_ <= 0.005
@@ -51,6 +52,7 @@ def test_the_flow_is_the_monotone_map_between_gaussians(line: HydroTransport) ->
     assert wasserstein(found, TARGET) < 0.03 * wasserstein(SOURCE, TARGET)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["strang", "residual"])
 def test_layer_maps_carry_at_the_cost_of_the_monotone_map(scheme: str) -> None:
     rng = np.random.default_rng(0)
@@ -65,6 +67,7 @@ def test_layer_maps_carry_at_the_cost_of_the_monotone_map(scheme: str) -> None:
     assert wasserstein(found.set_params(mode="bridge").transform(source), target) < 0.03 * wasserstein(source, target)
 
 
+@pytest.mark.slow
 def test_the_velocity_alone_is_not_that_map(line: HydroTransport) -> None:
     """The reason for the probability flow: the network of u leaves out what the noise does to the density."""
     points = line.network_.push(line.preprocessing_.apply(SOURCE))[-1]

@@ -219,6 +219,7 @@ def test_the_command_writes_all_formats(trained: Path, tmp_path: Path, capsys: p
     np.testing.assert_allclose(found, np.array(rows, dtype=float), rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_run_on_a_mesh_file_is_exported_but_for_onnx(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

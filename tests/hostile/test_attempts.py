@@ -18,6 +18,7 @@ OPTIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda text: text.split()[0])
 def test_solver_options_of_a_file_run_nothing(options: str, tmp_path: Path) -> None:
     (tmp_path / "evil.py").write_text(EVIL)
@@ -27,6 +28,7 @@ def test_solver_options_of_a_file_run_nothing(options: str, tmp_path: Path) -> N
     assert not list(tmp_path.rglob(f"*{CANARY}*")) and not (tmp_path / "o").exists()
 
 
+@pytest.mark.slow
 def test_solver_options_of_a_finished_run_run_nothing(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained, tmp_path / "o")
     problem = tmp_path / "o/problem.toml"

@@ -107,6 +107,7 @@ def test_files_of_a_run_that_are_no_files(kind: str, name: str, folder: Path, ca
     refused("not the directory of a run", capsys)
 
 
+@pytest.mark.slow
 def test_links_in_a_folder_are_not_written_through(folder: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("mine")

@@ -49,6 +49,7 @@ def trap(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--version"], ["train", "p.toml", "--out", "o"]], ids=lambda a: a[0])
 def test_settings_of_the_current_folder_are_not_read(arguments: list[str], trap: Path) -> None:
     before = {path.name for path in trap.iterdir()}

@@ -30,6 +30,7 @@ def samples(d: int, n: int = 60) -> hd.Samples:
     return hd.sample_mixture([hd.Gaussian([m] * d, 0.3, label=c) for c, m in enumerate((-1.2, 1.2, 0.0))], n)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "choices",
     [

@@ -148,6 +148,7 @@ def test_classes_have_different_colours_and_directions_have_names() -> None:
         assert axis_names(SimpleNamespace(problem=problem)) == names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dimension", "cells", "degree"),
     [(1, "box", 1), (2, "box", 1), (2, "simplex", 2), (3, "box", 1), (3, "simplex", 1)],

@@ -37,6 +37,7 @@ def test_two_spirals_at_weight_100_and_noise_0_005() -> None:
     assert found.objective < 41.4  # J of the identity is 68
 
 
+@pytest.mark.slow
 def test_a_strong_loss_goes_through_easier_ones() -> None:
     seen = []
     found = hd.train(STRONG, options=TOLERANCE, monitor=lambda entry: seen.append(entry))
@@ -75,6 +76,7 @@ def test_others_do_not(given: hd.Problem) -> None:
     assert easier(given) == [] != easier(STRONG)
 
 
+@pytest.mark.slow
 def test_the_picture_shows_one_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, drawn = hd.train(STRONG, options=TOLERANCE), []
     plot = Axes.plot
@@ -92,6 +94,7 @@ def test_a_monitor_that_stops_stops_all_stages() -> None:
     assert found.problem is STRONG
 
 
+@pytest.mark.slow
 def test_the_command_line_goes_through_easier_ones_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = '[data]\nsource = "two_spirals"\n[domain]\nnodes = 11\n[network]\nlayers = 3\n[physics]\nnoise = 0.004\n'
     (tmp_path / "p.toml").write_text(words + "[loss]\nweight = 20.0\n")
@@ -115,6 +118,7 @@ def test_bad_options_are_refused_before_the_first_stage() -> None:
         hd.train(STRONG, options={"tao_gatol": "small"}, monitor=lambda entry: pytest.fail("too late"))
 
 
+@pytest.mark.slow
 def test_ways_to_a_strong_loss_end_at_one_optimum() -> None:
     command = [sys.executable, ROOT / "benchmarks/strong.py", "--layers", "4", "--nodes", "13", "--weight", "10"]
     ways = ["default", "direct", "nested", "weight and noise", "forcing 0.5"]

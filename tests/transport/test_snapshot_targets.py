@@ -197,6 +197,7 @@ def problem(**changes: Any) -> dict[str, Any]:
     return usual | changes
 
 
+@pytest.mark.slow
 def test_a_problem_file_with_mixtures(tmp_path: Path) -> None:
     read = config.from_tables(problem(), tmp_path)
     assert [loss.kind for loss in read.loss] == ["density"] and read.loss[0].divergence == "l2"
@@ -217,6 +218,7 @@ def test_a_problem_file_with_mixtures(tmp_path: Path) -> None:
     assert closer["snapshots"][1]["l1"] < 0.5 * report["snapshots"][1]["l1"]
 
 
+@pytest.mark.slow
 def test_a_problem_file_with_tables(tmp_path: Path) -> None:
     write_tables(tmp_path, clouds((0.0, 0.5, 1.0)))
     entries = [{"time": float(k), "source": f"t{k}.csv"} for k in range(3)]
