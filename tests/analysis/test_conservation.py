@@ -131,6 +131,7 @@ def test_energy_and_momentum_are_the_specification(d: int, scheme: str) -> None:
     assert np.ptp(found.energy) == pytest.approx(found.energy_drift * np.abs(found.energy).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "order"), [("euler-box", 1), ("midpoint", 2)])
 def test_energy_drifts_at_the_order_of_the_scheme(scheme: str, order: int) -> None:
     flows = [flow_of(1, 49, N, scheme) for N in (8, 16, 32)]
@@ -226,6 +227,7 @@ def test_circulation_needs_a_plane() -> None:
         conservation(flow, loop=[[0, 0], [1, 0], [0, 1]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fitted", [False, True])
 def test_the_momentum_equation_holds_to_second_order(fitted: bool) -> None:
     grids = ((25, 8), (49, 16), (97, 32))
@@ -242,6 +244,7 @@ def test_the_momentum_equation_holds_in_the_plane() -> None:
     assert orders(values)[0] == pytest.approx(2, abs=0.25) and values[-1] < 0.01
 
 
+@pytest.mark.slow
 def test_the_momentum_equation_holds_to_first_order_in_the_euler_box() -> None:
     values = [euler_poincare(flow_of(1, 129, N, "euler-box", fitted=False)).relative for N in (32, 64, 128)]
     assert (orders(values) > 0.7).all() and orders(values)[-1] == pytest.approx(1, abs=0.2), values

@@ -172,6 +172,7 @@ def test_leaving_the_region_is_noticed() -> None:
     assert not a_priori(base, base.density[None] * 1.2, base.velocity[None], 0.1).inside
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "scheme, crossings, steps, size, margin, drift",
     [("midpoint", 50, 1000, 5e-4, 0.1, 1e-3), ("euler-box", 5, 400, 5e-3, 0.3, 0.06)],

@@ -47,6 +47,7 @@ def trained(*args: Any, **choices: Any) -> Flow:
     return solution.flow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.0, 0.5])
 @pytest.mark.parametrize("classes", [1, 2])
 @pytest.mark.parametrize("d", [1, 2])

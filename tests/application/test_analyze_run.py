@@ -121,6 +121,7 @@ def test_every_key_is_there_and_has_its_type(which: str, request: pytest.Fixture
     assert isinstance(found["recommended"]["layers"], int) and isinstance(found["recommended"]["nodes"], int)
 
 
+@pytest.mark.slow
 def test_numbers_are_those_of_the_analyses(line: Path) -> None:
     found, solution = analysis_of(line), load(line).solution
     flow = solution.flow
@@ -144,6 +145,7 @@ def test_a_stricter_tolerance_asks_for_more_layers(line: Path) -> None:
     assert strict["recommended"]["binding"].startswith("depth convergence")
 
 
+@pytest.mark.slow
 def test_what_could_not_be_found_is_null_and_says_why(plane: Path) -> None:
     found = analysis_of(plane)
     for key in ("equation_residual", "modified_residual_2", "modified_residual_4"):

@@ -40,6 +40,7 @@ def test_first_order_types_need_no_hessian(kind: str) -> None:
     assert {step["cg_iterations"] for step in found.history} == {0}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -41,6 +41,7 @@ def single(features: np.ndarray) -> np.ndarray:
     return features.astype(np.float32).astype(np.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINED)
 def test_onnxruntime_agrees_on_every_test_point(name: str, tmp_path: Path) -> None:
     network, samples = trained(name)

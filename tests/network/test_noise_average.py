@@ -25,6 +25,7 @@ ROBUST = ("line", "box", "cube")
 SCHEMES = ("euler-box", "midpoint")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("case", CASES)
 def test_sweep_back_is_the_adjoint_of_the_forward_sweep(scheme: str, case: str) -> None:
@@ -78,6 +79,7 @@ def test_without_velocity_a_wave_decays_as_in_closed_form(scheme: str) -> None:
         np.testing.assert_allclose(values[layer, 0], factor * wave, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_orders_in_the_mesh_and_in_the_layers() -> None:
     x = np.linspace(-1.9, 1.9, 100)[:, None]
 

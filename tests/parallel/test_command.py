@@ -144,6 +144,7 @@ def same_predictions(folder: Path, tolerance: float) -> list[str]:
     return [row[0] for row in alone]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_run_is_read_on_another_number_of_ranks(where: Path) -> None:
     features = hd.load_dataset("two_moons").feature_names
     if WORLD.rank == 0:
@@ -178,6 +179,7 @@ def test_wrong_input_is_told_once(
     assert told.startswith("hydrodl: ") and told.count("\n") == 1 and expected in told
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_no_convergence_is_told_once(where: Path) -> None:
     code, _, told = command("train", where / "p.toml", "--out", where / "short", "--set", "solver.tao_max_it=1")
     assert code == 3 and told.count("not converged") == 1

@@ -21,7 +21,7 @@ from hydrodl.files.checkpoint import load_checkpoint
 from hydrodl.files.paraview import write_vtk
 from hydrodl.mesh.gathering import gather
 from hydrodl.pictures.figures import plot_all, plot_convergence
-from tests.builders.on_ranks import WORLD, refusal
+from tests.builders.on_ranks import WORLD, alone_and_together, refusal
 from tests.files.test_checkpoint import TIMES, fake_solution, save_solution, smooth
 from tests.pictures.test_figures import centres_of, fake
 
@@ -131,12 +131,20 @@ def test_an_error_of_the_last_rank_is_raised_on_every_rank(folder: Path) -> None
 
 
 @pytest.mark.parametrize("dimension", [1, 2])
-def test_many_ranks_draw_the_pictures_of_one(folder: Path, tmp_path: Path, dimension: int) -> None:
-    for comm, where in ((MPI.COMM_SELF, tmp_path / "alone"), (WORLD, folder / "together")):
+def test_many_ranks_draw_the_pictures_of_one(folder: Path, dimension: int) -> None:
+    def draw(comm: MPI.Comm) -> list[Path]:
+        where = folder / str(comm.size)
         where.mkdir(exist_ok=True)
         made = fake(hd.Domain.box([-1] * dimension, [1] * dimension, 7, comm=comm), centres_of(dimension))
-        drawn = plot_all(*made, where)
+        return list(plot_all(*made, where))
+
+    alone, together = alone_and_together(draw)
+    WORLD.barrier()
+    assert [path.name for path in together] == [path.name for path in alone]
+    for one, many in zip(alone, together, strict=True):
+        assert np.abs(imread(many) - imread(one)).mean() < 1e-4, one.name
+
+
+def test_a_picture_that_cannot_be_written_is_refused_on_every_rank(folder: Path) -> None:
+    made = fake(hd.Domain.box([-1], [1], 7), centres_of(1))
     assert "No such file" in refusal(lambda: plot_convergence(made[0], folder / "none" / "convergence.png"))
-    for together in drawn:
-        alone = imread(tmp_path / "alone" / together.name)
-        assert np.abs(imread(together) - alone).mean() < 1e-4, together.name

@@ -89,6 +89,7 @@ def test_meshes_with_holes_are_drawn(tmp_path: Path) -> None:
     assert plot_trajectories(net, shown, tmp_path / "trajectories.png").is_file()
 
 
+@pytest.mark.slow
 def test_trajectories_with_and_without_noise(tmp_path: Path) -> None:
     for d in (1, 2):
         net, shown = network("euler-box", d=d, nodes=6, noise=0.2), samples(d, 5)
@@ -113,6 +114,7 @@ def test_reliability_is_drawn_for_both_predictions(tmp_path: Path) -> None:
         plot_calibration(net, samples(2), tmp_path / "none.png", bins=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("d", "name"), [(1, "flow.gif"), (2, "flow.gif"), (3, "flow.webp")])
 def test_an_animation_moves_from_the_first_to_the_last_layer(
     tmp_path: Path, d: int, name: str, monkeypatch: pytest.MonkeyPatch

@@ -194,6 +194,7 @@ def test_picture_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> Non
         plot_convergence(solution, tmp_path / "none" / "convergence.png")
 
 
+@pytest.mark.slow
 def test_pyplot_is_left_alone() -> None:
     code = "import sys, hydrodl.pictures.figures; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -90,6 +90,7 @@ def both_marked(function: Any) -> Any:
     return function
 
 
+@pytest.mark.slow
 @both_marked
 def test_every_slab_equation_holds(scheme: str, case: str) -> None:
     made = Case(scheme, **CASES[case])

@@ -42,6 +42,7 @@ def problem(
     return hd.Problem(domain, hd.layers(TIMES), classes(0.1), physics, losses, scheme, control)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [1, 2, 3])
 @pytest.mark.parametrize("scheme", ["euler-box", "midpoint"])
 @pytest.mark.parametrize("control", [None, Neurons(7, seed=1), Neurons(40, "relu")], ids=["field", "tanh", "relu"])

@@ -95,6 +95,7 @@ def test_every_internal_energy(scheme: str, energy: str) -> None:
     check(problem(scheme, energy=ENERGIES[energy], loss="several"))
 
 
+@pytest.mark.slow
 @schemes
 @pytest.mark.parametrize("element", ELEMENTS)
 @pytest.mark.parametrize("d", [1, 2, 3])

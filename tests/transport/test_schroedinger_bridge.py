@@ -62,6 +62,7 @@ def test_later_rounds_start_warm(found: Bridge) -> None:
     assert max(steps[2:]) <= steps[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "divergence"), [("augmented", "l2"), ("penalty", "kl"), ("penalty", "l2")])
 def test_other_methods_and_divergences_agree(found: Bridge, line: hd.Domain, method: str, divergence: str) -> None:
     ends = on_line(-0.4, 0.6, line), on_line(0.5, 0.7, line)
