@@ -12,9 +12,10 @@ from mpi4py import MPI
 from hydrodl.application.run_directory import check_writable, load
 from hydrodl.common.errors import InputError
 from hydrodl.files.archive import write_npz
-from hydrodl.files.onnx_file import check_onnx, write_onnx
+from hydrodl.files.onnx_file import check_onnx, needs_double, write_onnx
 from hydrodl.files.paraview import write_vtk
 from hydrodl.network.network import Network
+from hydrodl.network.single_precision import changed_by_rounding
 
 EXPORTS: dict[str, Callable[[Path, Network], Any]] = {
     "vtk": lambda folder, network: write_vtk(folder, network.solution),
@@ -24,7 +25,7 @@ EXPORTS: dict[str, Callable[[Path, Network], Any]] = {
 
 
 def export(folder: Path, kinds: Sequence[str] | None, out: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
-    """Write a run in other formats, see ``EXPORTS``; collective.
+    """Write a run in other formats, see ``EXPORTS``; collective. A warning tells of an ONNX file in double precision.
 
     Args:
         folder: the directory of the run.
@@ -50,5 +51,12 @@ def export(folder: Path, kinds: Sequence[str] | None, out: Path, comm: MPI.Comm 
                 raise
             warnings.warn(f"no ONNX file: {error}", stacklevel=2)
             wanted.remove("onnx")
+    if "onnx" in wanted and needs_double(network):
+        changed, drawn = changed_by_rounding(network)
+        warnings.warn(
+            f"network.onnx takes features of type double: float32 would change {changed} of {drawn} points drawn from "
+            "the training densities",
+            stacklevel=2,
+        )
     for kind in wanted:
         EXPORTS[kind](out, network)

@@ -1,20 +1,23 @@
 """A network as one ONNX file: raw features in, class probabilities and labels out.
 
-    features (n, p) float32 -> probabilities (n, C) float32, label (n,) int64        with a readout
-    features (n, p) float32 -> position (n, d) float32                               without one (bridges)
+    features (n, p) -> probabilities (n, C), label (n,) int64        with a readout
+    features (n, p) -> position (n, d)                               without one (bridges)
 
 Standardisation, principal components, lifting, layers, walls and readout are all inside, computed in double precision:
-single precision would lose a digit in every few layers of a flow that folds. The layers take the exact form the network
-has: residual layers of neurons (neuron control), residual layers of rectified neurons (d = 1) or ``GridSample`` of a
-table (uniform boxes in d = 2, 3). A row with a NaN or infinite feature gives NaN, and the label -1.
+single precision would lose a digit in every few layers of a flow that folds. Features and outputs are of type float32,
+or of type double where float32 would move the features in feature space (a large offset, such as seconds since 1970, or
+a spread outside its range). The layers take the exact form the network has: residual layers of neurons (neuron
+control), residual layers of rectified neurons (d = 1) or ``GridSample`` of a table (uniform boxes in d = 2, 3). A row
+with a NaN or infinite feature gives NaN, and the label -1.
 
 The file's metadata are ``class_names`` and ``feature_names``, lists in JSON (label i is class_names[i]), ``form``,
-``opset`` and ``hydrodl_version``.
+``precision``, ``opset`` and ``hydrodl_version``.
 """
 
 from __future__ import annotations
 
 import json
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,11 +27,13 @@ import numpy as np
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
+from hydrodl.common.parameters import Choice
 from hydrodl.data.preprocessing import input_map
 from hydrodl.mesh.gathering import Slabs, write_on_root
 from hydrodl.network.exact_form import exact_form
 from hydrodl.network.network import Network
 from hydrodl.network.residual_network import ResidualNetwork
+from hydrodl.network.single_precision import changed_by_rounding, rounding
 from hydrodl.network.table_network import TableNetwork
 from hydrodl.physics.readout import Readout
 
@@ -45,23 +50,41 @@ LARGEST = 2**31 - 2**20  # bytes of a protobuf message, less the graph around th
 _LINEAR: dict[str, Any] = {"mode": "linear", "padding_mode": "border", "align_corners": 1}
 
 
-def write_onnx(path: str | Path, network: Network) -> Path:
+PRECISION = Choice("auto", ("auto", "single", "double"))
+
+
+ROUNDING = 5e-7
+"""Of the box's extent: if float32 moves features by more, a file takes double."""
+
+
+def write_onnx(path: str | Path, network: Network, *, precision: str = PRECISION.default) -> Path:
     """Collective: write the network as an ONNX file, see the module; an older file is replaced atomically.
 
     The result does not depend on the number of ranks.
 
+    Args:
+        path: the file.
+        network: any with an exact form.
+        precision: of features and outputs: "single" (float32), "double", or "auto": single unless that moves points
+            by more than ``ROUNDING`` of the box. "single" where it does warns, with the share of labels that differ.
+
     Raises:
-        InputError: no exact form (d = 2, 3 on triangles, tetrahedra, a mesh file or elements of degree > 1, without
-            neurons), onnx is not installed, larger than ONNX allows (2 GB), or the file cannot be written.
+        InputError: another word for the precision, no exact form (d = 2, 3 on triangles, tetrahedra, a mesh file or
+            elements of degree > 1, without neurons), onnx is not installed, larger than ONNX allows (2 GB), or
+            the file cannot be written.
 
     Example:
         >>> hd.write_onnx("network.onnx", network).name
         'network.onnx'
     """
+    PRECISION.check("precision", precision)
     form = check_onnx(network)
+    kind = np.float64 if precision == "double" or (precision == "auto" and needs_double(network)) else np.float32
+    if precision == "single" and needs_double(network):
+        _tell(network)
 
     def write(file: Path, nodes: Floats, slabs: Slabs) -> None:
-        model = _model(network, form, network.solution.readout)
+        model = _model(network, form, network.solution.readout, kind)
         _onnx().checker.check_model(model, full_check=True)
         file.write_bytes(model.SerializeToString(deterministic=True))
 
@@ -83,6 +106,23 @@ def check_onnx(network: Network) -> ResidualNetwork | TableNetwork:
     return form
 
 
+def needs_double(network: Network) -> bool:
+    """Would features in single precision be moved by more than ``ROUNDING`` of the box? Collective."""
+    lower, upper = network.bounds
+    return bool((rounding(network) > ROUNDING * (upper - lower)).any())
+
+
+def _tell(network: Network) -> None:
+    """Warn how many labels single precision changes; collective."""
+    changed, drawn = changed_by_rounding(network)
+    if network.domain.comm.rank == 0:
+        warnings.warn(
+            f"in single precision {changed} of {drawn} points drawn from the training densities end elsewhere or get "
+            "another label; precision='double' keeps them",
+            stacklevel=3,
+        )
+
+
 def _onnx() -> Any:
     try:
         import onnx
@@ -91,16 +131,18 @@ def _onnx() -> Any:
     return onnx
 
 
-def _model(network: Network, form: ResidualNetwork | TableNetwork, readout: Readout | None) -> ModelProto:
-    """The whole file."""
-    helper, graph = _onnx().helper, _Graph()
+def _model(
+    network: Network, form: ResidualNetwork | TableNetwork, readout: Readout | None, kind: type[np.floating]
+) -> ModelProto:
+    """The whole file, its features and outputs of one kind."""
+    helper, graph = _onnx().helper, _Graph(kind)
     wrong, x = _points(graph, network, form)
     x = _neurons(graph, form, x) if isinstance(form, ResidualNetwork) else _tables(graph, form, x)
     if readout is None:
         outputs = [_finish(graph, wrong, x, "position", len(form.lower))]
     else:
         outputs = _classes(graph, wrong, x, readout)
-    features = _value("features", np.float32, ["rows", len(network.preprocessing.mean)])
+    features = _value("features", kind, ["rows", len(network.preprocessing.mean)])
     model = helper.make_model(
         helper.make_graph(graph.nodes, "hydrodl", [features], outputs, graph.held),
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -108,12 +150,13 @@ def _model(network: Network, form: ResidualNetwork | TableNetwork, readout: Read
         producer_name="hydrodl",
         producer_version=version("hydrodl"),
     )
-    helper.set_model_props(model, _metadata(network, form))
+    helper.set_model_props(model, _metadata(network, form, kind))
     return model
 
 
-def _metadata(network: Network, form: ResidualNetwork | TableNetwork) -> dict[str, str]:
+def _metadata(network: Network, form: ResidualNetwork | TableNetwork, kind: type[np.floating]) -> dict[str, str]:
     return {
+        "precision": "double" if kind is np.float64 else "single",
         "hydrodl_version": version("hydrodl"),
         "opset": str(OPSET),
         "form": "table" if isinstance(form, TableNetwork) else f"residual, {form.activation}",
@@ -128,9 +171,10 @@ def _value(name: str, kind: Any, shape: list[str | int]) -> Any:
 
 
 class _Graph:
-    """Nodes and the arrays they use, each added once and known by a name."""
+    """Nodes and the arrays they use, each added once and known by a name; features and outputs are of one kind."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[np.floating]) -> None:
+        self.kind = kind
         self.nodes: list[Any] = []
         self.held: list[Any] = []
 
@@ -206,6 +250,6 @@ def _classes(graph: _Graph, wrong: str, x: str, readout: Readout) -> list[Any]:
 
 
 def _finish(graph: _Graph, wrong: str, values: str, output: str, columns: int) -> Any:
-    """An output in single precision, NaN in rows that were wrong."""
-    graph.cast(graph.add("Where", wrong, graph.hold(np.array(np.nan)), values), np.float32, output=output)
-    return _value(output, np.float32, ["rows", columns])
+    """An output of the features' kind, NaN in rows that were wrong."""
+    graph.cast(graph.add("Where", wrong, graph.hold(np.array(np.nan)), values), graph.kind, output=output)
+    return _value(output, graph.kind, ["rows", columns])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ def run(path: Path, features: np.ndarray) -> dict[str, np.ndarray]:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, {"features": features.astype(np.float32)}), strict=True))
+    kind = {"tensor(float)": np.float32, "tensor(double)": np.float64}[session.get_inputs()[0].type]
+    return dict(zip(names, session.run(names, {"features": features.astype(kind)}), strict=True))
 
 
 def single(features: np.ndarray) -> np.ndarray:
@@ -54,6 +56,41 @@ def test_onnxruntime_agrees_on_every_test_point(name: str, tmp_path: Path) -> No
     np.testing.assert_array_equal(found["label"], network.predict(samples.features))
     exact = network.predict_proba(single(samples.features))
     np.testing.assert_allclose(found["probabilities"], exact, rtol=0, atol=6.1e-8)  # the rounding of the output
+
+
+def test_labels_are_those_of_the_network_whatever_the_offset_and_the_spread(tmp_path: Path) -> None:
+    """On features that float32 would round to a few values, the file takes double."""
+    network, samples = trained("plane, 2 classes")
+    kept, seen = network.preprocessing, set()
+    for power in range(-12, 13, 4):
+        for offset in [0.0, *(10.0**k for k in range(0, 13, 3))]:
+            spread = 10.0**power
+            if offset > 1e10 * spread:
+                continue  # where doubles hold few values themselves
+            moved = replace(kept, mean=kept.mean * spread + offset, scale=kept.scale * spread)
+            features = samples.features * spread + offset
+            here = hd.Network(network.solution, moved)
+            found = run(write_onnx(tmp_path / "network.onnx", here), features)
+            np.testing.assert_array_equal(found["label"], here.predict(features), err_msg=f"{offset:g} + {spread:g} x")
+            seen.add(found["probabilities"].dtype)
+    assert seen == {np.dtype(np.float32), np.dtype(np.float64)}
+
+
+def test_single_precision_that_changes_labels_says_how_many(tmp_path: Path) -> None:
+    network, samples = trained("plane, 2 classes")
+    kept = network.preprocessing
+    moved = hd.Network(network.solution, replace(kept, mean=30 * kept.mean + 1.7e9, scale=30 * kept.scale))
+    with pytest.warns(UserWarning, match=r"single precision \d{3,4} of 2000 points .* another label"):
+        path = write_onnx(tmp_path / "network.onnx", moved, precision="single")
+    features = 30 * samples.features + 1.7e9
+    found = run(path, features)
+    assert found["probabilities"].dtype == np.float32 and (found["label"] != moved.predict(features)).mean() > 0.05
+    still = wild(hd.Domain.interval(-1, 1, 4), 0.0, hd.Position(1.0, [[0.0]] * 2))
+    position = hd.Network(still.solution, hd.Preprocessing(np.array([1e9]), np.ones(1)))
+    with pytest.warns(UserWarning, match=r"\d+ of 2000 points .* end elsewhere"):
+        write_onnx(tmp_path / "network.onnx", position, precision="single")
+    with pytest.raises(hd.InputError, match="precision is 'half', must be 'auto' or 'single' or 'double'"):
+        write_onnx(tmp_path / "network.onnx", network, precision="half")
 
 
 @pytest.mark.parametrize("amplitude", [1.0, 20.0])
