@@ -106,7 +106,7 @@ class _Estimate:
         self.cells = domain.mesh.topology.index_map(domain.mesh.topology.dim).size_local
         d, self.mass = domain.dimension, moment(domain)
         self.scalar = fem.Function(domain.V)
-        vectors = fem.functionspace(domain.mesh, ("Lagrange", domain.degree, (d,)))
+        vectors = domain.space(d)
         self.slopes = fem.form(ufl.inner(ufl.grad(self.scalar), ufl.TestFunction(vectors)) * domain.dx)
         self.u = [fem.Function(domain.V) for _ in range(d)]
         self.total, self.rho, self.phi = (fem.Function(domain.V) for _ in range(3))

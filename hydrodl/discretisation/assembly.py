@@ -39,7 +39,7 @@ class NodeAssembler:
     def blocked(self, size: int) -> fem.Function:
         """A function with ``size`` components over the nodes of V."""
         domain = self.domain
-        function = fem.Function(fem.functionspace(domain.mesh, ("Lagrange", domain.degree, (size,))))
+        function = fem.Function(domain.space(size))
         if not np.array_equal(function.function_space.dofmap.list, domain.V.dofmap.list):
             raise SolverError("blocked and scalar spaces number their nodes differently; please report this")
         return function

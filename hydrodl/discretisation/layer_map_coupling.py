@@ -37,8 +37,8 @@ class OwnSlabs(Protocol):
     def own_steps(self) -> Floats:
         """Delta of this rank's layers."""
 
-    def own_fields(self, stack: Floats) -> Floats:
-        """A stack on the grid at this rank's layers."""
+    def own_fields(self, stack: Floats, name: str) -> Floats:
+        """A stack on the grid at this rank's layers, not to be written to."""
 
     def add_own(self, own: Floats, out: Floats) -> None:
         """Add fields on the grid at this rank's layers to a stack."""
@@ -114,8 +114,8 @@ class LayerMapCoupling:
         """Masses, weighted gradients and curvatures at the point; collective."""
         slabs = self._slabs
         self._cost.assemble(velocity, density.sum(axis=1))
-        potentials = slabs.own_fields(potential).copy()
-        np.multiply(slabs.nodes.mass, slabs.own_fields(density), out=self._masses)
+        potentials = slabs.own_fields(potential, "q")
+        np.multiply(slabs.nodes.mass, slabs.own_fields(density, "r"), out=self._masses)
         for j, (push, step) in enumerate(zip(slabs.pushes, slabs.own_steps, strict=True)):
             slopes = push.pull_with_slopes(potentials[j])[1]
             np.multiply(-slabs.nodes.mass, slopes, out=self._weighted[j])
@@ -124,7 +124,7 @@ class LayerMapCoupling:
     def apply(self, direction: Floats, out: Floats) -> None:
         """K direction."""
         slabs, classes = self._slabs, self._classes
-        own = slabs.own_fields(direction)
+        own = slabs.own_fields(direction, "u")
         for j, push in enumerate(slabs.pushes):
             self._sources[j, :classes] = push.carry_change(self._masses[j], -own[j], self._none)
             np.einsum("can,an->cn", self._weighted[j], own[j], out=self._sources[j, classes:])
@@ -136,8 +136,8 @@ class LayerMapCoupling:
         """K^T response + B direction."""
         slabs, classes = self._slabs, self._classes
         self._cost.transposed(response[:, classes:].sum(axis=1), direction, out)
-        changes = slabs.own_fields(response).copy()
-        own = slabs.own_fields(direction)
+        changes = slabs.own_fields(response, "response")
+        own = slabs.own_fields(direction, "u")
         for j, push in enumerate(slabs.pushes):
             slopes = push.pull_with_slopes(changes[j, :classes])[1]
             dual = np.einsum("abn,bn->an", self._curvature[j], own[j])

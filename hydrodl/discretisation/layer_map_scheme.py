@@ -102,7 +102,7 @@ class LayerMapScheme:
     ) -> Floats:
         nodes, shares = GridNodes(domain), Shares(domain, len(steps))
         splines = Splines(nodes.shape, nodes.spacing, self.degree)
-        own = nodes.to_grid(shares.to_layers(fields))
+        own = nodes.to_grid(shares.to_layers(fields)).copy()
         noise = resolvents(nodes, float(lagrangian.noise), steps[shares.layers], splines, self.before)
         for field, (before, after) in zip(own, noise, strict=True):
             resolvent = before if first else after

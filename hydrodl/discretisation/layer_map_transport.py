@@ -61,19 +61,25 @@ class LayerMapTransport(Marched):
             push.move(steps[k] * field)
         self._slabs.noise = resolvents(self.nodes, self._noise, steps[self.shares.layers], self._splines, self._before)
 
-    def own_fields(self, stack: Floats) -> Floats:
-        """A stack (N, m, local) on the grid at this rank's layers, (mine, m, nodes); collective."""
-        return self.nodes.to_grid(self.shares.to_layers(stack[..., : self.halo.owned]))
+    def own_fields(self, stack: Floats, name: str) -> Floats:
+        """A stack (N, m, local) on the grid at this rank's layers, (mine, m, nodes); collective.
+
+        Not to be written to, and valid until the next call with the same shape and ``name``.
+        """
+        return self.nodes.to_grid(self.shares.to_layers(stack[..., : self.halo.owned], name=name))
 
     def add_own(self, own: Floats, out: Floats) -> None:
         """Add fields on the grid at this rank's layers (mine, m, nodes) to a stack (N, m, local); collective."""
+        if self.shares.mine == len(out):  # all of them, on one rank
+            out += self.nodes.to_whole(own)
+            return
         found = np.empty((*out.shape[:2], self.halo.owned))
         self.shares.to_nodes(self.nodes.to_whole(own), found)
         out[..., : self.halo.owned] += found
 
     def velocity_gradient(self, velocity: Floats, density: Floats, potential: Floats, out: Floats) -> None:
         """Add -sum_c M r_c grad (Pi q_c)(y)."""
-        masses, potentials = self.nodes.mass * self.own_fields(density), self.own_fields(potential)
+        masses, potentials = self.nodes.mass * self.own_fields(density, "r"), self.own_fields(potential, "q")
         own = np.empty((self.shares.mine, velocity.shape[1], len(self.nodes.mass)))
         for j, push in enumerate(self.pushes):
             slopes = push.pull_with_slopes(potentials[j])[1]

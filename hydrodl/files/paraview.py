@@ -39,7 +39,7 @@ def write_vtk(folder: str | Path, solution: Solution) -> Path:
     names = [*(f"rho_{c}" for c in classes), *(f"phi_{c}" for c in classes), "rho"]
     scalars = {name: fem.Function(domain.V, name=name) for name in names}
     part = fem.Function(domain.V)
-    vector = fem.Function(fem.functionspace(domain.mesh, ("Lagrange", domain.degree, (3,))), name="u")
+    vector = fem.Function(domain.space(3), name="u")
 
     def write() -> None:
         with VTKFile(domain.comm, folder / "fields.pvd", "w") as file:

@@ -60,11 +60,14 @@ class Shares:
             self._rooms[key] = np.zeros(shape)
         return self._rooms[key]
 
-    def to_layers(self, stack: Floats, widths: NDArray[np.int64] | None = None) -> Floats:
+    def to_layers(self, stack: Floats, widths: NDArray[np.int64] | None = None, name: str = "layers") -> Floats:
         """(count, m, owned) of every rank to (mine, m, nodes); with ``widths``, of every rank, instead of owned.
 
-        The result is valid until the next call with its shape.
+        Not to be written to: on one rank it is the stack that was given. It is valid until the next call with its
+        shape and ``name``.
         """
+        if self._comm.size == 1:
+            return np.ascontiguousarray(stack)
         widths = self._owned if widths is None else widths
         count, m, width = stack.shape
         ends = np.append(0, np.cumsum(widths))
@@ -74,7 +77,7 @@ class Shares:
         got = self.mine * m * widths
         buffer, starts = self.room("receive", int(got.sum())), np.append(0, np.cumsum(got))
         self._comm.Alltoallv([sorted_stack, self._layers * m * width], [buffer, got])
-        out = self.room("layers", self.mine, m, int(ends[-1]))
+        out = self.room(name, self.mine, m, int(ends[-1]))
         for rank, size in enumerate(widths):
             part = buffer[starts[rank] : starts[rank + 1]].reshape(self.mine, m, size)
             out[:, :, ends[rank] : ends[rank + 1]] = part
@@ -82,6 +85,9 @@ class Shares:
 
     def to_nodes(self, stack: Floats, out: Floats) -> None:
         """(mine, m, nodes) of every rank into (count, m, owned)."""
+        if self._comm.size == 1:
+            out[...] = stack
+            return
         count, m = out.shape[:2]
         sent = self.mine * m * self._owned
         buffer, starts = self.room("receive", int(sent.sum())), np.append(0, np.cumsum(sent))

@@ -26,6 +26,7 @@ from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import largest, smallest, summed
 from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, around, box_nodes
 from hydrodl.mesh.mesh_file import read_mesh
+from hydrodl.mesh.node_order import grid_ranks, renumbered
 
 _BOX_CELLS = {1: dmesh.CellType.interval, 2: dmesh.CellType.quadrilateral, 3: dmesh.CellType.hexahedron}
 
@@ -185,7 +186,18 @@ class Domain:
     @cached_property
     def V(self) -> fem.FunctionSpace:
         """The scalar space of densities, potentials and each velocity component."""
-        return fem.functionspace(self.mesh, ("Lagrange", self.degree))
+        return self.space()
+
+    def space(self, size: int | None = None) -> fem.FunctionSpace:
+        """Functions with ``size`` components (None: scalar) at the nodes, which are numbered alike in all of them.
+
+        Where one rank has all of a uniform box of degree 1, they are numbered as on the grid, x_1 slowest.
+        """
+        shape = () if size is None else (size,)
+        made = fem.functionspace(self.mesh, ("Lagrange", self.degree, shape))
+        if not self.uniform_box or self.degree > 1 or self.comm.size > 1:
+            return made
+        return renumbered(made, grid_ranks(made.tabulate_dof_coordinates()[:, : self.dimension]))
 
     @cached_property
     def dx(self) -> ufl.Measure:

@@ -23,6 +23,7 @@ class GridNodes:
         self.shape, self.spacing = tuple(int(n) for n in grid.counts), grid.spacing
         self._place = np.concatenate(domain.comm.allgather(order))
         self._number = np.argsort(self._place)
+        self._sorted = bool((np.diff(self._place) > 0).all())  # as on one rank
         self.mass = np.ones(1)
         for n, h in zip(self.shape, self.spacing, strict=True):
             line = np.full(n, h)
@@ -30,9 +31,9 @@ class GridNodes:
             self.mass = np.multiply.outer(self.mass, line).reshape(-1)
 
     def to_grid(self, whole: Floats) -> Floats:
-        """Fields (..., nodes) in the order of the grid."""
-        return np.take(whole, self._number, axis=-1)
+        """Fields (..., nodes) in the order of the grid; those given themselves, where they are so already."""
+        return whole if self._sorted else np.take(whole, self._number, axis=-1)
 
     def to_whole(self, on_grid: Floats) -> Floats:
-        """Fields (..., nodes) in the order of global numbers."""
-        return np.take(on_grid, self._place, axis=-1)
+        """Fields (..., nodes) in the order of global numbers; perhaps those given themselves."""
+        return on_grid if self._sorted else np.take(on_grid, self._place, axis=-1)

@@ -128,7 +128,7 @@ class _March:
     ) -> None:
         self.domain, self.classes = domain, len(density)
         self.size = domain.dimension + 2 * self.classes
-        space = fem.functionspace(domain.mesh, ("Lagrange", domain.degree, (self.size,)))
+        space = domain.space(self.size)
         if not np.array_equal(space.dofmap.list, domain.V.dofmap.list):
             raise SolverError("blocked and scalar spaces number their nodes differently; please report this")
         self._old, self._new, self._static = (fem.Function(space) for _ in range(3))

@@ -41,13 +41,13 @@ class SlabDensity:
         domain, mesh = flow.domain, flow.domain.mesh
         self.dimension, self.classes = domain.dimension, flow.density.shape[1]
         self.size = self.dimension + 3 * self.classes
-        space = fem.functionspace(mesh, ("Lagrange", domain.degree, (self.size,)))
+        space = domain.space(self.size)
         self.state, self.direction = fem.Function(space), fem.Function(space)
         self.patch = fem.Function(fem.functionspace(mesh, ("DG", 0)))
         self.patch.x.array[:] = 1.0
         self._step, self._theta = fem.Constant(mesh, 1.0), fem.Constant(mesh, float(flow.theta))
         self._physics: Any = flow.lagrangian.on(mesh)
-        self._potential = fem.Function(fem.functionspace(mesh, ("Lagrange", domain.degree, (self.classes,))))
+        self._potential = fem.Function(domain.space(self.classes))
         values = flow.lagrangian.potentials(domain.coordinates, self.classes)
         self._potential.x.array[:] = values.T.ravel()
         self._compile()
