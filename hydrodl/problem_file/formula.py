@@ -1,13 +1,15 @@
 """Formulas in a problem file, such as ``"x1**2 + 0.1*sin(pi*x2)"``, evaluated without ``eval``.
 
-Only numbers, the coordinates x1, x2, x3, the constants pi and e, arithmetic, comparisons and the functions of
-``FUNCTIONS`` are understood; anything else is refused when the text is read.
+Only numbers, the coordinates x1, x2, x3, the constants pi and e, arithmetic, comparisons (1 where they hold, else 0) and
+the functions of ``FUNCTIONS`` are understood; anything else is refused when the text is read. All is double precision.
 """
 
 from __future__ import annotations
 
 import ast
+import math
 import operator
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -95,7 +97,9 @@ def _tree(text: str) -> ast.expr:
     if len(text) > _LONGEST:
         raise InputError(f"formula of {len(text)} characters is too long, at most {_LONGEST} are allowed")
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # of what is refused in a moment
+            return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise InputError(f"{text!r} is not a formula in x1, x2, x3") from None
 
@@ -105,6 +109,8 @@ def _check(node: ast.expr, text: str, depth: int = 0) -> None:
         raise InputError(f"formula {text[:40]!r}... nests deeper than {_DEEPEST} levels")
     match node:
         case ast.Constant(value=value) if type(value) in (int, float):
+            if not _fits(value):
+                raise InputError(f"formula {text[:40]!r} holds a number that is too large")
             return
         case ast.Name(id=name) if name in COORDINATES or name in CONSTANTS:
             return
@@ -124,6 +130,14 @@ def _check(node: ast.expr, text: str, depth: int = 0) -> None:
         _check(part, text, depth + 1)
 
 
+def _fits(value: Any) -> bool:
+    """Whether a number of a formula is one in double precision."""
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
+
+
 def _arguments(name: str) -> int:
     return FUNCTIONS[name][1] if name in FUNCTIONS else -1
 
@@ -139,7 +153,8 @@ def _value(node: ast.expr, known: dict[str, Any]) -> Any:
         case ast.UnaryOp(op=sign, operand=operand):
             return _UNARY[type(sign)](_value(operand, known))
         case ast.Compare(left=left, ops=[comparison], comparators=[right]):
-            return _COMPARE[type(comparison)](_value(left, known), _value(right, known))
+            held = _COMPARE[type(comparison)](_value(left, known), _value(right, known))
+            return np.asarray(held, dtype=float)  # a truth is 0 or 1, to be added and multiplied like any number
         case ast.Call(func=ast.Name(id=name), args=args):
             return FUNCTIONS[name][0](*(_value(argument, known) for argument in args))
     raise AssertionError(f"unchecked formula node {ast.dump(node)}")
