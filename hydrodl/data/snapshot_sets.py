@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mpi4py import MPI
@@ -19,6 +20,7 @@ from hydrodl.common.errors import DataError
 from hydrodl.data.class_densities import BANDWIDTH, Densities, densities
 from hydrodl.data.preprocessing import Preprocessing, raw_map
 from hydrodl.data.samples import Samples
+from hydrodl.data.table_file import DECIMAL
 from hydrodl.data.tables import read_columns
 from hydrodl.mesh.domain import Domain
 
@@ -148,36 +150,71 @@ def snapshots(
 
 
 def read_snapshots(
-    sources: Mapping[float, str | Path],
+    sources: Mapping[float, str | Path] | str | Path,
     *,
+    time: str | None = None,
     features: Sequence[str] | None = None,
     dimensions: int | None = None,
     one_unit: bool | None = None,
+    delimiter: str | None = None,
+    decimal: str = DECIMAL.default,
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Snapshots:
-    r"""Snapshots from one CSV table each; collective, every rank gets the same.
+    r"""Snapshots from one CSV table each, or from one table with a column of times; collective, the same on all ranks.
 
     Args:
-        sources: time -> file, in any order.
+        sources: time -> file, in any order; or one file.
+        time: of one file: name of the column of times, whose equal numbers are one snapshot.
         features: names of the feature columns; default: all columns of the first table.
         dimensions, one_unit: as in :func:`snapshots`.
+        delimiter, decimal: of the tables, as in :func:`read_csv`.
         comm: the ranks that call.
 
     Raises:
-        DataError: see :func:`snapshots` and :func:`~hydrodl.data.tables.read_points`.
+        DataError: see :func:`snapshots` and :func:`~hydrodl.data.tables.read_points`; one file without ``time``, or
+            several with it.
 
     Example:
         >>> for day in (0, 1):
         ...     _ = Path(f"day{day}.csv").write_text(f"x\n{day}\n{day + 1}\n")
         >>> hd.read_snapshots({day: f"day{day}.csv" for day in (0, 1)}).times
         array([0., 1.])
+        >>> _ = Path("days.csv").write_text("day,x\n0,0\n0,1\n1,1\n1,2\n")
+        >>> hd.read_snapshots("days.csv", time="day").times
+        array([0., 1.])
     """
-    times = sorted(sources)
-    if not times:
+    form: dict[str, Any] = {"delimiter": delimiter, "decimal": decimal, "comm": comm}
+    if isinstance(sources, str | Path):
+        if time is None:
+            raise DataError(f"{sources}: one table of snapshots needs time, the name of the column of times")
+        names, times, tables = _by_time(sources, time, features, form)
+    elif time is not None:
+        raise DataError("time is for one table with a column of times; several tables have their times already")
+    elif not sources:
         raise DataError("snapshots: at least 2 are needed, there are 0")
-    names, first = read_columns(sources[times[0]], features, comm=comm)
-    tables = [first, *(read_columns(sources[time], names, comm=comm)[1] for time in times[1:])]
+    else:
+        times = sorted(sources)
+        first = read_columns(sources[times[0]], features, **form)
+        names = first.names
+        tables = [first.numbers, *(read_columns(sources[at], names, **form).numbers for at in times[1:])]
     return snapshots(times, tables, dimensions=dimensions, names=names, one_unit=one_unit)
+
+
+def _by_time(
+    source: str | Path, time: str, features: Sequence[str] | None, form: Mapping[str, Any]
+) -> tuple[list[str], list[float], list[Floats]]:
+    """Names of the features, the times, and the rows of each time."""
+    if features is not None and time in features:
+        raise DataError(f"{source}: the column of times, {time!r}, is among the features")
+    table = read_columns(source, None if features is None else [*features, time], **form)
+    if time not in table.names:
+        raise DataError(f"{source}: no column of times {time!r}; the columns are {', '.join(table.names)}")
+    at = table.names.index(time)
+    names, moments = [name for name in table.names if name != time], table.numbers[:, at]
+    if not names:
+        raise DataError(f"{source}: no feature columns beside the times")
+    rest, times = np.delete(table.numbers, at, axis=1), np.unique(moments)
+    return names, times.tolist(), [rest[moments == moment] for moment in times]
 
 
 def check_times(times: ArrayLike) -> Floats:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import math
+import warnings
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,34 @@ from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import DataError
-from hydrodl.common.given_files import read_given
 from hydrodl.common.parallel import on_root
+from hydrodl.common.text import shown
+from hydrodl.data.class_labels import classes_of
 from hydrodl.data.preprocessing import LIFT, Preprocessing, check_constant
 from hydrodl.data.samples import Samples, check_classes
+from hydrodl.data.table_cells import Cells, number, read_cells
+from hydrodl.data.table_file import DECIMAL, Form, Rows, opened
 
-# A table as read: column names, rows of cells, and the line of the file each row ends on.
-Table = tuple[list[str], list[list[str]], list[int]]
+_LISTED = 20  # names of columns in a message
+
+
+_INDEX_NAMES = frozenset({"id", "index", "idx", "row", "rowname", "rownames", "row_names", "nr", "no", "unnamed: 0"})
+"""What a column is called, in small letters, that some programs write before the others to number the rows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Columns of a table.
+
+    Attributes:
+        names: of the columns of numbers.
+        numbers: shape (n, p).
+        texts: the cells of the columns of texts, by name.
+    """
+
+    names: list[str]
+    numbers: Floats
+    texts: dict[str, list[str]]
 
 
 def read_csv(
@@ -29,9 +51,13 @@ def read_csv(
     dimensions: int | None = None,
     one_unit: bool | None = None,
     lift: int = LIFT.default,
+    delimiter: str | None = None,
+    decimal: str = DECIMAL.default,
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Samples:
-    r"""A table with a header line (separated by comma, semicolon or tab); collective, every rank gets the same.
+    r"""A table with a header line; collective, every rank gets the same.
+
+    Labels that are numbers are compared as numbers. What a table may be and what is refused: docs/tables.md.
 
     Args:
         path: the file.
@@ -39,39 +65,79 @@ def read_csv(
         features: names of the feature columns, all others by default.
         dimensions, lift: as in :func:`load_dataset`.
         one_unit: the features share a unit; keep them in proportion; None or False: standardise each.
+        delimiter: between cells; None: comma, semicolon or tab, as the first lines show.
+        decimal: "." or ",", of numbers.
         comm: the ranks that call.
 
     Raises:
-        DataError: see :func:`read_points`; also an empty label, a single class, a class of one sample, a constant
-            feature, or dimensions or lift out of range.
+        DataError: see :func:`read_points`; also a label that is missing, or differs from another in case or blanks
+            alone; a single class, a class of one sample, a constant feature, one named twice or equal to the label, a
+            column that numbers the rows among features that were not named, or dimensions or lift out of range.
 
     Example:
         >>> _ = Path("plants.csv").write_text("height,kind\n1.0,fern\n2.0,moss\n3.0,fern\n4.0,moss\n")
         >>> hd.read_csv("plants.csv", label="kind").class_names
         ('fern', 'moss')
     """
-    return on_root(comm, lambda: _samples_from_csv(Path(path), label, features, dimensions, bool(one_unit), lift))
+
+    def read() -> Samples:
+        form = Form(delimiter, decimal)
+        with opened(path, form) as rows:
+            columns = _features(rows, label, features)
+            cells = read_cells(rows, _places(rows, columns, "column"), _places(rows, [label], "label column"), decimal)
+        where = f"{path}: column {shown(label)}"
+        labels, names = classes_of(cells.texts[0], cells.lines, str(path), label, decimal)
+        if features is None:
+            _check_index(rows, columns, cells)
+        check_classes(labels, names, where)
+        check_constant(cells.numbers, columns, f"{path}: feature")
+        _warn_of_labels(cells.numbers, columns, labels, names, f"{path}: feature", decimal)
+        return fitted_samples(cells.numbers, labels, names, columns, dimensions, bool(one_unit), lift)
+
+    return on_root(comm, read)
 
 
-def read_points(path: str | Path, feature_names: Sequence[str], *, comm: MPI.Comm = MPI.COMM_WORLD) -> Floats:
+def read_points(
+    path: str | Path,
+    feature_names: Sequence[str],
+    *,
+    delimiter: str | None = None,
+    decimal: str = DECIMAL.default,
+    comm: MPI.Comm = MPI.COMM_WORLD,
+) -> Floats:
     """The named columns of a CSV table, shape (n, p); further columns are ignored; collective.
+
+    Args:
+        path: the file; "-": standard input of rank 0.
+        feature_names: of the columns.
+        delimiter, decimal, comm: as in :func:`read_csv`.
 
     Raises:
         DataError: a missing or unreadable file, not a CSV, a ragged row, an empty table, a missing column (the
-            columns that exist are listed), a cell that is empty, not a number or not finite (row and column named).
+            columns that exist are listed), cells that are empty, no number or not finite (the first by its row and
+            column, all of them counted by column), more rows than memory can take.
     """
-    return read_columns(path, feature_names, comm=comm)[1]
+    return read_columns(path, feature_names, delimiter=delimiter, decimal=decimal, comm=comm).numbers
 
 
 def read_columns(
-    path: str | Path, wanted: Sequence[str] | None = None, *, comm: MPI.Comm = MPI.COMM_WORLD
-) -> tuple[list[str], Floats]:
-    """As :func:`read_points`, of all columns unless some are named; with their names."""
+    path: str | Path,
+    wanted: Sequence[str] | None = None,
+    kept: Sequence[str] = (),
+    *,
+    delimiter: str | None = None,
+    decimal: str = DECIMAL.default,
+    comm: MPI.Comm = MPI.COMM_WORLD,
+) -> Table:
+    """As :func:`read_points`, of all columns unless some are named, with those that are ``kept`` as texts beside."""
 
-    def read() -> tuple[list[str], Floats]:
-        names, rows, lines = _read_table(Path(path))
-        chosen = list(wanted or names)
-        return chosen, _numbers(Path(path), names, rows, lines, chosen)
+    def read() -> Table:
+        with opened(path, Form(delimiter, decimal)) as rows:
+            if wanted is None:
+                _check_header(rows)
+            chosen = [name for name in rows.header if name not in set(kept)] if wanted is None else list(wanted)
+            cells = read_cells(rows, _places(rows, chosen, "column"), _places(rows, kept, "column"), decimal)
+        return Table(chosen, cells.numbers, dict(zip(kept, cells.texts, strict=True)))
 
     return on_root(comm, read)
 
@@ -90,90 +156,58 @@ def fitted_samples(
     return Samples(features, labels.astype(np.int64), tuple(class_names), tuple(feature_names), preprocessing)
 
 
-def _samples_from_csv(
-    path: Path, label: str, features: Sequence[str] | None, dimensions: int | None, one_unit: bool, lift: int
-) -> Samples:
-    table = names, rows, lines = _read_table(path)
-    at = _find_column(path, names, label, "label column")
-    columns = [name for name in names if name != label] if features is None else list(features)
+def _features(rows: Rows, label: str, features: Sequence[str] | None) -> list[str]:
+    """The names of the feature columns."""
+    if features is None:
+        _check_header(rows)
+    _places(rows, [label], "label column")
+    columns = [name for name in rows.header if name != label] if features is None else list(features)
     if not columns or label in columns:
-        raise DataError(f"{path}: {'the label is among the features' if columns else 'no feature columns'}")
-    raw = _numbers(path, *table, columns)
-    marks = [row[at].strip() for row in rows]
-    for line, mark in zip(lines, marks, strict=True):
-        if mark.lower() in ("", "nan"):
-            raise DataError(f"{path}: row {line}, column {label!r} has no label")
-    class_names = _sorted_names(marks)
-    index = {name: c for c, name in enumerate(class_names)}
-    labels = np.array([index[mark] for mark in marks], dtype=np.int64)
-    check_classes(labels, class_names, f"{path}: column {label!r}")
-    check_constant(raw, columns, f"{path}: feature")
-    return fitted_samples(raw, labels, class_names, columns, dimensions, one_unit, lift)
+        raise DataError(f"{rows.name}: {'the label is among the features' if columns else 'no feature columns'}")
+    return columns
 
 
-def _sorted_names(marks: Sequence[str]) -> tuple[str, ...]:
-    names = sorted(set(marks))
-    try:
-        return tuple(sorted(names, key=float))
-    except ValueError:
-        return tuple(names)
+def _places(rows: Rows, names: Sequence[str], what: str) -> list[int]:
+    """Where columns are in the header."""
+    at = {name: place for place, name in enumerate(rows.header)}
+    if absent := [name for name in names if name not in at]:
+        listed, more = ", ".join(rows.header[:_LISTED]), max(0, len(rows.header) - _LISTED)
+        hint = "; is the header line missing?" if any(map(_is_number, rows.header)) else ""
+        listed += f" and {more} more" if more else ""
+        raise DataError(f"{rows.name}: no {what} {shown(absent[0])}; the columns are {listed}{hint}")
+    twice, times = Counter(names).most_common(1)[0] if names else ("", 0)
+    if times > 1:
+        raise DataError(f"{rows.name}: column {shown(twice)} is named {times} times")
+    return [at[name] for name in names]
 
 
-def _read_table(path: Path) -> Table:
-    try:
-        text = read_given(path, str(path), wrong=DataError).decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise DataError(f"{path} is not a CSV table: it is not UTF-8 text") from None
-    if "\0" in text:
-        raise DataError(f"{path} is not a CSV table: it holds binary data")
-    return _parse(path, text)
+def _is_number(name: str) -> bool:
+    return bool(np.isfinite(number(name, ".")) or np.isfinite(number(name, ",")))
 
 
-def _parse(path: Path, text: str) -> Table:
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(",;\t", key=header.count)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, skipinitialspace=True, strict=True)
-    try:
-        content = [(row, reader.line_num) for row in reader if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise DataError(f"{path} is not a CSV table: row {reader.line_num}: {error}") from None
-    names = [cell.strip() for cell in content[0][0]] if content else []
-    if len(names) < 2 and len(content) < 2:
-        raise DataError(f"{path} is not a CSV table: no columns found; a header line and rows are needed")
-    if len(content) < 2:
-        raise DataError(f"{path}: the table is empty, it has a header line but no rows")
-    for position, name in enumerate(names):
-        if not name or name in names[:position]:
-            found = f"a second column {name!r}" if name else f"column {position + 1} without a name"
-            raise DataError(f"{path}: the header has {found}; names must be given and differ")
-    for row, line in content[1:]:
-        if len(row) != len(names):
-            raise DataError(f"{path}: row {line} has {len(row)} cells, the header has {len(names)}")
-    return names, [row for row, _ in content[1:]], [line for _, line in content[1:]]
+def _check_header(rows: Rows) -> None:
+    """Raise DataError if what was taken for the header may be the first row of a table without one."""
+    if all(map(_is_number, rows.header)):
+        found = ", ".join(rows.header[:_LISTED])
+        raise DataError(
+            f"{rows.name}: the first line holds numbers ({found}), where names of columns are needed; add a header "
+            "line, or name all columns that are used"
+        )
 
 
-def _find_column(path: Path, names: Sequence[str], name: str, what: str) -> int:
-    if name not in names:
-        raise DataError(f"{path}: no {what} {name!r}; the columns are {', '.join(names)}")
-    return names.index(name)
+def _check_index(rows: Rows, columns: Sequence[str], cells: Cells) -> None:
+    """Raise DataError if a column among features that nobody named numbers the rows."""
+    count = np.arange(len(cells.numbers))
+    for name, values in zip(columns, cells.numbers.T, strict=True):
+        if name.lower() in _INDEX_NAMES and np.array_equal(values - values[0], count):
+            raise DataError(f"{rows.name}: column {shown(name)} numbers the rows; name the features that are used")
 
 
-def _numbers(path: Path, names: list[str], rows: list[list[str]], lines: list[int], wanted: list[str]) -> Floats:
-    columns = [_find_column(path, names, name, "column") for name in wanted]
-    values = np.empty((len(rows), len(columns)))
-    for i, (row, line) in enumerate(zip(rows, lines, strict=True)):
-        for j, column in enumerate(columns):
-            values[i, j] = _number(path, row[column].strip(), line, names[column])
-    return values
-
-
-def _number(path: Path, cell: str, line: int, name: str) -> float:
-    try:
-        value = math.nan if "_" in cell else float(cell)  # float() takes 1_000, no table means that
-    except ValueError:
-        found = f"{cell!r}, not a number" if cell else "empty"
-        raise DataError(f"{path}: row {line}, column {name!r} is {found}") from None
-    if not math.isfinite(value):
-        found = f"{cell!r}, not a finite number"
-        raise DataError(f"{path}: row {line}, column {name!r} is {found}")
-    return value
+def _warn_of_labels(
+    features: Floats, columns: Sequence[str], labels: Ints, names: Sequence[str], where: str, decimal: str
+) -> None:
+    """A warning if a feature is the label over again."""
+    values = np.array([number(name, decimal) for name in names])[labels]
+    for name, column in zip(columns, features.T, strict=True):
+        if np.array_equal(column, values):
+            warnings.warn(f"{where} {shown(name)} holds the labels themselves", RuntimeWarning, stacklevel=2)

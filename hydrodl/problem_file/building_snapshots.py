@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
 from hydrodl.data.class_densities import Densities, mixture, sample_mixture
 from hydrodl.data.density_sampling import sample_density
 from hydrodl.data.gaussian import Gaussian
@@ -39,20 +40,38 @@ def entries(data: sections.Data) -> list[data_sections.Snapshot]:
 
 def read_sets(data: sections.Data) -> Snapshots:
     """The sample sets of a problem file with snapshots, drawn where they are mixtures; collective."""
+    words: dict[str, Any] = {
+        name: getattr(data, name) for name in ("features", "dimensions", "one_unit", "delimiter", "decimal")
+    }
+    if data.time is not None:
+        return _read_by_time(data, words)
     given = entries(data)
     times = np.array([entry.time for entry in given])
     if given[0].mixture is None:
-        return read_snapshots(
-            {entry.time: str(entry.source) for entry in given},
-            features=data.features,
-            dimensions=data.dimensions,
-            one_unit=data.one_unit,
-        )
+        return read_snapshots({entry.time: str(entry.source) for entry in given}, **words)
     drawn = [
         sample_mixture(gaussians(entry.mixture or []), data.samples, data.seed + k).features
         for k, entry in enumerate(given)
     ]
     return Snapshots(times, tuple(drawn), Preprocessing.identity(drawn[0].shape[1]))
+
+
+def _read_by_time(data: sections.Data, words: dict[str, Any]) -> Snapshots:
+    """The snapshots in one table; where the file lists their times, they must be those of the table."""
+    source = str(data.source if data.snapshots is None else data.snapshots[0].source)
+    found = read_snapshots(source, time=data.time, **words)
+    listed = found.times.tolist() if data.snapshots is None else [entry.time for entry in data.snapshots]
+    if listed != found.times.tolist():
+        raise InputError(f"{source}: column {data.time!r} has the times {found.times.tolist()}, not {listed}")
+    return found
+
+
+def listed(data: sections.Data, sets: Snapshots) -> sections.Data:
+    """[data] with the snapshots that a table with a column of times has."""
+    if data.time is None or data.snapshots is not None:
+        return data
+    found = [data_sections.Snapshot(time=float(time), source=data.source) for time in sets.times]
+    return data.model_copy(update={"source": None, "snapshots": found})
 
 
 def components(data: sections.Data) -> list[data_sections.Component]:

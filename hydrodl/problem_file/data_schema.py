@@ -15,7 +15,8 @@ from hydrodl.data.datasets import DATASETS, NOISE, SAMPLES, SEED
 from hydrodl.data.gaussian import WEIGHT
 from hydrodl.data.preprocessing import DIMENSIONS, LIFT
 from hydrodl.data.samples import TEST_FRACTION
-from hydrodl.problem_file.fields import Corner, Section, number, one_of, optional
+from hydrodl.data.table_file import DECIMAL, Form
+from hydrodl.problem_file.fields import Corner, Section, choice, number, one_of, optional
 
 TEST_SAMPLES = Number(2000, least=0, whole=True)
 
@@ -79,7 +80,10 @@ class Snapshot(Section):
 
 
 class Data(Section):
-    """[data]: a built-in set or a CSV table (``source``), a Gaussian mixture, or [[data.snapshots]]."""
+    """[data]: a built-in set or a CSV table (``source``), a Gaussian mixture, or [[data.snapshots]].
+
+    A table with ``time`` is a series of snapshots; settled, it is written as [[data.snapshots]] of one source.
+    """
 
     model_config = one_of("source", "mixture", "snapshots")
 
@@ -92,6 +96,11 @@ class Data(Section):
     features: list[str] | None = optional(
         "tables: the columns of features; all others unless given", "a list of names of CSV columns", min_length=1
     )
+    time: str | None = optional("one table of several snapshots: the column of their times", "the name of a CSV column")
+    delimiter: str | None = optional(
+        "tables: what stands between cells", "one character (default: comma, semicolon or tab, whichever fits)"
+    )
+    decimal: str = choice(DECIMAL, "tables: decimal point or comma of numbers")
     samples: int = number(SAMPLES, "generated sets and mixtures: training samples of all classes together")
     test_samples: int = number(TEST_SAMPLES, "generated sets and mixtures: test samples")
     test_fraction: float = number(TEST_FRACTION, "tables: part of every class that is held out as test samples")
@@ -111,8 +120,13 @@ class Data(Section):
     def _one_source(self) -> Self:
         if sum(given is not None for given in (self.source, self.mixture, self.snapshots)) != 1:
             raise ValueError("give either source or [[data.mixture]] or [[data.snapshots]]")
+        Form(self.delimiter, self.decimal)  # its InputError is a ValueError: pydantic reports it with the others
+        if not self.has_tables and (self.delimiter is not None or self.decimal != DECIMAL.default):
+            raise ValueError("delimiter and decimal are for CSV tables only")
         if self.snapshots is not None:
             return self._check_snapshots(self.snapshots)
+        if self.time is not None:
+            return self._check_times()
         if self.mixture is not None:
             one_dimension(self.mixture)
         if self.is_table and self.label is None:
@@ -132,9 +146,28 @@ class Data(Section):
         if len(set(mixtures)) > 1:
             raise ValueError("[[data.snapshots]] must be all tables or all mixtures")
         one_dimension([part for entry in given for part in entry.mixture or []])
+        if self.time is not None and len({entry.source for entry in given} - {None}) != 1:
+            raise ValueError("time is the column of times of one table, which must be the source of every snapshot")
         if self.label is not None or self.lift or (mixtures[0] and self.features is not None):
             raise ValueError("label and lift do not apply to [[data.snapshots]], nor do features to mixtures")
         return self
+
+    def _check_times(self) -> Self:
+        if not self.is_table:
+            raise ValueError("time is the column of times of a CSV table, which source must name")
+        if self.label is not None or self.lift:
+            raise ValueError("label and lift do not apply to the snapshots of a table with a column of times")
+        return self
+
+    @property
+    def is_series(self) -> bool:
+        """Whether the data are one population at several times."""
+        return self.snapshots is not None or self.time is not None
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether anything is read from a CSV file."""
+        return self.is_table or any(entry.source is not None for entry in self.snapshots or [])
 
     @property
     def is_table(self) -> bool:

@@ -1,7 +1,8 @@
 """Formulas in a problem file, such as ``"x1**2 + 0.1*sin(pi*x2)"``, evaluated without ``eval``.
 
-Only numbers, the coordinates x1, x2, x3, the constants pi and e, arithmetic, comparisons (1 where they hold, else 0) and
-the functions of ``FUNCTIONS`` are understood; anything else is refused when the text is read. All is double precision.
+Only numbers, the coordinates x1, x2, x3, the constants pi and e, arithmetic, comparisons (1 where they hold, else 0)
+and the functions of ``FUNCTIONS`` are understood; anything else is refused when the text is read. All of it is double
+precision.
 """
 
 from __future__ import annotations

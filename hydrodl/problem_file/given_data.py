@@ -44,7 +44,7 @@ def read(data: Data) -> Given:
     Raises:
         InputError: anything wrong with them.
     """
-    if data.snapshots is not None:
+    if data.is_series:
         sets = read_sets(data)
         return Given(sets.samples(0), None, sets)
     return Given(*_samples(data))
@@ -65,7 +65,8 @@ def _samples(data: Data) -> tuple[Samples, Samples | None]:
         test = load_dataset(source, n=data.test_samples, noise=data.noise, seed=data.seed + TEST_SEED)
         return made, test.with_preprocessing(made.preprocessing)
     if data.is_table:
-        table = read_csv(source, label=str(data.label), features=data.features, **seen)
+        written: dict[str, Any] = {"delimiter": data.delimiter, "decimal": data.decimal}
+        table = read_csv(source, label=str(data.label), features=data.features, **seen, **written)
     else:
         table = load_dataset(source, noise=data.noise, **seen)
     return table.split(data.test_fraction, data.seed) if data.test_fraction > 0 else (table, None)

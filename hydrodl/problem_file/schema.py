@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import Choice, Number
 from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, NODE_COUNT
 from hydrodl.mesh.layer_partition import DEPTH, LAYERS
@@ -259,14 +260,18 @@ class Config(Section):
     @classmethod
     def _snapshots_are_the_loss(cls, value: Any) -> Any:
         data = value.get("data") if isinstance(value, dict) else None
-        if isinstance(data, dict) and data.get("snapshots") is not None and "loss" not in value:
+        if (
+            isinstance(data, dict)
+            and any(data.get(key) is not None for key in ("snapshots", "time"))
+            and "loss" not in value
+        ):
             return {**value, "loss": [{"kind": "density"}]}
         return value
 
     @model_validator(mode="after")
     def _targets_exist(self) -> Self:
         targets = [loss.target for loss in self.loss if isinstance(loss, Density)]
-        if self.data.snapshots is None:
+        if not self.data.is_series:
             if None in targets:
                 raise ValueError(
                     "loss.target is missing; a density loss needs it where there are no [[data.snapshots]]"
@@ -276,11 +281,7 @@ class Config(Section):
             raise ValueError(
                 "with [[data.snapshots]] the loss must be one of kind = 'density' without target and layer"
             )
-        spans = len(self.data.snapshots) - 1
-        if self.network.times is not None or self.network.layers < spans:
-            raise ValueError(
-                f"[[data.snapshots]] lay the layers: give network.layers of at least {spans}, and no times"
-            )
+        check_spans(self)
         return self
 
     @model_validator(mode="after")
@@ -289,3 +290,10 @@ class Config(Section):
             if loss.layer is not None and loss.layer > self.network.count:
                 raise ValueError(f"loss.layer is {loss.layer}, must be at most network.layers = {self.network.count}")
         return self
+
+
+def check_spans(config: Config) -> None:
+    """Raise InputError unless the layers can be laid among the times of the snapshots, as far as these are known."""
+    spans = len(config.data.snapshots or [0, 0]) - 1
+    if config.network.times is not None or config.network.layers < spans:
+        raise InputError(f"[[data.snapshots]] lay the layers: give network.layers of at least {spans}, and no times")

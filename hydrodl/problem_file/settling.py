@@ -9,8 +9,9 @@ import numpy as np
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.bounding_box import around, box_nodes
+from hydrodl.problem_file.building_snapshots import listed
 from hydrodl.problem_file.given_data import Given, reached
-from hydrodl.problem_file.schema import Config, Domain
+from hydrodl.problem_file.schema import Config, Domain, check_spans
 from hydrodl.training.minimisation import DEFAULTS
 
 
@@ -18,8 +19,12 @@ def settled(config: Config, given: Given) -> Config:
     """The problem file with corners and nodes of its box, its elements and the solver's defaults written out.
 
     Raises:
-        InputError: corners, a margin or nodes of another dimension than the data.
+        InputError: fewer layers than there are spans between snapshots; corners, a margin or nodes of another
+            dimension than the data.
     """
+    if given.snapshots is not None:
+        config = config.model_copy(update={"data": listed(config.data, given.snapshots)})
+        check_spans(config)
     box = config.domain
     changes: dict[str, Any] = {"lumped": bool(box.lumped)}
     if box.mesh is None:

@@ -184,7 +184,7 @@ def test_wide_csv_is_reduced_to_two_dimensions(tmp_path: Path) -> None:
         ("a,,kind\n1,2,x\n", "column 2 without a name"),
         ("a,b,sort\n1,2,x\n", "no label column 'kind'; the columns are a, b, sort"),
         ("a,b,kind\n1,2,x\n\n2,,x\n", "row 4, column 'b' is empty"),
-        ("a,b,kind\n1,2,x\n2,nan,x\n", "row 3, column 'b' is 'nan', not a finite number"),
+        ("a,b,kind\n1,2,x\n2,nan,x\n", "row 3, column 'b' is 'nan', a missing value"),
         ("a,b,kind\n1,-inf,x\n", "row 2, column 'b' is '-inf'"),
         ("a,b,kind\n1,2,x\nred,2,x\n", "row 3, column 'a' is 'red', not a number"),
         ("a,b,kind\n1,1_0,x\n", "row 2, column 'b' is '1_0'"),

@@ -11,6 +11,7 @@ import pytest
 from mpi4py import MPI
 
 from hydrodl.application import cli
+from hydrodl.common import memory
 from hydrodl.common.errors import InputError
 from hydrodl.problem_file import building as _build
 from hydrodl.problem_file import machine as _machine
@@ -170,14 +171,14 @@ def test_memory_estimate_is_near_what_training_takes(wanted: Sizes) -> None:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], float]:
     """What is free on a machine with 800 kB whose /proc and /sys/fs/cgroup hold these files."""
-    monkeypatch.setattr(_machine.psutil, "virtual_memory", lambda: SimpleNamespace(available=800 * 1024))
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=800 * 1024))
 
     def free(files: dict[str, str]) -> float:
         for name, text in files.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
-        return _machine.free_here(tmp_path / "proc", tmp_path / "cgroup")
+        return memory.free_here(tmp_path / "proc", tmp_path / "cgroup")
 
     return free
 
