@@ -131,17 +131,30 @@ def analyze(
 @app.command()
 def predict(
     folder: Directory,
-    points: Annotated[Path, typer.Argument(metavar="POINTS.csv", help="Rows with the columns of the training data.")],
+    points: Annotated[
+        Path, typer.Argument(metavar="POINTS.csv", help="Rows with the columns of the training data; -: from stdin.")
+    ],
     out: Annotated[Path | None, typer.Option(help="CSV file to write (default: standard output).")] = None,
     posterior: Annotated[
         bool, typer.Option("--posterior", help="Average the probabilities over the noise of the flow.")
     ] = False,
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Column to carry into the result; may be given again.")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="Between cells (default: comma, semicolon or tab, whichever fits).")
+    ] = None,
+    decimal: Annotated[
+        str | None, typer.Option(help="Decimal point or comma (default: as in the training data).")
+    ] = None,
 ) -> None:
     """Label and class probabilities of each row of a table."""
     with _importing():
         from hydrodl.application import predict_run
 
-    rows = predict_run.predict(folder, points, averaged=posterior)
+    rows = predict_run.predict(
+        folder, points, averaged=posterior, kept=keep or [], delimiter=delimiter, decimal=decimal
+    )
 
     def write() -> None:
         if out is None:

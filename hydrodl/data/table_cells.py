@@ -148,8 +148,8 @@ class _Wrong:
         listed = [f"{shown(self._name(column))} {count}" for column, count in self.counts.most_common(_LISTED)]
         more = f" and {len(self.counts) - _LISTED} columns more" if len(self.counts) > _LISTED else ""
         kind = "missing cells" if self.missing == self.counts else "cells without a number"
-        cure = "fill them, or leave out such rows or columns" if kind == "missing cells" else "name the features"
-        return f"; {kind} by column: {', '.join(listed)}{more}; {cure}"
+        cure = "; fill them, or leave out such rows or columns" if kind == "missing cells" else ""
+        return f"; {kind} by column: {', '.join(listed)}{more}{cure}"
 
     def _name(self, column: int) -> str:
         return self.rows.header[self.columns[column]]

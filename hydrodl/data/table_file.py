@@ -95,14 +95,14 @@ def opened(source: str | Path, form: Form) -> Iterator[Rows]:
         DataError: no such file, a pipe or a device, no CSV table, or a header that does not name each column once;
             while rows are read: a ragged row, or a line that is no text.
     """
-    name = "standard input" if source == STANDARD_INPUT else str(source)
+    name = "standard input" if str(source) == STANDARD_INPUT else str(source)
     with _bytes_of(source, name) as (stream, size):
         yield _rows(name, stream, size, form)
 
 
 @contextmanager
 def _bytes_of(source: str | Path, name: str) -> Iterator[tuple[BinaryIO, int]]:
-    if source == STANDARD_INPUT:
+    if str(source) == STANDARD_INPUT:
         yield sys.stdin.buffer, 0
         return
     path = Path(source)

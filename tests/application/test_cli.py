@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import signal
@@ -195,7 +196,11 @@ def read_table(text: str) -> tuple[list[str], list[list[str]]]:
 
 @pytest.mark.slow
 def test_predict_needs_nothing_but_the_directory(
-    table_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    table_run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    refused: Callable[..., str],
 ) -> None:
     capsys.readouterr()
     points = tmp_path / "points.csv"
@@ -209,6 +214,16 @@ def test_predict_needs_nothing_but_the_directory(
     assert probabilities[0, 1] > 0.5 > probabilities[1, 1]
     assert cli.invoke(["predict", str(table_run), str(points), "--out", str(tmp_path / "p.csv")]) == 0
     assert read_table((tmp_path / "p.csv").read_text()) == (header, rows)
+    # from standard input, written in another way, with the columns that say which row is which
+    given = b"nr;=note;width;length\n7;=1+1;29;3,1\n-8;b;11;5,2\n"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+    words = ["--keep", "nr", "--keep", "=note", "--decimal", ","]
+    assert cli.invoke(["predict", str(table_run), "-", *words]) == 0
+    assert read_table(capsys.readouterr().out) == (
+        ["nr", "'=note", *header],
+        [["7", "'=1+1", *rows[0]], ["-8", "b", *rows[1]]],
+    )
+    assert "no column 'id'" in refused("predict", str(table_run), str(points), "--keep", "id")
 
 
 def test_loaded_run_is_the_run_that_was_saved(trained: Path) -> None:
