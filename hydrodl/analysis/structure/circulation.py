@@ -32,7 +32,8 @@ SIDES = 200
 def circulation(flow: Flow, loop: ArrayLike | None = None) -> Floats:
     """Gamma at layers t_0 .. t_N, shape (N + 1,); at a layer with a loss inside, before the loss; collective.
 
-    Points go with x' = x + Delta u(x) for theta = 1 (the network) and with the implicit midpoint rule for theta = 1/2.
+    Points go with x' = x + Delta u(x), the network, for the layer maps and theta = 1; with the implicit midpoint rule
+    for theta = 1/2.
 
     Args:
         flow: a flow in d = 2.
@@ -78,7 +79,8 @@ def push(flow: Flow, points: Floats) -> Floats:
 
 def _moved(flow: Flow, velocity: Floats, x: Floats, step: float) -> Floats:
     moved = into(flow.domain, x + step * interpolate(flow.domain, velocity, x))
-    for _ in range(0 if flow.theta == 1 else 30):  # the midpoint rule, a contraction where Delta Lip(u) < 2
+    explicit = flow.scheme.moves_points or flow.theta == 1
+    for _ in range(0 if explicit else 30):  # the midpoint rule, a contraction where Delta Lip(u) < 2
         middle = into(flow.domain, 0.5 * (x + moved))
         latest = into(flow.domain, x + step * interpolate(flow.domain, velocity, middle))
         change, moved = float(np.abs(latest - moved).max()), latest

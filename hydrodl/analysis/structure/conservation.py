@@ -6,12 +6,17 @@
     circulation, d = 2    see :func:`hydrodl.analysis.structure.circulation.circulation`
     duality               (rho_T, phi_N) = (rho0, phi_0) + sum_k Delta_k <dl/drho, r_k> + sum_j <dG_j, rho_j>     exact
 
+Duality holds for every scheme, r_k being the density that the running cost of the slab sees: both sweeps pair to the
+same number in between, for the layer maps (M r_k, W q_k) = (rho_{k+1}, p_k) = (rho_k, phi_k) + Delta_k <dl/drho, r_k>.
+
 Local laws at every node i, between a slab and the next: mass, (M (R' - R) + Delta dH/dphi)_i = 0, exact; energy,
 
     E_i' - E_i = dE_i(z)[dz] - dH(z)_i . dz_i,    E_i = int (density of H) v_i, z the mean of both slabs, dz the change,
 
 whose right-hand side, a sum of exchanges between nodes, adds up to zero over the equations dH(z) . dz = 0 of the flow.
 What the balance leaves over is made by the layers alone: order 2 for theta = 1/2, order 1 for theta = 1, as a rate.
+A slab of a layer map is no step of an H_h of its own: its energy is that of ``map_conservation``, and has no local
+balance.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ from dolfinx import fem
 from numpy.typing import ArrayLike
 
 from hydrodl.analysis.structure.circulation import circulation
+from hydrodl.analysis.structure.map_conservation import map_balances, map_energies
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery, SlabDensity, slab_states
 from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import largest, summed
@@ -39,13 +45,15 @@ class Conservation:
         energy: H_h of every slab, (N,); energy_drift: the largest max - min between layers where a loss acts inside,
             relative to the largest |H|.
         energy_source: energy that the layers make at the nodes, as a rate relative to H, sum_i |left - right|_i /
-            (Delta |H|), from each slab to the next, (N - 1,); nan across a layer where a loss acts inside.
+            (Delta |H|), from each slab to the next, (N - 1,); nan across a layer where a loss acts inside; None for
+            the layer-map schemes, which have no such balance.
         momentum: sum_c (rho_c, grad phi_c)_h at layers, (N + 1, d).
         circulation: of the momentum per mass around a closed material loop at layers, (N + 1,); None unless d = 2.
         pairing: sum_c (rho_c, phi_c)_h at layers, (N + 1,).
         duality_residual: the duality identity's residual, slab by slab, relative to the sum of its terms.
         mass_balance, potential_balance, momentum_balance: largest residual of a node's slab equation in phi, rho
-            and u, relative to the largest term of that slab's equation, (N,).
+            and u, relative to the largest term of that slab's equation, (N,). The last is the gradient of J, which
+            vanishes as far as training has converged.
 
     Example:
         >>> kept = hd.analysis.conservation(flow)
@@ -58,7 +66,7 @@ class Conservation:
     mass_error: float
     energy: Floats
     energy_drift: float
-    energy_source: Floats
+    energy_source: Floats | None
     momentum: Floats
     circulation: Floats | None
     pairing: Floats
@@ -84,19 +92,23 @@ def conservation(flow: Flow, *, loop: ArrayLike | None = None) -> Conservation:
         >>> kept.mass_error < 1e-10, kept.duality_residual < 1e-8
         (True, True)
     """
-    recovery, slab = Recovery(flow), SlabDensity(flow)
+    recovery = Recovery(flow)
     masses = np.array([recovery.mass.integrals(layer) for layer in flow.density])
-    energy = energies(flow, slab)
+    if flow.scheme.moves_points:
+        energy, sources, balances = map_energies(flow, recovery), None, map_balances(flow, recovery)
+    else:
+        slab = SlabDensity(flow)
+        energy, balances = energies(flow, slab), slab_balances(flow, slab, recovery)
+        sources = energy_sources(flow, slab, energy)
     around = circulation(flow, loop) if flow.domain.dimension == 2 or loop is not None else None
     pairing, residual = duality(flow, recovery)
-    balances = slab_balances(flow, slab, recovery)
     return Conservation(
         times=flow.layers.times,
         masses=masses,
         mass_error=float(np.abs(masses - masses[0]).max()),
         energy=energy,
         energy_drift=drift(flow, energy),
-        energy_source=energy_sources(flow, slab, energy),
+        energy_source=sources,
         momentum=momenta(flow, recovery),
         circulation=around,
         pairing=pairing,

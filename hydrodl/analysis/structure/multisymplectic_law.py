@@ -11,6 +11,8 @@ With P the slabs between two layers the sum is the difference of the two-forms a
 Unknowns of the first and last layer carry data and always count as border; a wall of feature space does not. The law
 belongs to K and L of ``multisymplectic_form``: with the vertex rule, tangents of another S(z) (a node's own
 energies) satisfy it too, tangents of another transport, noise, smoothness or step do not.
+
+The action of the layer-map schemes has other elements, (slab, node) and (slab, cell), and more unknowns: ``map_law``.
 """
 
 from __future__ import annotations
@@ -22,35 +24,17 @@ from typing import Any
 import numpy as np
 from dolfinx import mesh as dmesh
 
-from hydrodl.analysis.structure.space_time_action import Patch, SpaceTime, Tangent
+from hydrodl.analysis.structure.map_law import MapLaw, random_parts
+from hydrodl.analysis.structure.map_tangents import MapTangents
+from hydrodl.analysis.structure.patch_sums import Patch, PatchSum
+from hydrodl.analysis.structure.space_time_action import SpaceTime, Tangent
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import everywhere, summed
+from hydrodl.discretisation.layer_map_scheme import LayerMapScheme
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.problem.flow import Flow
-
-
-@dataclass(frozen=True)
-class PatchSum:
-    """The conservation law on one patch.
-
-    Attributes:
-        value: the sum over the border; size: the sum of its terms' absolute values.
-        border, interior: number of unknowns on the border and inside; without interior ones the law says nothing.
-        pairs: number of (slab, cell) pairs.
-    """
-
-    value: float
-    size: float
-    border: int
-    interior: int
-    pairs: int
-
-    @property
-    def residual(self) -> float:
-        """|value| / size; 0 for an empty patch."""
-        return abs(self.value) / self.size if self.size > 0 else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +82,8 @@ def multisymplecticity(
         patches: number of random patches, at least 1.
         seed: of the patches and of the tangent solutions' data.
         slabs: (first, last): look at slabs first .. last - 1 only; the law is local, so a part of a large flow will do.
-        options: PETSc's options for the tangent equations.
+        options: PETSc's options for the tangent equations: a factorisation of all of them for the box schemes, a Krylov
+            method for the change of the velocity for the layer maps.
 
     Raises:
         InputError: fewer than one patch, or slabs that are not there.
@@ -111,8 +96,15 @@ def multisymplecticity(
     if patches < 1:
         raise InputError(f"patches is {patches}, must be at least 1")
     flow = flow if slabs is None else flow.window(*slabs)
+    data = [random_data(flow, seed), random_data(flow, seed + 1)]
+    if isinstance(flow.scheme, LayerMapScheme):
+        maps = MapTangents(flow)
+        V, W = maps.tangents(data, options)
+        law = MapLaw(maps, flow.scheme)
+        found = law.sums(V, W, random_parts(law.elements, patches, seed))
+        return Multisymplecticity(found, *two_form(maps, V, W))
     system = SpaceTime(flow)
-    V, W = system.tangents([random_data(flow, seed), random_data(flow, seed + 1)], options)
+    V, W = system.tangents(data, options)
     sums = tuple(patch_sum(system, V, W, patch) for patch in random_patches(flow, patches, seed))
     return Multisymplecticity(sums, *two_form(system, V, W))
 
@@ -144,7 +136,7 @@ def patch_sum(system: SpaceTime, V: Tangent, W: Tangent, patch: Patch) -> PatchS
     return PatchSum(float(total[0]), float(total[1]), *(int(n) for n in total[2:]))
 
 
-def two_form(system: SpaceTime, V: Tangent, W: Tangent) -> tuple[Floats, Floats]:
+def two_form(system: SpaceTime | MapTangents, V: Tangent, W: Tangent) -> tuple[Floats, Floats]:
     """omega_k(V, W) at every layer and the sum of its terms' absolute values, each (N + 1,); collective."""
     local = np.empty((2, len(V.density)))
     for k in range(len(V.density)):

@@ -127,7 +127,7 @@ class Recovery:
         self._field, v = fem.Function(domain.V), ufl.TestFunction(domain.V)
         f = self._field
         self._slopes = [fem.form(f.dx(i) * v * domain.dx) for i in range(domain.dimension)]
-        self._stiffness = fem.form(ufl.dot(ufl.grad(f), ufl.grad(v)) * domain.dx)
+        self._stiffness = [fem.form(f.dx(i) * v.dx(i) * domain.dx) for i in range(domain.dimension)]
 
     def _duals(self, forms: list[fem.Form], fields: Floats) -> Floats:
         local = self.halo.stack(len(fields))
@@ -149,9 +149,13 @@ class Recovery:
         """M^-1 (d_i f, v) of fields (m, owned), shape (m, d, owned)."""
         return np.array([self.mass.solve(duals) for duals in self.slope_duals(fields)])
 
+    def curvatures(self, fields: Floats) -> Floats:
+        """-M^-1 (d_i f, d_i v) of fields (m, owned), shape (m, d, owned)."""
+        return -np.array([self.mass.solve(duals) for duals in self._duals(self._stiffness, fields)])
+
     def laplacians(self, fields: Floats) -> Floats:
         """-M^-1 (grad f, grad v) of fields (m, owned), shape (m, owned)."""
-        return -self.mass.solve(np.ascontiguousarray(self._duals([self._stiffness], fields)[:, 0]))
+        return self.curvatures(fields).sum(axis=1)
 
     def cost_slopes(self, flow: Flow) -> tuple[Floats, Floats]:
         """Momentum dl/du (N, d, owned) and dl/drho_c (N, C, owned) of every slab, as nodal fields."""

@@ -17,19 +17,15 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from dolfinx.fem import petsc
-from numpy.typing import NDArray
 from petsc4py import PETSc
 
+from hydrodl.analysis.structure.patch_sums import Patch
 from hydrodl.analysis.structure.slab_hamiltonian import SlabDensity, slab_states
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import everywhere
 from hydrodl.common.petsc_options import OptionScope
 from hydrodl.problem.flow import Flow
-
-Patch = NDArray[np.bool_]
-"""Pairs (slab, cell) of a patch: shape (N, owned cells)."""
-
 
 DEFAULTS: dict[str, Any] = {
     "ksp_type": "gmres",  # with an exact factorisation: a step or two of refinement
@@ -60,6 +56,18 @@ class Tangent:
     def states(self) -> Floats:
         """dy_k of every slab, (N, d + 3 C, owned)."""
         return np.concatenate([self.velocity, self.slab_density, self.potential[:-1], self.potential[1:]], axis=1)
+
+
+def check_data(flow: Flow, data: Sequence[tuple[Floats, Floats]]) -> None:
+    """Refuse data of tangent solutions that have another shape or are not finite; collective.
+
+    Raises:
+        InputError: then.
+    """
+    shape = flow.density.shape[1:]
+    fine = all(np.shape(x) == shape and bool(np.isfinite(x).all()) for pair in data for x in pair)
+    if not everywhere(flow.domain.comm, fine):
+        raise InputError(f"tangent data must be finite pairs (drho0, dphi_N) of shape {shape} on this rank")
 
 
 class SpaceTime:
@@ -114,10 +122,7 @@ class SpaceTime:
             InputError: data of another shape, or not finite.
             SolverError: the linear solve failed, as at a conjugate point of a flow that is no strict minimum.
         """
-        shape = (self._classes, self.flow.domain.owned)
-        fine = all(np.shape(x) == shape and bool(np.isfinite(x).all()) for pair in data for x in pair)
-        if not everywhere(self.flow.domain.comm, fine):
-            raise InputError(f"tangent data must be finite pairs (drho0, dphi_N) of shape {shape} on this rank")
+        check_data(self.flow, data)
         matrix = self._matrix()
         scope = OptionScope("tangent", DEFAULTS | dict(options or {}))
         solver = PETSc.KSP().create(self.flow.domain.comm)
