@@ -3,7 +3,7 @@
 A command imports what it runs when it runs: --version, --help and a wrong command line wait for nothing else.
 
 Exit codes: 0 done; 2 the input is wrong (one line on stderr); 3 not converged (everything is written all the same);
-1 anything else. Under MPI rank 0 speaks for all and every rank ends.
+1 anything else, such as a signal that ends the command at once. Under MPI rank 0 speaks for all and every rank ends.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -24,6 +24,8 @@ import typer
 from mpi4py import MPI
 
 from hydrodl.application.defaults import SAVE_EVERY, TOLERANCE
+from hydrodl.application.output import Closed, discard, unfailing
+from hydrodl.application.signals import Stopped, caught, ending_at_once
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import attempt
 from hydrodl.common.start_folder import elsewhere
@@ -104,8 +106,9 @@ def train(
     if dry_run:
         return _dry_run(wanted)
     folder = out or Path(f"{problem.stem}-run")
-    report = train_into(folder, wanted, resume=resume, minutes=time_limit, every=checkpoint_every)
-    _print_report(folder, report)
+    with unfailing(_lost):
+        report = train_into(folder, wanted, resume=resume, minutes=time_limit, every=checkpoint_every)
+        _print_report(folder, report)
     if not report["converged"]:
         _complain(f"not converged: {report['reason']}; the best iterate is in {folder}")
         raise typer.Exit(NOT_CONVERGED)
@@ -263,35 +266,66 @@ def _one_line(message: str) -> str:
 def _complain(message: str) -> None:
     """One line on stderr, from rank 0."""
     if MPI.COMM_WORLD.rank == 0:
-        print(_one_line(message), file=sys.stderr, flush=True)
+        _speak([_one_line(message)])
+
+
+def _speak(lines: Sequence[str]) -> None:
+    with suppress(OSError):  # stderr may be gone too
+        sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
+        sys.stderr.flush()
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     _complain(f"warning: {message}")
 
 
+def _lost(error: OSError) -> None:
+    if not isinstance(error, BrokenPipeError):  # that reader has seen enough
+        _complain(f"warning: {_no_output(error)}; the run goes on")
+
+
+def _no_output(error: OSError) -> str:
+    return f"standard output cannot be written: {error.strerror or error}"
+
+
 def invoke(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Collective: all ranks end alike, or are aborted."""
     if MPI.COMM_WORLD.rank != 0:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # for the life of the process
-    command = typer.main.get_command(app)
-    with warnings.catch_warnings():
+    sys.stdout = sys.stdout or Closed()  # type: ignore[assignment]  # Python has None where they were closed
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    with warnings.catch_warnings(), caught(ending_at_once()):
         warnings.showwarning = _warn
         try:
-            return int(command.main(args=arguments, prog_name="hydrodl", standalone_mode=False) or DONE)
-        except InputError as error:
-            return _end(WRONG_INPUT, f"error: {error}")
-        except SolverError as error:
-            return _end(FAILED, f"error: {error}")
-        except BrokenPipeError:  # the reader of our output has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return DONE
-        except (KeyboardInterrupt, typer.Abort):
-            return _end(FAILED, "interrupted")
-        except Exception as error:
-            if hasattr(error, "format_message"):  # what typer says of a wrong command line
-                return _end(WRONG_INPUT, f"error: {error.format_message()} (see hydrodl --help)")
+            return _run(arguments)
+        except Stopped as stopped:
+            return _end(FAILED, str(stopped))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    command = typer.main.get_command(app)
+    try:
+        code = int(command.main(args=arguments, prog_name="hydrodl", standalone_mode=False) or DONE)
+        sys.stdout.flush()
+        return code
+    except InputError as error:
+        return _end(WRONG_INPUT, f"error: {error}")
+    except SolverError as error:
+        return _end(FAILED, f"error: {error}")
+    except (BrokenPipeError, SystemExit):  # the reader of our output has seen enough; typer makes an exit of it
+        discard(sys.stdout)
+        return DONE
+    except OSError as error:
+        if error.filename is not None:
             return _end(FAILED, None)
+        discard(sys.stdout)
+        return _end(WRONG_INPUT, f"error: {_no_output(error)}")
+    except typer.Abort:
+        return _end(FAILED, "interrupted")
+    except Exception as error:
+        if hasattr(error, "format_message"):  # what typer says of a wrong command line
+            return _end(WRONG_INPUT, f"error: {error.format_message()} (see hydrodl --help)")
+        return _end(FAILED, None)
 
 
 def _end(code: int, message: str | None) -> int:
@@ -299,9 +333,7 @@ def _end(code: int, message: str | None) -> int:
     comm = MPI.COMM_WORLD
 
     def speak() -> None:
-        lines = traceback.format_exc().splitlines() if message is None else [_one_line(message)]
-        sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
-        sys.stderr.flush()
+        _speak(traceback.format_exc().splitlines() if message is None else [_one_line(message)])
 
     if comm.rank == 0:
         speak()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.table import Table
 
 from hydrodl.application.defaults import SAVE_EVERY
+from hydrodl.application.signals import AGAIN, TYPED, Stopped, caught
 from hydrodl.common.parallel import largest
 from hydrodl.problem.solution import Controls
 
@@ -76,7 +77,7 @@ def _table(title: str, rows: list[tuple[dict[str, Any], float]]) -> Table:
 
 
 class Watch:
-    """The monitor of a run: shows every step, saves now and then, and asks to stop at a deadline or on SIGTERM.
+    """The monitor of a run: shows every step, saves now and then, and asks to stop at a deadline or on a signal.
 
     Args:
         comm: the ranks of the run; whether to save or stop is agreed between them at every step.
@@ -104,7 +105,7 @@ class Watch:
         self.minutes, self.every, self.first = minutes, every, first
         self.saved = time.monotonic()
         self.began = self.saved if began is None else began
-        self.signalled = False
+        self.signalled, self.asked = 0, 0.0  # the signal that asks to end, and when it came
         self.stopped = ""  # why the run was asked to stop
 
     def __call__(self, step: dict[str, Any]) -> bool:
@@ -118,23 +119,23 @@ class Watch:
             self.save(step["controls"])
             self.saved = time.monotonic()
         if signalled:
-            self.stopped = "stopped by SIGTERM"
+            self.stopped = f"stopped by {signal.Signals(signalled).name}"
         elif late:
             self.stopped = f"time limit of {self.minutes:g} min"
         return bool(self.stopped)
 
     @contextmanager
-    def catching_sigterm(self) -> Iterator[None]:
-        """While this lasts SIGTERM ends the run at its next step instead of killing the process."""
-
-        def note(*_: Any) -> None:
-            self.signalled = True
-
-        if threading.current_thread() is not threading.main_thread():  # where Python cannot catch signals
+    def catching_signals(self) -> Iterator[None]:
+        """While this lasts a signal ends the run at its next step; a second Ctrl-C ends it at once."""
+        with caught(self._note):
             yield
-            return
-        previous = signal.signal(signal.SIGTERM, note)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, previous)
+
+    def _note(self, number: int) -> None:
+        now = time.monotonic()
+        if not self.signalled:
+            self.signalled, self.asked = number, now
+            if number in TYPED and self.comm.rank == 0:
+                with suppress(OSError):  # not by print, which may be at work where the signal came
+                    os.write(2, b"hydrodl: stopping at the next step; once more to stop at once\n")
+        elif number in TYPED and now - self.asked >= AGAIN:
+            raise Stopped(number, "stopped at once by")

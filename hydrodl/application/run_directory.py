@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +15,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import attempt
+from hydrodl.common.parallel import attempt, partial
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.samples import Samples
@@ -29,6 +33,9 @@ REPORT, PROBLEM, CHECKPOINT = "report.json", "problem.toml", "solution.h5"
 
 
 CALIBRATION = "calibration.png"
+
+
+_SIGNED = "# What was solved, with nothing left open. A run replaces this file unless it has been edited: sha256 {}\n"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +77,54 @@ def check_writable(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
             raise InputError(f"output directory {folder} cannot be written: {error.strerror}") from None
 
     attempt(comm, lambda: test() if comm.rank == 0 else None)
+
+
+def signed(text: str) -> str:
+    """A run's problem.toml: with a first line by which a later run knows that nobody has edited it."""
+    return _SIGNED.format(hashlib.sha256(text.encode()).hexdigest()) + text
+
+
+def check_replaceable(folder: Path, comm: MPI.Comm) -> None:
+    """See that a problem.toml in the output directory is a run's own, and not the user's; collective.
+
+    Raises:
+        InputError: it is not, or has been edited since.
+    """
+
+    def test() -> None:
+        path = folder / PROBLEM
+        if not path.exists():
+            return
+        first, _, text = path.read_bytes().decode("utf-8", "replace").partition("\n")
+        if signed(text) != f"{first}\n{text}":
+            edited = "has been edited" if re.match(_SIGNED.partition(":")[0], first) else "is not a run's own"
+            raise InputError(
+                f"{path} {edited}, and training would replace it: choose another --out, or give it another name"
+            )
+
+    attempt(comm, lambda: test() if comm.rank == 0 else None)
+
+
+@contextmanager
+def retired_report(folder: Path, comm: MPI.Comm) -> Iterator[None]:
+    """Around the first file of a new run: the report of the one before goes if that file is written, else it stays.
+
+    Collective.
+    """
+    report, aside = folder / REPORT, partial(folder / REPORT)
+
+    def move(source: Path, target: Path) -> None:
+        if comm.rank == 0 and source.exists():
+            source.replace(target)
+
+    attempt(comm, lambda: move(report, aside))
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            move(aside, report)
+        raise
+    attempt(comm, lambda: aside.unlink(missing_ok=True) if comm.rank == 0 else None)
 
 
 def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,19 @@ from mpi4py import MPI
 from hydrodl.application.defaults import SAVE_EVERY
 from hydrodl.application.progress import Watch, progress
 from hydrodl.application.report import report
-from hydrodl.application.run_directory import CALIBRATION, CHECKPOINT, PROBLEM, REPORT, check_writable
-from hydrodl.common.parallel import attempt, partial
+from hydrodl.application.run_directory import (
+    CALIBRATION,
+    CHECKPOINT,
+    PROBLEM,
+    REPORT,
+    check_replaceable,
+    check_writable,
+    retired_report,
+    signed,
+)
+from hydrodl.application.run_lock import locked
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import attempt, on_all_ranks, partial
 from hydrodl.files.checkpoint import save_checkpoint
 from hydrodl.files.model_record import model, resumed, samples_record
 from hydrodl.files.paraview import write_vtk
@@ -28,6 +40,7 @@ from hydrodl.problem.solution import Controls, Solution, Statistics
 from hydrodl.problem_file import building
 from hydrodl.problem_file import reading as config
 from hydrodl.problem_file.building_snapshots import report as snapshot_report
+from hydrodl.problem_file.given_data import Given
 from hydrodl.problem_file.schema import Config
 from hydrodl.training.minimisation import train
 
@@ -62,20 +75,30 @@ def train_into(
     """
     began = time.monotonic()
     check_writable(folder, comm)
+    with locked(folder, comm):
+        check_replaceable(folder, comm)
+        return _train(folder, wanted, resume, minutes, every, began, comm)
+
+
+def _train(
+    folder: Path, wanted: Config, resume: bool, minutes: float | None, every: float, began: float, comm: MPI.Comm
+) -> dict[str, Any]:
+    """Train in a folder that is ours."""
     made = building.setup(wanted)
     problem, checkpoint = made.problem, folder / CHECKPOINT
     initial = resumed(checkpoint, problem) if resume else None
-    text = config.dumps(made.config, folder)
+    text = signed(config.dumps(made.config, folder))
     _clear(folder, comm)
 
     def save(controls: Controls) -> None:
         held = {"model": model(problem, made.given.train.preprocessing, controls)}
-        save_checkpoint(checkpoint, problem.domain, problem.layers, controls.velocity, attributes=held)
+        with retired_report(folder, comm):
+            save_checkpoint(checkpoint, problem.domain, problem.layers, controls.velocity, attributes=held)
         write_text(folder / PROBLEM, text, comm)  # after what it describes: load looks into the checkpoint first
 
     with progress(_title(problem), comm) as show:
         watch = Watch(comm, show, save, minutes, began=began, every=every, first=not resume)
-        with watch.catching_sigterm():
+        with watch.catching_signals():
             solution = train(problem, options=made.config.solver, initial=initial, monitor=watch)
             if watch.stopped and not solution.converged:
                 solution = replace(solution, reason=watch.stopped)
@@ -83,12 +106,11 @@ def train_into(
 
 
 def _clear(folder: Path, comm: MPI.Comm) -> None:
-    """Remove what a run that was killed left half written, and the report of an earlier one; collective."""
+    """Remove what a run that was killed left half written; collective."""
 
     def clear() -> None:
         for name in (REPORT, PROBLEM, CHECKPOINT):
             partial(folder / name).unlink(missing_ok=True)
-        (folder / REPORT).unlink(missing_ok=True)
 
     attempt(comm, lambda: clear() if comm.rank == 0 else None)
 
@@ -104,24 +126,22 @@ def _write(folder: Path, solution: Solution, made: building.Setup, text: str, be
         "samples": {"train": samples_record(given.train), "test": samples_record(given.test)},
     }
     targets = [loss.target.values for loss in problem.terms if isinstance(loss, Density)] if given.snapshots else None
-    save_checkpoint(
-        folder / CHECKPOINT,
-        problem.domain,
-        problem.layers,
-        solution.velocity,
-        density=solution.density,
-        potential=solution.potential,
-        jumps=solution.jumps,
-        targets=None if targets is None else np.stack(targets),
-        attributes=facts | held,
-    )
+    with retired_report(folder, comm):
+        save_checkpoint(
+            folder / CHECKPOINT,
+            problem.domain,
+            problem.layers,
+            solution.velocity,
+            density=solution.density,
+            potential=solution.potential,
+            jumps=solution.jumps,
+            targets=None if targets is None else np.stack(targets),
+            attributes=facts | held,
+        )
     write_text(folder / PROBLEM, text, comm)
-    write_vtk(folder, solution)
     network = Network(solution, given.train.preprocessing)
-    plot_all(solution, network, given.train, folder)
+    lost = _for_others(folder, solution, network, given)
     known = problem.readout is not None
-    if known and given.test is not None:
-        plot_calibration(network, given.test, folder / CALIBRATION)
     accuracies: dict[str, Any] = {
         "train_accuracy": network.accuracy(given.train) if known else None,
         "test_accuracy": network.accuracy(given.test) if known and given.test is not None else None,
@@ -132,7 +152,34 @@ def _write(folder: Path, solution: Solution, made: building.Setup, text: str, be
     times = {"wall_time_s": now - began, "time_s": dict(solution.timings) | {"io": now - start}}
     result = comm.bcast(plain(report(solution) | accuracies | times), root=0)
     write_json(folder / REPORT, result, comm)
+    for error in lost:
+        if isinstance(error, InputError):  # told now that nothing else can be lost
+            raise error
+        if comm.rank == 0:
+            warnings.warn(f"a figure could not be drawn: {type(error).__name__}: {error}", stacklevel=2)
     return result
+
+
+def _for_others(folder: Path, solution: Solution, network: Network, given: Given) -> list[Exception]:
+    """Fields and figures, which cost no report and no other file when they fail; what failed. Collective."""
+
+    def calibration() -> None:
+        if solution.problem.readout is not None and given.test is not None:
+            plot_calibration(network, given.test, folder / CALIBRATION)
+
+    failed: list[Exception] = []
+    for write in (
+        lambda: write_vtk(folder, solution),
+        lambda: plot_all(solution, network, given.train, folder),
+        calibration,
+    ):
+        try:
+            write()
+        except Exception as error:
+            if not on_all_ranks(error, solution.problem.domain.comm):
+                raise
+            failed.append(error)
+    return failed
 
 
 def _title(problem: Problem) -> str:

@@ -9,7 +9,15 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 
+from hydrodl.common.signals_kept import signals_kept
 from hydrodl.common.start_folder import elsewhere
+
+# Standard streams that are closed would lend their numbers to the next files: what a library prints would go there.
+for number in range(3):
+    try:
+        os.fstat(number)
+    except OSError:
+        os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
 
 # One thread a rank: BLAS threads and MPI ranks would fight for the same cores. Must be set before BLAS loads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -25,7 +33,9 @@ if int(os.environ.get("MPI_LOCALNRANKS", "1")) > len(os.sched_getaffinity(0)):
 if find_spec("numba") is not None:
     import h5py  # noqa: F401
 
-with elsewhere():  # no .petscrc and no petsc.cfg of the current folder; ~/.petscrc and PETSC_OPTIONS are the user's own
+# No .petscrc and no petsc.cfg of the current folder; ~/.petscrc and PETSC_OPTIONS are the user's own. What signals do
+# is the program's to say: PETSc would answer SIGTERM, SIGPIPE and others with a dump, UCX SIGHUP with its debugger.
+with elsewhere(), signals_kept():
     if find_spec("dolfinx_solver") is not None:
         import dolfinx_solver  # noqa: F401
 

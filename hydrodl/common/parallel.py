@@ -56,7 +56,13 @@ def raise_together(comm: MPI.Comm, error: Exception | None) -> None:
     """Collective: if any rank brings an error, every rank raises that of the lowest such rank."""
     for found in comm.allgather(error):
         if found is not None:
+            found.on_all_ranks = True
             raise found
+
+
+def on_all_ranks(error: Exception, comm: MPI.Comm) -> bool:
+    """Whether every rank has met this error, so that they can go on together."""
+    return comm.size == 1 or getattr(error, "on_all_ranks", False)
 
 
 def attempt[T](comm: MPI.Comm, action: Callable[[], T]) -> T:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import signal
 import subprocess
 import sys
 import tomllib
@@ -17,7 +15,6 @@ import numpy as np
 import pytest
 
 from hydrodl.application import cli, train_run
-from hydrodl.application import progress as _progress
 from hydrodl.application.run_directory import load
 from hydrodl.problem_file.given_data import read
 from tests.builders.cli_runs import MOONS
@@ -140,24 +137,6 @@ def test_time_limit_keeps_the_best_iterate(tmp_path: Path, capsys: pytest.Captur
     report = report_of(tmp_path / "o")
     assert report["converged"] is False and "time limit" in report["reason"] and report["iterations"] <= 1
     assert "time limit" in capsys.readouterr().err
-
-
-@without_figures
-def test_sigterm_ends_the_run_at_its_next_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = _progress.line
-
-    def line(step: dict, seconds: float) -> str:
-        if step["iteration"] == 2:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return plain(step, seconds)
-
-    monkeypatch.setattr(_progress, "line", line)
-    (tmp_path / "p.toml").write_text(MOONS)
-    before = signal.getsignal(signal.SIGTERM)
-    assert cli.invoke(["train", str(tmp_path / "p.toml"), "--out", str(tmp_path / "o")]) == 3
-    report = report_of(tmp_path / "o")
-    assert "SIGTERM" in report["reason"] and report["iterations"] == 2
-    assert signal.getsignal(signal.SIGTERM) == before
 
 
 @without_figures

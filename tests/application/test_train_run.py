@@ -22,6 +22,7 @@ from mpi4py import MPI
 from hydrodl.application import cli, train_run
 from hydrodl.application import progress as _progress
 from hydrodl.application.run_directory import load
+from hydrodl.common.errors import InputError, SolverError
 from hydrodl.files.checkpoint import load_checkpoint, save_checkpoint
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers
@@ -128,12 +129,45 @@ def test_a_report_of_an_earlier_run_does_not_outlive_the_start_of_another(
         assert tomllib.load(file)["loss"]["weight"] == 1.0
 
 
-def test_wrong_input_leaves_a_finished_run_alone(optimum: Path, refused: Callable[..., str]) -> None:
+def test_what_fails_at_its_start_leaves_a_finished_run_alone(
+    optimum: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, file_size_limit: Callable[[int], None]
+) -> None:
     shutil.copytree(optimum, "o")
     before = {path.name: path.read_bytes() for path in Path("o").iterdir()}
     refused("train", "p.toml", "--out", "o", "--resume", "--set", "network.layers=5")
     refused("train", "p.toml", "--out", "o", "--set", "physics.potential=log(x1)")
+    file_size_limit(4000)
+    assert cli.invoke(["train", "p.toml", "--out", "o"]) == 2
+    file_size_limit(resource.RLIM_INFINITY)
     assert {path.name: path.read_bytes() for path in Path("o").iterdir()} == before
+
+    def refuse(*_: object, **__: object) -> None:
+        raise SolverError("the objective is nan at the starting velocity")
+
+    monkeypatch.setattr(train_run, "train", refuse)
+    assert cli.invoke(["train", "p.toml", "--out", "o"]) == 1
+    assert {path.name: path.read_bytes() for path in Path("o").iterdir()} == before
+
+
+def test_a_figure_or_a_field_that_fails_costs_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("no such glyph")
+
+    def full(*_: object) -> None:
+        raise InputError("o/fields.pvd could not be written completely; is the disk full?")
+
+    monkeypatch.setattr(train_run, "plot_all", broken)
+    assert cli.invoke(["train", "p.toml", "--out", "o"]) == 0
+    assert "warning: a figure could not be drawn: ValueError: no such glyph" in capsys.readouterr().err
+    assert {path.name for path in Path("o").iterdir()} >= {*RESULTS, "calibration.png"}
+    monkeypatch.setattr(train_run, "write_vtk", full)
+    monkeypatch.setattr(train_run, "plot_all", lambda *_: None)
+    assert cli.invoke(["train", "p.toml", "--out", "n"]) == 2
+    error = capsys.readouterr().err
+    assert "is the disk full?" in error and error.count("\n") == 1
+    assert objective_of(Path("n")) > 0 and load(Path("n")).solution.converged
 
 
 OTHERS = [
