@@ -354,7 +354,9 @@ def test_slurm_example_resumes_and_requeues_what_ran_out_of_time(code: int, reas
     """The script with a queue and a run of ours in the place of the real ones."""
     commands = {
         "mpiexec": f"""echo "mpiexec $@" >> calls; mkdir -p o; touch o/solution.h5
-[ "{reason}" != "stopped by SIGTERM" ] || {{ trap 'echo ended >> calls; exit 3' TERM; kill -TERM $PPID; sleep 1; }}
+if [ "{reason}" = "stopped by SIGTERM" ]; then
+  trap 'echo ended >> calls; kill $!; exit 3' TERM; sleep 60 & kill -TERM $PPID; wait
+fi
 exit {code}""",
         "scontrol": 'echo "scontrol $@" >> calls',
     }
