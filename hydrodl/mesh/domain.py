@@ -172,13 +172,17 @@ class Domain:
     ) -> Domain:
         """Any mesh file that meshio reads (gmsh .msh, XDMF, VTU, ...); cells of the highest dimension are used.
 
+        Cells of higher order are read by their corners; cells listed twice count once; vertices at one place are one,
+        with a warning. A flat mesh in more coordinates keeps those in which it extends.
+
         Args:
             path: the file; read on one rank, then distributed.
             degree, lumped, comm: as in :meth:`box`.
             dimension: the feature dimension that is needed, checked when given.
 
         Raises:
-            MeshError: missing or unreadable file, no usable or mixed cells, or the wrong dimension.
+            MeshError: missing or unreadable file, no usable or mixed cells, the wrong dimension; cells without volume,
+                that overlap or do not share whole sides; several pieces; a surface that is not flat, or turned.
         """
         made = read_mesh(Path(path), comm, dimension)
         return cls(made, degree, lumped)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -18,6 +20,7 @@ from mpi4py import MPI
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import MeshError
 from hydrodl.common.parallel import on_root
+from hydrodl.mesh.mesh_checks import checked_mesh
 
 # meshio's names of the cells hydrodl can use: cell type and the permutation from meshio's vertex order to DOLFINx's
 _FILE_CELLS: dict[str, tuple[str, tuple[int, ...], int]] = {
@@ -32,7 +35,7 @@ _FILE_CELLS: dict[str, tuple[str, tuple[int, ...], int]] = {
 _CORNERS = {(dim, len(order)): name for name, order, dim in _FILE_CELLS.values()}  # (dimension, vertices): cell type
 
 
-_THIN = 1e-14  # volume of a cell at its vertices over the cube of its extent, below which it is taken for none
+_FLAT = 1e-9  # of its extent: how far a mesh may leave its plane or line
 
 
 def read_mesh(path: Path, comm: MPI.Comm, dimension: int | None = None) -> dmesh.Mesh:
@@ -56,14 +59,15 @@ def mesh_of(
         dimension: that is needed.
 
     Raises:
-        MeshError: on every rank; a mesh that cannot be used, or another dimension than the one given.
+        MeshError: on every rank; a mesh that cannot be used, see :func:`checked_mesh`, or another dimension than the
+            one given.
     """
     content: list[tuple[Floats, Ints]] = []
 
     def summary() -> tuple[str, int]:
-        points, cells = read()
+        cell, points, cells = _checked(name, *read())
         content.append((points, cells))
-        return _checked(name, points, cells), points.shape[1]
+        return cell, points.shape[1]
 
     cell, dim = on_root(comm, summary)
     if dimension is not None and dim != dimension:
@@ -75,47 +79,34 @@ def mesh_of(
     return dmesh.create_mesh(comm, cells, element, points, partitioner=partitioner)
 
 
-def _checked(name: str, points: Floats, cells: Ints) -> str:
-    """The type of the cells."""
+def _checked(name: str, points: Floats, cells: Ints) -> tuple[str, Floats, Ints]:
+    """The type of the cells; vertices and cells, mended where that is plain."""
     cell = _CORNERS.get((points.shape[-1], cells.shape[-1])) if points.ndim == cells.ndim == 2 and cells.size else None
     if cell is None:
         raise MeshError(f"{name} has vertices and cells of shapes {points.shape} and {cells.shape}, which are no cells")
-    if not np.isfinite(points).all():
-        raise MeshError(f"{name} has coordinates that are not finite")
     if cells.min() < 0 or cells.max() >= len(points):
         raise MeshError(f"{name} has cells with vertices out of range; it has {len(points)} vertices")
-    if (flat := _flat(points[cells])) is not None:
-        raise MeshError(f"{name} has a cell without volume, or folded over: number {flat}")
-    return cell
-
-
-def _flat(corners: Floats) -> int | None:
-    """The first cell, of shape (vertices, d), whose map from the reference cell is not one to one at its vertices."""
-    count, d = corners.shape[1:]
-    box = count == 2**d  # vertex k has 1 in direction i of the reference cell where bit i of k is set
-    pairs = [[(k & ~(1 << i), k | 1 << i) for i in range(d)] for k in range(count)] if box else []
-    edges = pairs or [[(0, i + 1) for i in range(d)]]
-    columns = [np.stack([corners[:, b] - corners[:, a] for a, b in each], axis=-1) for each in edges]
-    volumes = np.array([np.linalg.det(each) for each in columns])
-    size = np.ptp(corners, axis=1).max(axis=1) ** d
-    wrong = ~((volumes > _THIN * size).all(axis=0) | (volumes < -_THIN * size).all(axis=0))
-    return int(np.argmax(wrong)) if wrong.any() else None
+    points, cells, merged = checked_mesh(name, points, cells)
+    if merged:
+        warnings.warn(f"{name}: {merged} vertices at the place of others are taken for these", RuntimeWarning, 2)
+    return cell, points, cells
 
 
 def _read_mesh_file(path: Path) -> tuple[Floats, Ints]:
     """Vertices (n, d) and cells in DOLFINx's vertex order."""
     content = _meshio_read(path)
-    blocks = [block for block in content.cells if block.type in _FILE_CELLS and len(block.data)]
+    blocks = [(kind, block.data) for block in content.cells if (kind := _kind(block.type)) and len(block.data)]
     if not blocks:
         found = sorted({block.type for block in content.cells}) or ["no cells"]
         raise MeshError(f"mesh {path} holds {', '.join(found)}; allowed are {', '.join(_FILE_CELLS)}")
-    dim = max(_FILE_CELLS[block.type][2] for block in blocks)
-    kinds = {block.type for block in blocks if _FILE_CELLS[block.type][2] == dim}
+    dim = max(_FILE_CELLS[kind][2] for kind, _ in blocks)
+    kinds = {kind for kind, _ in blocks if _FILE_CELLS[kind][2] == dim}
     if len(kinds) > 1:
         raise MeshError(f"mesh {path} mixes {' and '.join(sorted(kinds))}; one kind of cell is allowed")
     kind = kinds.pop()
     _, order, _ = _FILE_CELLS[kind]
-    cells = np.concatenate([block.data for block in blocks if block.type == kind])[:, order].astype(np.int64)
+    # corners come first in cells of any order
+    cells = np.concatenate([data[:, order] for found, data in blocks if found == kind]).astype(np.int64)
     used, cells = np.unique(cells, return_inverse=True)
     points = np.asarray(content.points, dtype=float)
     if used[0] < 0 or used[-1] >= len(points):
@@ -125,9 +116,30 @@ def _read_mesh_file(path: Path) -> tuple[Floats, Ints]:
         raise MeshError(f"mesh {path} has {dim}-dimensional cells, its vertices have {points.shape[1]} coordinates")
     if not np.isfinite(points).all():
         raise MeshError(f"mesh {path} has coordinates that are not finite")
-    if np.ptp(points[:, dim:], axis=0).any():
+    return _in_its_plane(path, points, dim), cells.reshape(-1, len(order))
+
+
+def _kind(name: str) -> str | None:
+    """meshio's name of the linear cell with the same corners, if it is one of those that can be used."""
+    found = re.fullmatch(r"([a-z]+)\d*", name)
+    return found[1] if found and found[1] in _FILE_CELLS else None
+
+
+def _in_its_plane(path: Path, points: Floats, dim: int) -> Floats:
+    """The ``dim`` coordinates in which the mesh extends, where it is flat in the others."""
+    extent = np.ptp(points, axis=0)
+    wide = np.flatnonzero(extent > _FLAT * extent.max())
+    if len(wide) <= dim:  # a mesh without extent is refused for its cells
+        kept = wide if len(wide) == dim else np.arange(dim)
+        return np.ascontiguousarray(points[:, kept])
+    unit = (points - points.mean(axis=0)) / extent.max()
+    heights = np.linalg.svd(unit, full_matrices=False, compute_uv=False)[dim:] / np.sqrt(len(points))
+    if (heights > _FLAT).any():
         raise MeshError(f"mesh {path} is a {dim}-dimensional surface in {points.shape[1]} dimensions; it must be flat")
-    return np.ascontiguousarray(points[:, :dim]), cells.reshape(-1, len(order))
+    raise MeshError(
+        f"mesh {path} is flat, but turned in {points.shape[1]} dimensions, so that its coordinates are no features; "
+        f"turn it so that only {dim} of them vary"
+    )
 
 
 def _meshio_read(path: Path) -> Any:

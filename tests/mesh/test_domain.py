@@ -256,9 +256,9 @@ def test_unreadable_file(tmp_path: Path, name: str, text: str, reason: str, capf
 
 
 def test_file_without_usable_cells(tmp_path: Path) -> None:
-    nodes = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0.5, 0, 0], [0.5, 0.5, 0], [0, 0.5, 0]]
-    message = refusal(write(tmp_path / "a.vtu", nodes, triangle6=[[0, 1, 2, 3, 4, 5]]))
-    assert message.endswith(" holds triangle6; allowed are line, triangle, quad, tetra, hexahedron")
+    nodes = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 1], [0, 1, 1]]
+    message = refusal(write(tmp_path / "a.vtu", nodes, wedge=[[0, 1, 2, 3, 4, 5]]))
+    assert message.endswith(" holds wedge; allowed are line, triangle, quad, tetra, hexahedron")
     (tmp_path / "empty.msh").write_text("$MeshFormat\n2.2 0 8\n$EndMeshFormat\n")
     assert " holds no cells; allowed are " in refusal(tmp_path / "empty.msh")
 
@@ -275,7 +275,8 @@ def test_file_of_mixed_cells(tmp_path: Path) -> None:
 
 
 def test_file_of_a_curved_surface(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.vtu", [[0, 0, 0], [1, 0, 0], [0, 1, 0.1]], triangle=[[0, 1, 2]])
+    points = [[0, 0, 0], [1, 0, 0], [0, 1, 0.1], [1, 1, 0]]
+    path = write(tmp_path / "a.vtu", points, triangle=[[0, 1, 2], [1, 2, 3]])
     assert refusal(path).endswith(" is a 2-dimensional surface in 3 dimensions; it must be flat")
 
 
