@@ -58,12 +58,18 @@ def write_vtk(folder: str | Path, solution: Solution) -> Path:
     return folder / "fields.pvd"
 
 
+_LONGEST = 60  # characters of a class name in the name of a field
+
+
 def _safe(class_names: Sequence[Any]) -> list[str]:
     """Class names of letters, digits and underscores, still different from each other."""
     names: list[str] = []
     for c, given in enumerate(class_names):
-        name = re.sub(r"[^0-9A-Za-z]+", "_", str(given)).strip("_") or str(c)
-        names.append(name if name not in names else f"{name}_{c}")
+        name = plain = re.sub(r"[^0-9A-Za-z]+", "_", str(given)).strip("_")[:_LONGEST] or str(c)
+        number = c
+        while name in names:
+            name, number = f"{plain}_{number}", number + 1
+        names.append(name)
     return names
 
 

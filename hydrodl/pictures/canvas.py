@@ -6,6 +6,7 @@ print in grey. Figures are made directly, without pyplot's global state.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,11 @@ from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import attempt, replacing
+from hydrodl.common.text import printable
 from hydrodl.pictures.raster import Raster
+
+_LONGEST_NAME, _MOST_NAMES = 40, 40  # characters of a name, names in a legend
+
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#8C510A", "#7F7F7F", "#F0E442")
 
@@ -38,6 +43,13 @@ def colour(c: int) -> str:
     return COLOURS[c % len(COLOURS)]
 
 
+def as_text(name: Any) -> str:
+    """A name of others as a figure shows it: no mathematics, on one line, of a bearable length."""
+    text = printable(str(name))
+    text = text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 3] + "..."
+    return text.replace("$", r"\$")
+
+
 def draw(comm: MPI.Comm, path: str | Path, paint: Callable[[], Figure]) -> Path:
     """Collective: rank 0 paints and writes the picture.
 
@@ -47,7 +59,8 @@ def draw(comm: MPI.Comm, path: str | Path, paint: Callable[[], Figure]) -> Path:
 
     def act() -> None:
         if comm.rank == 0:
-            with rc_context(STYLE):
+            with rc_context(STYLE), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Glyph")  # a box for a letter that no font has is seen in the figure
                 figure, kind = paint(), Path(path).suffix[1:] or "png"
                 with replacing(Path(path)) as file:
                     FigureCanvasAgg(figure).print_figure(
@@ -118,7 +131,10 @@ def scatter(ax: Axes, points: Floats, labels: np.ndarray) -> None:
 
 
 def legend(figure: Figure, class_names: Sequence[Any], *, lines: bool = False) -> None:
-    """The classes below the panels."""
+    """The classes below the panels, the first of very many."""
+    shown = [as_text(name) for name in class_names[:_MOST_NAMES]]
+    if more := len(class_names) - len(shown):
+        shown.append(f"and {more} more")
     handles = [
         Line2D(
             [],
@@ -127,11 +143,13 @@ def legend(figure: Figure, class_names: Sequence[Any], *, lines: bool = False) -
             marker="" if lines else MARKERS[c % len(MARKERS)],
             linestyle="-" if lines else "",
             linewidth=4 if lines else 1,
-            label=str(name),
         )
-        for c, name in enumerate(class_names)
+        for c in range(len(shown))
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)), title="class")
+    words = {"handles": handles, "labels": ["class"] * len(shown), "title": "class"}
+    drawn = figure.legend(**words, loc="outside lower center", ncols=min(5, len(handles)))
+    for text, name in zip(drawn.get_texts(), shown, strict=True):
+        text.set_text(name)  # as a label a name that begins with "_" would be left out
 
 
 def axis_names(solution: Any) -> list[str]:
@@ -145,7 +163,9 @@ def axis_names(solution: Any) -> list[str]:
         return [f"component {i + 1} (standardised)" for i in range(d)] + added
     given = known.feature_names or [f"$x_{i + 1}$" for i in range(d)]
     plain = np.all(known.scale == 1) and np.all(known.mean == 0)  # features that are mesh coordinates already
-    return [str(name) if plain else f"{name} (standardised)" for name in given] + added
+    if known.feature_names:
+        given = [as_text(name) for name in given]
+    return [name if plain else f"{name} (standardised)" for name in given] + added
 
 
 def blend(densities: Floats, largest: float) -> Floats:

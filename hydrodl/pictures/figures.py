@@ -6,6 +6,7 @@ cannot be written.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError, SolverError
+from hydrodl.common.parallel import on_all_ranks, raise_together
 from hydrodl.mesh.gathering import gather
 from hydrodl.pictures.before_after import plot_transport
 from hydrodl.pictures.canvas import axis_names, blend, colour, draw, few_ticks, frame, image, legend, panels
@@ -36,7 +39,11 @@ ARROWS = ListedColormap(colormaps["viridis"](np.linspace(0, 0.85, 256)))  # with
 def plot_all(solution: Solution, network: Network, samples: Samples, folder: str | Path) -> list[Path]:
     """Collective: every figure that the data give, as NAME.png in a folder.
 
-    NAME is transport, trajectories, densities, velocity and convergence, and decision for a classifier.
+    NAME is transport, trajectories, densities, velocity and convergence, and decision for a classifier. One that fails
+    costs no other.
+
+    Raises:
+        InputError: files cannot be written; SolverError: a figure could not be drawn. Once all others are there.
 
     Example:
         >>> paths = hd.plot.plot_all(solution, network, samples, ".")
@@ -44,16 +51,33 @@ def plot_all(solution: Solution, network: Network, samples: Samples, folder: str
         ['convergence.png', 'decision.png']
     """
     folder = Path(folder)
-    drawn = [
-        plot_transport(network, samples, folder / "transport.png"),
-        plot_trajectories(network, samples, folder / "trajectories.png"),
-        plot_densities(solution, folder / "densities.png"),
-        plot_velocity(solution, folder / "velocity.png"),
-        plot_convergence(solution, folder / "convergence.png"),
-    ]
+    figures: dict[str, Callable[[Path], Path]] = {
+        "transport": lambda path: plot_transport(network, samples, path),
+        "trajectories": lambda path: plot_trajectories(network, samples, path),
+        "densities": lambda path: plot_densities(solution, path),
+        "velocity": lambda path: plot_velocity(solution, path),
+        "convergence": lambda path: plot_convergence(solution, path),
+    }
     if solution.problem.readout is not None:
-        drawn.append(plot_decision(network, samples, folder / "decision.png"))
+        figures["decision"] = lambda path: plot_decision(network, samples, path)
+    drawn, failed, comm = [], {}, solution.problem.domain.comm
+    for name, plot in figures.items():
+        try:
+            drawn.append(plot(folder / f"{name}.png"))
+        except Exception as error:
+            if not on_all_ranks(error, comm):
+                raise
+            failed[name] = error
+    raise_together(comm, _told(failed) if failed else None)
     return drawn
+
+
+def _told(failed: dict[str, Exception]) -> Exception:
+    """One error for the figures that failed."""
+    if all(isinstance(error, InputError) for error in failed.values()):
+        return InputError("; ".join(dict.fromkeys(str(error) for error in failed.values())))
+    reasons = [f"{name}.png ({type(error).__name__}: {error})" for name, error in failed.items()]
+    return SolverError(f"figures that could not be drawn: {', '.join(reasons)}")
 
 
 def plot_densities(solution: Solution, path: str | Path, layers: int = 6) -> Path:
@@ -109,7 +133,8 @@ def plot_velocity(solution: Solution, path: str | Path, layers: int = 6) -> Path
     """The velocity u_k, the residual function of layer k: the vector field by layer.
 
     d = 1: an image over (t, x); d = 2: arrows coloured by speed over the total density (grey) of about ``layers`` of
-    the slabs, one scale for all; d = 3: the same on the plane through the middle of x_3.
+    the slabs, one scale for all; d = 3: the same on the plane through the middle of x_3: arrows are the part of u in
+    the plane, their colours the speed of all three components; where there is no such part stands a dot.
 
     Example:
         >>> hd.plot.plot_velocity(solution, "velocity.png").name
@@ -130,9 +155,10 @@ def plot_velocity(solution: Solution, path: str | Path, layers: int = 6) -> Path
         if domain.dimension == 3:
             middle = len(raster.axes[2]) // 2
             u, r = u[..., middle], r[..., middle]
-            plane = f"plane {axis_names(solution)[2]} = {round(float(raster.axes[2][middle]), 3) + 0.0:g}"
+            height = round(float(raster.axes[2][middle]), 3) + 0.0
+            plane = f"plane {axis_names(solution)[2]} = {height:g}; arrows: the part of $u$ in it"
         titles = [f"slab {k},  $t$ = {problem.layers.times[k]:.3g}" for k in shown]
-        figure = _velocity_panels(raster, u[:, :2], r, titles, bounds, axis_names(solution))
+        figure = _velocity_panels(raster, u, r, titles, bounds, axis_names(solution))
         if plane is not None:
             figure.suptitle(plane, fontsize=9)
         return figure
@@ -158,21 +184,23 @@ def _velocity_panels(
     step = max(1, len(raster.axes[0]) // 20)
     pick = slice(step // 2, None, step)
     arrows = u[:, :, pick, pick]
-    speed = np.sqrt((arrows**2).sum(axis=1))
+    speed = np.sqrt((arrows**2).sum(axis=1))  # of all components, also of one that leaves the plane
     fastest = max(float(np.nanmax(speed)), 1e-300)
     x, y = (axis[pick] for axis in raster.axes[:2])
     figure, axes = panels(len(u), bounds=bounds, sharex=True, sharey=True)
     norm, longest = Normalize(0, fastest), fastest / (1.7 * (x[1] - x[0]))
+    dot = 0.3 if u.shape[1] == 2 else 2.0  # in widths: shorter arrows are dots, to be seen where u leaves the plane
     darkest = 1.6 * max(float(np.sqrt(np.nanmax(total))), 1e-300)
-    for ax, (ux, uy), colours, density, title in zip(axes, arrows, speed, total, titles, strict=True):
+    for ax, (ux, uy, *_), colours, density, title in zip(axes, arrows, speed, total, titles, strict=True):
         image(ax, raster, np.sqrt(np.clip(density, 0, None)), cmap="Greys", vmin=0, vmax=darkest)
         seen = np.greater(colours.T, 0.03 * fastest)  # NaN and stillness are not drawn
-        look: dict[str, Any] = {"cmap": ARROWS, "norm": norm, "scale": longest, "width": 0.008, "minlength": 0.3}
+        look: dict[str, Any] = {"cmap": ARROWS, "norm": norm, "scale": longest, "width": 0.008, "minlength": dot}
         centre = [values[seen] for values in np.meshgrid(x, y)]
         drawn = ax.quiver(*centre, ux.T[seen], uy.T[seen], colours.T[seen], angles="xy", scale_units="xy", **look)
         frame(ax, (bounds[0][:2], bounds[1][:2]), names[:2], title)
         ax.label_outer()
-    figure.colorbar(drawn, ax=axes, location="bottom", aspect=45, label="speed $|u|$ (feature units per unit of $t$)")
+    what = "speed $|u|$ of all three components" if u.shape[1] == 3 else "speed $|u|$"
+    figure.colorbar(drawn, ax=axes, location="bottom", aspect=45, label=f"{what} (feature units per unit of $t$)")
     return figure
 
 

@@ -15,7 +15,9 @@ import meshio
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.quiver import Quiver
 
 from hydrodl.common.errors import InputError
 from hydrodl.data.class_densities import Densities
@@ -28,6 +30,7 @@ from hydrodl.network.network import Network
 from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.physics.losses import Classification
 from hydrodl.physics.readout import Readout
+from hydrodl.pictures import figures
 from hydrodl.pictures.canvas import COLOURS, axis_names, blend
 from hydrodl.pictures.figures import plot_all, plot_convergence, plot_densities, plot_velocity
 from hydrodl.pictures.raster import Raster, gather_triangles, rasterise
@@ -186,6 +189,24 @@ def test_velocity_that_vanishes_and_a_history_of_one_step_are_drawn(tmp_path: Pa
     one = {"iteration": 0, "objective": 2.0, "gradient_norm": 0.0, "cg_iterations": 0}
     assert plot_convergence(replace(solution, history=(one,)), tmp_path / "one.png").is_file()
     assert plot_convergence(replace(solution, history=()), tmp_path / "none.png").is_file()
+
+
+@pytest.mark.parametrize("velocity", [(0.0, 0.0, 0.4), (0.3, 0.0, 0.4)])
+def test_velocity_in_space_has_the_speed_that_its_label_says(
+    velocity: tuple[float, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Colours are |u| of three components, arrows the part of u in the plane."""
+    shown: list[Figure] = []
+    monkeypatch.setattr(figures, "draw", lambda comm, path, paint: shown.append(paint()))
+    solution, _, _ = fake(Domain.box([-1] * 3, [1] * 3, 5), centres_of(3), steps=1)
+    solution.velocity[:] = np.array(velocity)[:, None]
+    plot_velocity(solution, tmp_path / "u.png")
+    panel, bar = shown[0].axes
+    (arrows,) = [part for part in panel.collections if isinstance(part, Quiver)]
+    np.testing.assert_allclose(arrows.get_array(), np.linalg.norm(velocity))
+    np.testing.assert_allclose([arrows.U, arrows.V], np.outer(velocity[:2], np.ones(arrows.N)), atol=1e-15)
+    assert arrows.N == 25 and "of all three components" in bar.get_xlabel()
+    assert "the part of $u$ in it" in shown[0].get_suptitle()
 
 
 def test_picture_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> None:
