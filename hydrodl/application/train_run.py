@@ -148,6 +148,7 @@ def _write(folder: Path, solution: Solution, made: building.Setup, text: str, be
     }
     if given.snapshots is not None:
         accuracies["snapshots"] = snapshot_report(solution, given.snapshots)
+    accuracies["warnings"] = [*given.notes, *problem.densities.notes, *solution.warnings]
     now = time.monotonic()
     times = {"wall_time_s": now - began, "time_s": dict(solution.timings) | {"io": now - start}}
     result = comm.bcast(plain(report(solution) | accuracies | times), root=0)

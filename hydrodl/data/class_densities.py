@@ -7,6 +7,7 @@ on any mesh (Botev, Grotowski and Kroese, "Kernel density estimation via diffusi
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from hydrodl.common.parameters import COUNT, Number
 from hydrodl.data.diffusion_kernel import deposit, diffuse
 from hydrodl.data.gaussian import Gaussian
 from hydrodl.data.preprocessing import Preprocessing
+from hydrodl.data.resolution import resolution_notes
 from hydrodl.data.samples import Samples
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.quadrature import integrals, moment, point_text
@@ -37,6 +39,7 @@ class Densities:
         values: nodal values on the nodes this rank owns, shape (C, owned).
         class_names: C names.
         preprocessing: from raw features to mesh coordinates, where the densities come from samples.
+        notes: what the mesh does not show of the samples, in words.
 
     Raises:
         InputError: shapes that do not belong together.
@@ -51,6 +54,7 @@ class Densities:
     values: Floats
     class_names: tuple[str, ...]
     preprocessing: Preprocessing | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         needed = (len(self.class_names), self.domain.owned)
@@ -97,6 +101,8 @@ def densities(samples: Samples, domain: Domain, bandwidth: float = BANDWIDTH.def
         bandwidth: standard deviation of the kernel, in the units of the mesh.
         steps: number of heat steps; the kernel approaches a Gaussian as they grow.
 
+    A RuntimeWarning says where the mesh is too coarse for the samples or the bandwidth (``Densities.notes``).
+
     Raises:
         InputError: bandwidth not positive, fewer than one step.
         DataError: samples of another dimension than the mesh, outside the mesh (row named), or a class without any.
@@ -112,11 +118,14 @@ def densities(samples: Samples, domain: Domain, bandwidth: float = BANDWIDTH.def
         empty = samples.class_names[int(np.argmin(samples.counts))]
         raise DataError(f"class {empty!r} has no samples; a density needs at least one")
     linear = domain if domain.degree == 1 else Domain(domain.mesh, 1, False, domain.uniform_box)
-    charges = deposit(linear, samples)
+    charges, cells = deposit(linear, samples)
+    notes = resolution_notes(linear, samples, bandwidth, cells)
     smoothed = diffuse(linear, charges, bandwidth**2 / (2 * steps), int(steps))
     values = smoothed if linear is domain else _interpolate(linear, domain, smoothed)
     values *= (samples.counts / len(samples) / integrals(domain, moment(domain), values))[:, None]
-    return Densities(domain, values, samples.class_names, samples.preprocessing)
+    for note in notes if domain.comm.rank == 0 else ():
+        warnings.warn(note, RuntimeWarning, stacklevel=2)
+    return Densities(domain, values, samples.class_names, samples.preprocessing, notes)
 
 
 def densities_from_function(

@@ -8,7 +8,7 @@ import ufl
 from dolfinx import fem, la
 from petsc4py import PETSc
 
-from hydrodl.common.arrays import Floats
+from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import DataError, SolverError
 from hydrodl.data.samples import Samples
 from hydrodl.mesh.domain import Domain
@@ -19,8 +19,11 @@ from hydrodl.mesh.quadrature import moment, point_text
 _DIRECT_NODES = 10_000
 
 
-def deposit(domain: Domain, samples: Samples) -> Floats:
-    """b_ci = sum over samples s of class c of psi_i(x_s) / n, shape (C, owned); degree 1."""
+def deposit(domain: Domain, samples: Samples) -> tuple[Floats, Ints]:
+    """b_ci = sum over samples s of class c of psi_i(x_s) / n, shape (C, owned); and the cells of this rank's samples.
+
+    Of degree 1.
+    """
     points = samples.points
     if points.shape[1] != domain.dimension:
         raise DataError(f"the samples have dimension {points.shape[1]}, the mesh has dimension {domain.dimension}")
@@ -41,7 +44,7 @@ def deposit(domain: Domain, samples: Samples) -> Floats:
         vector.array[:] = np.bincount(dofs[mine].ravel(), hats[mine].ravel(), len(vector.array)) / len(samples)
         vector.scatter_reverse(la.InsertMode.add)
         charges[c] = vector.array[: domain.owned]
-    return charges
+    return charges, found.cells.astype(np.int64)
 
 
 def diffuse(domain: Domain, charges: Floats, tau: float, steps: int) -> Floats:

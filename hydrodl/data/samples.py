@@ -11,6 +11,7 @@ import numpy as np
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import DataError
 from hydrodl.common.parameters import Number
+from hydrodl.data.outliers import Clamped, clamped
 from hydrodl.data.preprocessing import Preprocessing
 
 TEST_FRACTION = Number(0.25, least=0, below=1)
@@ -75,6 +76,29 @@ class Samples:
     def with_preprocessing(self, preprocessing: Preprocessing) -> Samples:
         """The same samples, seen through the preprocessing of others (those a network was trained on)."""
         return replace(self, preprocessing=preprocessing)
+
+    def clamped(self) -> tuple[Samples, Clamped]:
+        """The same samples, those far outside the others at their edge and the preprocessing fitted to that; and which.
+
+        See :func:`~hydrodl.data.outliers.clamped`: nothing changes where a box around all samples is less than twice
+        as large as one around those that are no outliers.
+
+        Example:
+            >>> table = samples.features.copy()
+            >>> table[0, 0] = 1e6
+            >>> nearer, found = replace(samples, features=table).clamped()
+            >>> found.rows, bool(nearer.features.max() < 10)
+            (array([0]), True)
+        """
+        found = clamped(self.features, self.labels, self._fitted)
+        return replace(self, features=found.features, preprocessing=found.preprocessing), found
+
+    def _fitted(self, table: Floats) -> Preprocessing:
+        """A preprocessing like this one, of another table; features that are mesh coordinates stay so."""
+        old = self.preprocessing
+        if old.components is None and not old.mean.any() and (old.scale == 1).all():
+            return old
+        return Preprocessing.fit(table, old.dimension - old.lift, self.feature_names, old.one_unit, old.lift)
 
     def split(self, test_fraction: float = TEST_FRACTION.default, seed: int = 0) -> tuple[Samples, Samples]:
         """(train, test), the same fraction of every class in both; both see the preprocessing fitted to train.

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import DataError
 from hydrodl.data.class_densities import BANDWIDTH, Densities, densities
+from hydrodl.data.outliers import Clamped
 from hydrodl.data.preprocessing import Preprocessing, raw_map
 from hydrodl.data.samples import Samples
 from hydrodl.data.table_file import DECIMAL
@@ -95,6 +96,12 @@ class Snapshots:
         table = self.features[k]
         labels = np.zeros(len(table), dtype=np.int64)
         return Samples(table, labels, (POPULATION,), self._names, self.preprocessing)
+
+    def clamped(self) -> tuple[Snapshots, Clamped]:
+        """The same, samples far outside all sets at their edge, see :meth:`Samples.clamped`; and which, of all sets."""
+        pooled, found = self.pooled.clamped()
+        ends = np.cumsum([len(table) for table in self.features])[:-1]
+        return Snapshots(self.times, tuple(np.split(pooled.features, ends)), pooled.preprocessing), found
 
     def without(self, k: int) -> Snapshots:
         """The others, seen through the same preprocessing."""

@@ -18,7 +18,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from hydrodl.common.arrays import Floats
 from hydrodl.common.parameters import Choice
 from hydrodl.data.class_densities import BANDWIDTH, densities
-from hydrodl.data.preprocessing import LIFT, preprocess
+from hydrodl.data.outliers import OUTLIERS, clamped, unclamped
+from hydrodl.data.preprocessing import LIFT, Preprocessing, preprocess
 from hydrodl.data.samples import Samples
 from hydrodl.estimators.initial_readout import PENALTY, logistic_readout
 from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
@@ -46,6 +47,7 @@ OPTIONS = {"tao_gatol": 1e-3, "tao_max_it": 100}
 CHOICES = {
     "readout": Choice("fixed", ("fixed", "trained")),
     "probabilities": Choice("flow", ("flow", "posterior", "bayes")),
+    "outliers": OUTLIERS,
     "comm": COMM,
 }
 """Parameters that are one of a few words."""
@@ -73,6 +75,8 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
             components of more. Constant features do not count.
         one_unit: the features share a unit: keep them in proportion; None or False: standardise each.
         lift: coordinates added, 0 on all samples; what no flow of the plane separates, one in space may.
+        outliers: "clamp": samples far outside the others (``hydrodl.data.outliers``) count as lying at their edge, so
+            that the mesh shows the others, with a warning; "keep": the box holds all.
         margin: distance from the samples to the walls, in standard deviations, one number or one per direction. In
             added coordinates the flow needs room that the data do not show.
         bandwidth: of the class densities, in standard deviations; None: half of the one that best predicts each
@@ -99,7 +103,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         classes_: class labels, shape (C,); n_features_in_, feature_names_in_: of the data.
         solution_: the :class:`~hydrodl.Solution`; network_: its :class:`~hydrodl.Network`. After unpickling both are
             computed again when first asked for, by two sweeps, on the ranks of ``comm`` together.
-        preprocessing_: from features to points of feature space.
+        preprocessing_: from features to points of feature space; outliers_: rows that count as lying at the edge.
         n_iter_: Newton steps; converged_: did they reach the tolerance.
 
     A fit that did not converge gives a ``ConvergenceWarning``; its network predicts all the same.
@@ -118,6 +122,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         dimensions: int | None = None,
         one_unit: bool | None = None,
         lift: int = LIFT.default,
+        outliers: str = OUTLIERS.default,
         margin: float | Sequence[float] = MARGIN.default,
         bandwidth: float | None = BANDWIDTH.default,
         noise: float = NOISE.default,
@@ -139,6 +144,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         self.dimensions = dimensions
         self.one_unit = one_unit
         self.lift = lift
+        self.outliers = outliers
         self.margin = margin
         self.bandwidth = bandwidth
         self.noise = noise
@@ -172,17 +178,23 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         agreed(comm, X, labels)
         options, show = OPTIONS | dict(self.options or {}), step_line(comm) if self.verbose else None
         with SOLVING:
-            solution = train(self._problem(self._samples(X, labels), comm), options=options, monitor=show)
+            solution = train(self._problem(self._samples(X, labels, comm), comm), options=options, monitor=show)
             self._keep(solution)
         if not solution.converged and comm.rank == 0:
             warnings.warn(f"the training did not converge: {solution.reason}", ConvergenceWarning, stacklevel=2)
         return self
 
-    def _samples(self, X: Floats, labels: NDArray[np.int64]) -> Samples:
+    def _samples(self, X: Floats, labels: NDArray[np.int64], comm: MPI.Comm) -> Samples:
         names = tuple(f"x{i + 1}" for i in range(X.shape[1]))
         names = tuple(str(name) for name in getattr(self, "feature_names_in_", names))
-        self.preprocessing_ = preprocess(X, self.dimensions, names, bool(self.one_unit), self.lift)
-        return Samples(X, labels, tuple(str(c) for c in self.classes_), names, self.preprocessing_)
+
+        def seen(table: Floats) -> Preprocessing:
+            return preprocess(table, self.dimensions, names, bool(self.one_unit), self.lift)
+
+        found = unclamped(X, seen) if self.outliers == "keep" else clamped(X, labels, seen)
+        found.tell(comm.rank)
+        self.preprocessing_, self.outliers_ = found.preprocessing, found.rows
+        return Samples(found.features, labels, tuple(str(c) for c in self.classes_), names, self.preprocessing_)
 
     def _problem(self, samples: Samples, comm: MPI.Comm) -> Problem:
         domain = Domain.around(samples, self.nodes, margin=self.margin, comm=comm)

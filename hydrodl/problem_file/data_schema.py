@@ -13,6 +13,7 @@ from hydrodl.common.parameters import Number
 from hydrodl.data.class_densities import BANDWIDTH
 from hydrodl.data.datasets import DATASETS, NOISE, SAMPLES, SEED
 from hydrodl.data.gaussian import WEIGHT
+from hydrodl.data.outliers import OUTLIERS
 from hydrodl.data.preprocessing import DIMENSIONS, LIFT
 from hydrodl.data.samples import TEST_FRACTION
 from hydrodl.data.table_file import DECIMAL, Form
@@ -111,6 +112,7 @@ class Data(Section):
         DIMENSIONS, "directions kept, by principal components", missing="up to 3 features as they are, of more 2"
     )
     lift: int = number(LIFT, "coordinates added, 0 on all samples")
+    outliers: str = choice(OUTLIERS, "samples far outside the others: count as lying at their edge, or stay")
     one_unit: bool | None = optional(
         "the features share a unit: keep them in proportion, do not standardise each",
         "true or false (default: true for iris, digits and snapshots)",

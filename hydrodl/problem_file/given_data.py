@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
 from hydrodl.data.class_densities import Densities, densities, mixture, sample_mixture
 from hydrodl.data.datasets import DATASETS, load_dataset
+from hydrodl.data.outliers import Clamped
 from hydrodl.data.samples import Samples
 from hydrodl.data.snapshot_sets import Snapshots
 from hydrodl.data.tables import read_csv
@@ -31,11 +33,13 @@ class Given:
         train: samples behind the densities (drawn from the mixture where there is one).
         test: held-out samples seen through the same preprocessing, None if none were asked for.
         snapshots: the sample sets of a problem with [[data.snapshots]]; ``train`` is then the first of them.
+        notes: what was done to them that a user should know.
     """
 
     train: Samples
     test: Samples | None
     snapshots: Snapshots | None = None
+    notes: tuple[str, ...] = ()
 
 
 def read(data: Data) -> Given:
@@ -46,8 +50,21 @@ def read(data: Data) -> Given:
     """
     if data.is_series:
         sets = read_sets(data)
-        return Given(sets.samples(0), None, sets)
-    return Given(*_samples(data))
+        if not data.has_tables or data.outliers == "keep":
+            return Given(sets.samples(0), None, sets)
+        sets, found = sets.clamped()
+        return Given(sets.samples(0), None, sets, _told(found))
+    train, test = _samples(data)
+    if data.mixture is not None or data.outliers == "keep":
+        return Given(train, test)
+    train, found = train.clamped()
+    return Given(train, test and test.with_preprocessing(train.preprocessing), notes=_told(found))
+
+
+def _told(found: Clamped) -> tuple[str, ...]:
+    """What there is to say of outliers, also as a warning."""
+    found.tell(MPI.COMM_WORLD.rank)
+    return (found.words,) if found.words else ()
 
 
 def _samples(data: Data) -> tuple[Samples, Samples | None]:

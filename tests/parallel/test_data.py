@@ -52,6 +52,14 @@ CASES: dict[str, Callable[[MPI.Comm], hd.Densities]] = {
 }
 
 
+def test_what_a_mesh_does_not_show_is_told_alike() -> None:
+    def found(comm: MPI.Comm) -> tuple[str, ...]:
+        return CASES["two cells"](comm).notes
+
+    one, many = alone_and_together(found)
+    assert one == many and "does not show the samples" in agreed(many)[0]
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_densities_do_not_depend_on_the_ranks(case: str) -> None:
     def found(comm: MPI.Comm) -> tuple[np.ndarray, ...]:

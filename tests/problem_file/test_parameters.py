@@ -37,6 +37,7 @@ SAME: dict[str, list[Any]] = {
     "data.bandwidth": [hd.densities, hd.Snapshots.densities, hd.leave_one_out, CLASSIFIER, TRANSPORT],
     "data.dimensions": [hd.load_dataset, TABLE, hd.snapshots, hd.read_snapshots, hd.Preprocessing.fit, CLASSIFIER],
     "data.lift": [hd.load_dataset, TABLE, hd.Preprocessing.fit, CLASSIFIER],
+    "data.outliers": [CLASSIFIER],
     "data.one_unit": [hd.load_dataset, TABLE, hd.snapshots, hd.read_snapshots, CLASSIFIER, TRANSPORT],
     "data.mixture.label": [],
     "data.mixture.mean": [hd.Gaussian],
