@@ -1,8 +1,8 @@
 """Ways to a strong loss at small noise: Newton steps, Hessian products and CPU time from the identity network.
 
-    python benchmarks/strong.py [--layers 8] [--nodes 21] [--weight 50] [--noise 0.01] [--only direct ...]
+    python benchmarks/strong.py [--layers 8] [--nodes 21] [--weight 50] [--noise 0.01] [--scheme NAME] [--only ...]
 
-Two spirals, fitted diffusion. "default" is hydrodl's: both weight and noise in stages where weight / noise >= 4000,
+Two spirals. "default" is hydrodl's: both weight and noise in stages where weight / noise >= 4000,
 else "direct", one Newton solve. The others go through easier problems first, each solved to a gradient norm of 3e-2:
 weight an eighth, a quarter, a half; noise eight, four, two times; both; half the layers and nodes each way. Or they
 change one PETSc option. Steps and products count all stages. The optimum need not be the
@@ -34,25 +34,26 @@ OPTIONS: dict[str, dict[str, Any]] = {
 STAGED = ("weight", "noise", "weight and noise", "nested")
 
 
-def spirals(layers: int, nodes: int, weight: float, noise: float) -> hd.Problem:
+def spirals(layers: int, nodes: int, weight: float, noise: float, scheme: str | None = None) -> hd.Problem:
     """Two spirals of 400 samples."""
     samples = hd.load_dataset("two_spirals", n=400, seed=0)
     domain = hd.Domain.around(samples, nodes=nodes)
     rho = hd.densities(samples, domain, bandwidth=0.1)
     physics = hd.Lagrangian(noise=noise, decay=0.02, smoothness=0.1)
-    return hd.Problem(domain, hd.layers(layers), rho, physics, hd.Classification(weight))
+    return hd.Problem(domain, hd.layers(layers), rho, physics, hd.Classification(weight), scheme)
 
 
 def stages(name: str, given: argparse.Namespace) -> list[hd.Problem]:
     """The problems of one way, the last of them the one that was asked for."""
-    layers, nodes, weight, noise = given.layers, given.nodes, given.weight, given.noise
+    layers, nodes, weight, noise, scheme = given.layers, given.nodes, given.weight, given.noise, given.scheme
+    whole = spirals(layers, nodes, weight, noise, scheme)
     if name == "nested":
-        return [spirals(layers // 2, (nodes + 1) // 2, weight, noise), spirals(layers, nodes, weight, noise)]
+        return [spirals(layers // 2, (nodes + 1) // 2, weight, noise, scheme), whole]
     if name not in STAGED:
-        return [spirals(layers, nodes, weight, noise)]
+        return [whole]
     lighter = FACTORS if "weight" in name else (1.0,) * len(FACTORS)
     louder = FACTORS if "noise" in name else (1.0,) * len(FACTORS)
-    return [spirals(layers, nodes, weight / w, noise * n) for w, n in zip(lighter, louder, strict=True)]
+    return [spirals(layers, nodes, weight / w, noise * n, scheme) for w, n in zip(lighter, louder, strict=True)]
 
 
 def identity(problem: hd.Problem) -> np.ndarray:
@@ -81,6 +82,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=21)
     parser.add_argument("--weight", type=float, default=50.0)
     parser.add_argument("--noise", type=float, default=0.01)
+    parser.add_argument("--scheme")
     parser.add_argument("--limit", type=int, default=1000)
     parser.add_argument("--only", nargs="+", choices=[*OPTIONS, *STAGED], default=[*OPTIONS, *STAGED])
     given = parser.parse_args()

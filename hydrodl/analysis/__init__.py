@@ -3,9 +3,9 @@
 The public names and their homes stand in ``__init__.pyi``.
 
 Example:
-    The examples of all names go on from here, and from those of ``hydrodl``: the flow of a training, and a wave.
+    The examples of all names go on from here, and from those of ``hydrodl``: the flow of a box scheme, and a wave.
 
-    >>> flow = hd.Flow.of(solution)
+    >>> flow = hd.Flow.of(hd.train(replace(problem, scheme="euler-box")))
     >>> line = hd.Domain.interval(0.0, 1.0, nodes=17)
     >>> x = line.coordinates[: line.owned, 0]
     >>> gas = hd.Lagrangian(noise=1e-3, decay=0.0, smoothness=0.0, energy=hd.Focusing(weight=1.0))

@@ -82,15 +82,17 @@ class Choice:
     """One of a few words.
 
     Attributes:
-        default: the word unless one is given.
+        default: the word unless one is given; None: its absence has a meaning of its own.
         options: the words.
     """
 
-    default: str
+    default: Any
     options: Iterable[str]
 
     def check(self, name: str, value: Any) -> None:
-        """Raise InputError, naming what is allowed, unless ``value`` is one of the words."""
+        """Raise InputError, naming what is allowed, unless it is one of the words, or None where it may be left out."""
+        if value is None and self.default is None:
+            return
         if not isinstance(value, str) or value not in self.options:
             raise InputError(f"{name} is {value!r}, must be {self.words}")
 

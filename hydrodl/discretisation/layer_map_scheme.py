@@ -9,7 +9,7 @@ Related: remapped particle-mesh advection (Cotter, Frank, Reich 2007), semi-Lagr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -63,12 +63,12 @@ class LayerMapScheme:
         raise InputError(f"scheme is {self.name!r}, must be 'euler-box' or 'midpoint' for this")
 
     def physics(self, domain: Domain, lagrangian: Lagrangian) -> Lagrangian:
-        """The physics without fitted diffusion, which nothing here needs.
+        """The physics as it is, without fitted diffusion, which nothing here needs.
 
         Raises:
             InputError: the domain is no uniform box of degree 1 with the vertex rule, or fitted diffusion is asked for.
         """
-        if not (domain.uniform_box and domain.lumped and domain.degree == 1):
+        if not domain.robust:
             raise InputError(
                 f"scheme {self.name!r} needs a uniform box of box cells of degree 1 with the vertex rule; on this mesh "
                 "'euler-box' and 'midpoint' are possible"
@@ -77,7 +77,7 @@ class LayerMapScheme:
             raise InputError(
                 f"scheme {self.name!r} has no fitted diffusion: leave fitted out, or take 'euler-box' or 'midpoint'"
             )
-        return replace(lagrangian, fitted=False)
+        return lagrangian
 
     def transport(
         self, domain: Domain, lagrangian: Lagrangian, slabs: int, classes: int, options: Mapping[str, Any]

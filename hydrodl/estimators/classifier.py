@@ -85,7 +85,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         decay: weight decay where there are no data.
         smoothness: smoothness length of a layer.
         weight: of the cross-entropy against the cost of the flow.
-        scheme: "euler-box" or "midpoint".
+        scheme: see :class:`~hydrodl.Problem`; None: "strang".
         width: None: a layer is a field, one neuron a node; a number J: a layer is J random neurons.
         activation: "tanh" or "relu", of the neurons.
         readout: "fixed" (logistic regression on the samples where they start, or anchors in added coordinates), or
@@ -129,7 +129,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         decay: float = DECAY.default,
         smoothness: float = SMOOTHNESS.default,
         weight: float = WEIGHT.default,
-        scheme: str = SCHEME.default,
+        scheme: str | None = SCHEME.default,
         width: int | None = None,
         activation: str = ACTIVATION.default,
         readout: str = "fixed",

@@ -65,7 +65,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         tolerance: relative L1 distance to the target density at which training stops.
         max_rounds: limit of training problems on the way there, see :func:`hydrodl.bridge`.
         substeps: steps a layer of either map.
-        scheme: of the flow; "strang" and "residual" solve with the noise asked for, the box schemes with more.
+        scheme: of the flow, see :class:`~hydrodl.Problem`; None: "strang".
         options: PETSc's options, as for :func:`hydrodl.train`; those not given are ``OPTIONS``, then train's.
         random_state: of mode="bridge".
         verbose: one line a Newton step, on the first rank.
@@ -100,7 +100,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         tolerance: float = 0.05,
         max_rounds: int = 8,
         substeps: int = 4,
-        scheme: str = SCHEME.default,
+        scheme: str | None = SCHEME.default,
         options: Mapping[str, Any] | None = None,
         random_state: Any = None,
         verbose: int = 0,

@@ -213,6 +213,11 @@ class Domain:
         return ufl.Measure("dx", domain=self.mesh, metadata=rule)
 
     @property
+    def robust(self) -> bool:
+        """A uniform box of degree 1 with the vertex rule: what the layer-map schemes are for."""
+        return self.uniform_box and self.lumped and self.degree == 1
+
+    @property
     def comm(self) -> MPI.Comm:
         """The MPI communicator of the mesh."""
         return self.mesh.comm

@@ -45,7 +45,8 @@ class Lagrangian:
         kinetic: w >= 0, weight of the population's kinetic energy; w + eps > 0.
         energy: internal energy U(R), or None.
         potential: V: None, one function of feature space for all classes, or one per class.
-        fitted: use nu_h(u) = sqrt(nu^2 + (h |u|)^2) instead of nu; None means: where the domain is lumped.
+        fitted: use nu_h(u) = sqrt(nu^2 + (h |u|)^2) instead of nu, in box schemes, which alone have it: True, without a
+            scheme, means "euler-box". None means: in box schemes where the domain is lumped.
 
     Raises:
         InputError: a number out of range, named with what is allowed.

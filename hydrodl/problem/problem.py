@@ -10,7 +10,7 @@ from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import Choice
 from hydrodl.data.class_densities import Densities
 from hydrodl.discretisation.scheme import Scheme
-from hydrodl.discretisation.schemes import SCHEMES
+from hydrodl.discretisation.schemes import SCHEMES, default_scheme
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.physics.lagrangian import Lagrangian
@@ -19,7 +19,8 @@ from hydrodl.physics.neurons import Neurons
 from hydrodl.physics.readout import Readout
 from hydrodl.problem.flow import Flow
 
-SCHEME = Choice("euler-box", SCHEMES)
+SCHEME = Choice(None, SCHEMES)
+"""Left out: ``default_scheme``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +33,17 @@ class Problem:
         densities: rho_c(0), one per class.
         lagrangian: running cost and noise.
         losses: one loss or several; a Classification without a readout gets one aligned to the class means.
-        scheme: "euler-box" (theta = 1, first order in depth, positive) or "midpoint" (theta = 1/2, second order).
+        scheme: "strang" (second order in depth) or "residual" (first order: the noisy residual network), on uniform
+            boxes of degree 1 with the vertex rule, positive and with the noise asked for; "euler-box" (theta = 1, first
+            order, positive on boxes, more noise) or "midpoint" (theta = 1/2, second order) on any mesh. None: "strang"
+            where it is possible, else "euler-box"; and "euler-box" if ``lagrangian.fitted`` is True, since box schemes
+            alone have fitted diffusion. Beware of "midpoint" and of ``fitted=False`` with a box scheme: nothing bounds
+            u where there is no data, so that J may run away; they are no accurate route on their own.
         control: None, the velocity itself at every node; or Neurons, a sum of random neurons in every layer.
 
     Attributes:
-        method: the scheme itself; the Lagrangian is as it solves it, ``fitted`` decided.
+        scheme: its name, also where none was given; method: the scheme itself; the Lagrangian is as it solves it,
+            ``fitted`` decided.
 
     Raises:
         InputError: an unknown scheme, no loss, a loss at a layer that is not there, or parts that do not fit.
@@ -52,13 +59,15 @@ class Problem:
     densities: Densities
     lagrangian: Lagrangian
     losses: Loss | Sequence[Loss]
-    scheme: str = SCHEME.default
+    scheme: str | None = SCHEME.default
     control: Neurons | None = None
     method: Scheme = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         SCHEME.check("scheme", self.scheme)
-        object.__setattr__(self, "method", SCHEMES[self.scheme])
+        name = self.scheme or default_scheme(self.domain.robust, self.lagrangian.fitted)
+        object.__setattr__(self, "scheme", name)
+        object.__setattr__(self, "method", SCHEMES[name])
         if self.densities.values.shape[1:] != (self.domain.owned,):
             raise InputError("densities were made on another domain than the problem's")
         given = list(self.terms)

@@ -36,16 +36,18 @@ def _limits(rule: Number) -> dict[str, Any]:
     return limits | ({"json_schema_extra": {"not": {"const": 0}}} if rule.nonzero else {})
 
 
-def choice(rule: Choice, title: str) -> Any:
-    """A field for one of a few words."""
+def choice(rule: Choice, title: str, *, missing: str = "") -> Any:
+    """A field for one of a few words; ``missing`` says what its absence means."""
     words = list(rule.options)
 
     def enumerated(schema: dict[str, Any]) -> None:
-        del schema["pattern"]
-        schema["enum"] = words
+        schema.pop("pattern", None)
+        schema.pop("anyOf", None)
+        schema |= {"type": "string", "enum": words}
 
     pattern = f"^({'|'.join(map(re.escape, words))})$"
-    return Field(rule.default, title=title, description=rule.words, pattern=pattern, json_schema_extra=enumerated)
+    allowed = f"{rule.words} (default: {missing})" if missing else rule.words
+    return Field(rule.default, title=title, description=allowed, pattern=pattern, json_schema_extra=enumerated)
 
 
 def optional(title: str, allowed: str, **limits: Any) -> Any:

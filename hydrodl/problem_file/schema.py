@@ -87,7 +87,9 @@ class Network(Section):
     times: list[float] | None = optional(
         "times of the layers, in place of layers and depth", "a list of increasing numbers that starts at 0"
     )
-    scheme: str = choice(SCHEME, "scheme in depth")
+    scheme: str | None = choice(
+        SCHEME, "scheme in depth", missing="'strang' on boxes of box cells of degree 1, else 'euler-box'"
+    )
     width: int | None = number(neurons.WIDTH, "random neurons of a layer", missing="no neurons, a value at every node")
     activation: str = choice(neurons.ACTIVATION, "activation of the neurons")
     neuron_scale: float = number(neurons.SCALE, "typical slope of a neuron, in units of the mesh")

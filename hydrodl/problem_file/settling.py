@@ -8,6 +8,7 @@ import numpy as np
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.discretisation.schemes import default_scheme
 from hydrodl.mesh.bounding_box import around, box_nodes
 from hydrodl.problem_file.building_snapshots import listed
 from hydrodl.problem_file.given_data import Given, reached
@@ -16,7 +17,7 @@ from hydrodl.training.minimisation import DEFAULTS
 
 
 def settled(config: Config, given: Given) -> Config:
-    """The problem file with corners and nodes of its box, its elements and the solver's defaults written out.
+    """The problem file with corners and nodes of its box, its elements, its scheme and solver's defaults written out.
 
     Raises:
         InputError: fewer layers than there are spans between snapshots; corners, a margin or nodes of another
@@ -32,7 +33,11 @@ def settled(config: Config, given: Given) -> Config:
         nodes = _nodes(box, low, high, given.train.preprocessing.lift)
         lumped = box.lumped if box.lumped is not None else box.cells == "box" and box.degree == 1
         changes = {"lower": low.tolist(), "upper": high.tolist(), "nodes": nodes, "lumped": lumped}
-    return config.model_copy(update={"domain": box.model_copy(update=changes), "solver": DEFAULTS | config.solver})
+    domain, network = box.model_copy(update=changes), config.network
+    robust = domain.mesh is None and domain.cells == "box" and domain.degree == 1 and bool(domain.lumped)
+    scheme = network.scheme or default_scheme(robust, config.physics.fitted)
+    found = {"domain": domain, "network": network.model_copy(update={"scheme": scheme})}
+    return config.model_copy(update=found | {"solver": DEFAULTS | config.solver})
 
 
 def _corners(config: Config, given: Given) -> tuple[Floats, Floats]:

@@ -61,7 +61,7 @@ def evolve(
             diffusion, which training needs for positivity, runs backwards in phi when marched. The noise is positive by
             ``Lagrangian``'s own rule; 1e-12 stands for none.
         density0, potential0: rho_c and phi_c at t_0, shape (C, owned). Densities may be negative, masses are free.
-        scheme: "euler-box" or "midpoint".
+        scheme: "euler-box" or "midpoint"; the layer-map schemes do not march.
         options: PETSc options of the SNES ("snes_...", "ksp_...", "pc_..."); a direct solver otherwise.
         force: march even where ``growth.fastest_growth`` says that the problem is elliptic.
 

@@ -138,7 +138,7 @@ def bridge(
     weight: float | None = None,
     floor: float = 1e-8,
     max_rounds: int = 20,
-    scheme: str = SCHEME.default,
+    scheme: str | None = SCHEME.default,
     initial: Floats | Bridge | None = None,
     options: Mapping[str, Any] | None = None,
     monitor: Monitor | None = None,
@@ -149,10 +149,12 @@ def bridge(
     ``tolerance``; or, not converged, after ``max_rounds``, when the optimiser failed in the first round or in two
     rounds in turn, or when the monitor asks for it.
 
-    The default scheme is positive, first order in the layer thickness, and feels more noise than it is asked for. For
-    an accurate work take the scheme "strang" on a uniform box and a small decay (``Lagrangian(noise, 1e-4, 0.0)``); on
-    other meshes make the cell Peclet number |u| h / (2 nu) less than 1 (``solution.peclet``), switch the fitted
-    diffusion off (``fitted=False``) and take the "midpoint" scheme.
+    On a uniform box the default scheme "strang" is positive and of second order in the thickness of layers; the work is
+    that of the noise asked for once there are nodes enough (``solution.effective_noise``), and the least one as the
+    decay goes to 0. The noise at the end of its last layer has exponential tails: with few thick layers and much noise
+    a target whose tails fall faster is out of reach, and the distance stalls at the mass of those tails; more layers
+    help. On other meshes the scheme is "euler-box", which feels more noise than it is asked for
+    (``solution.effective_noise`` again); refine the mesh, and add layers, until the work no longer changes.
 
     Args:
         start: rho(0).
@@ -168,7 +170,7 @@ def bridge(
             needs fewer rounds, but pulls so hard at the start that an unfitted scheme may lose its positivity.
         floor: of the KL divergence, see :class:`hydrodl.Density`.
         max_rounds: limit of training problems.
-        scheme: "euler-box" or "midpoint"; on uniform boxes also "strang" or "residual", which are far more accurate.
+        scheme: see :class:`~hydrodl.Problem`.
         initial: a velocity (N, d, owned), or a Bridge whose velocity and multipliers to go on from, on the same domain
             and with as many targets and the same divergence, but with another decay, noise, scheme or partition.
         options, monitor: as in :func:`hydrodl.train`; the monitor's mapping has "round" and "weight" as well.

@@ -59,6 +59,7 @@ test_samples = 40
 nodes = 13
 [network]
 layers = 3
+scheme = "euler-box"
 [solver]
 tao_gatol = 1e-8
 """

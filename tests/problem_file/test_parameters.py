@@ -58,7 +58,7 @@ SAME: dict[str, list[Any]] = {
     "network.layers": [(hd.layers, "partition"), snapshot_layers, hd.leave_one_out, CLASSIFIER, TRANSPORT],
     "network.depth": [hd.layers, snapshot_layers],
     "network.times": [],
-    "network.scheme": [hd.Problem, hd.bridge, hd.evolve, CLASSIFIER],
+    "network.scheme": [hd.Problem, hd.bridge, CLASSIFIER, TRANSPORT],
     "network.width": [CLASSIFIER],
     "network.activation": [hd.Neurons, CLASSIFIER],
     "network.neuron_scale": [(hd.Neurons, "scale")],

@@ -35,7 +35,7 @@ def test_shortest_file_has_the_documented_defaults(tmp_path: Path) -> None:
     assert (made.data.samples, made.data.test_samples, made.data.bandwidth) == (400, 2000, 0.2)
     assert (made.data.test_fraction, made.data.seed, made.domain.margin) == (0.25, 0, 1.0)
     assert made.domain.nodes is None  # by dimension
-    assert (made.network.layers, made.network.depth, made.network.scheme) == (16, 1.0, "euler-box")
+    assert (made.network.layers, made.network.depth, made.network.scheme) == (16, 1.0, None)
     physics = made.physics
     assert (physics.noise, physics.decay, physics.smoothness, physics.kinetic) == (0.02, 0.02, 0.1, 1.0)
     assert [(loss.kind, loss.weight) for loss in made.loss] == [("classification", 10.0)]
@@ -127,7 +127,7 @@ def test_written_problem_is_complete_and_read_back_the_same(text: str, tmp_path:
     written = config.dumps(made, tmp_path)
     assert check(written, tmp_path).model_dump() == made.model_dump()
     assert config.dumps(check(written, tmp_path), tmp_path) == written
-    for key in ("noise = 0.02", "seed = 0", "bandwidth = 0.2", 'scheme = "euler-box"', "margin = 1.0"):
+    for key in ("noise = 0.02", "seed = 0", "bandwidth = 0.2", "margin = 1.0"):
         assert key in written
 
 

@@ -66,7 +66,8 @@ def test_later_rounds_start_warm(found: Bridge) -> None:
 @pytest.mark.parametrize(("method", "divergence"), [("augmented", "l2"), ("penalty", "kl"), ("penalty", "l2")])
 def test_other_methods_and_divergences_agree(found: Bridge, line: hd.Domain, method: str, divergence: str) -> None:
     ends = on_line(-0.4, 0.6, line), on_line(0.5, 0.7, line)
-    other = bridge(*ends, LAYERS, PHYSICS, method=method, divergence=divergence)
+    # thin layers: the exponential tails of the last layer's noise are no part of the target, and KL weighs tails most
+    other = bridge(*ends, hd.layers(8), PHYSICS, method=method, divergence=divergence)
     assert other.converged, other
     assert other.cost == pytest.approx(found.cost, rel=0.01)
     if method == "penalty":
@@ -86,7 +87,8 @@ def test_the_method_of_multipliers_is_exact_where_a_penalty_is_not(line: hd.Doma
 
 def test_cost_is_the_kinetic_energy_alone(found: Bridge, line: hd.Domain) -> None:
     solution, mass = found.solution, moment(line)
-    work = sum(mass @ (r * u**2) / 2 for r, u in zip(solution.density[1:, 0], solution.velocity[:, 0], strict=True)) / 4
+    slabs = zip(solution.flow.slab_density[:, 0], solution.velocity[:, 0], strict=True)
+    work = sum(mass @ (r * u**2) / 2 for r, u in slabs) / 4
     assert found.cost == pytest.approx(work, rel=1e-10)
     assert found.cost < solution.parts["running"]  # which has the decay as well
     assert found.raw_cost == pytest.approx(found.cost, rel=1e-12)  # no preprocessing: mesh units are the user's
