@@ -1,9 +1,9 @@
 """Where to cut depth into layers: thin ones where the flow bends, thick ones where it coasts.
 
 The first-order error of a network is a sum over its layers, sum_k g(t_k) Delta_k^p, with p = 2 for the Euler box and
-p = 3 for the midpoint box. Of all partitions with N layers the best one has Delta proportional to g^(-1/p), so that
-every layer has the same share (equidistribution; de Boor, Good approximation by splines with variable knots, 1974).
-Uniform layers lose the factor mean(g) / mean(g^(1/p))^p.
+the layer maps, p = 3 for the midpoint box. Of all partitions with N layers the best one has Delta proportional to
+g^(-1/p), so that every layer has the same share (equidistribution; de Boor, Good approximation by splines with
+variable knots, 1974). Uniform layers lose the factor mean(g) / mean(g^(1/p))^p.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from dolfinx import fem
 from numpy.typing import NDArray
 
+from hydrodl.analysis.backward_error.objective_error import objective_error
 from hydrodl.analysis.stability.training_bounds import accelerations, layer_lipschitz, lipschitz
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import summed
 from hydrodl.common.parameters import COUNT, POSITIVE, Choice
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.problem.flow import Flow
@@ -39,22 +38,9 @@ _SAMPLES = 64  # points a given layer at which the density of layers is sampled
 def objective_errors(given: Solution | Flow) -> Floats:
     """What each layer contributes to J_h - J, to leading order, with sign, shape (N,); collective.
 
-    The optimum is stationary, so the error of J is that of the action along the exact solution. For theta = 1 that is
-    half of the modified Hamiltonian's correction: layer k has
-
-        1/2 sum_c (rho_{c,k+1} - rho_{c,k}, phi_{c,k+1} - phi_{c,k})_h,
-
-    and for theta = 1/2 it has Delta_k^3/24 sum_c [(d_t phi_c, d_tt rho_c)_h - (d_t rho_c, d_tt phi_c)_h], derivatives
-    by differences of neighbouring slabs. The sum is an estimate of J_h - J that costs nothing.
+    See ``analysis.backward_error.objective_error``. The sum is an estimate of J_h - J that costs nothing.
     """
-    flow = given.flow if isinstance(given, Solution) else given
-    steps = flow.layers.steps
-    rho = np.diff(flow.density, axis=0) / steps[:, None, None]
-    phi = (flow.upper_potential - flow.potential[:-1]) / steps[:, None, None]
-    if flow.scheme.order == 1:
-        return 0.5 * steps**2 * _products(flow, rho, phi)
-    rates = [_rates(flow, field) for field in (rho, phi)]
-    return steps**3 / 24 * (_products(flow, rates[0], phi) - _products(flow, rho, rates[1]))
+    return objective_error(given).by_layer
 
 
 def adapted_layers(
@@ -132,8 +118,9 @@ class _Profile(NamedTuple):
 
 
 def _profile(flow: Flow, goal: str, margin: float | None) -> _Profile:
-    power = 3 if goal == "objective" and flow.scheme.order == 2 else 2
-    error = _objective(flow, power) if goal == "objective" else _network(flow)
+    found = objective_error(flow)
+    power = 1 + found.order if goal == "objective" else 2
+    error = np.abs(found.by_layer) / flow.layers.steps**power if goal == "objective" else _network(flow)
     times, steps, every = flow.layers.times, flow.layers.steps, flow.sections
     inside = (np.arange(_SAMPLES) + 0.5) / _SAMPLES
     t = (times[:-1, None] + steps[:, None] * inside).ravel()
@@ -151,10 +138,6 @@ def _profile(flow: Flow, goal: str, margin: float | None) -> _Profile:
     shape = error ** (1 / power)
     shape = np.maximum(shape, _FLOOR * float(shape @ width) / flow.layers.depth)
     return _Profile(width, error, shape, least, parts, power)
-
-
-def _objective(flow: Flow, power: int) -> Floats:
-    return np.abs(objective_errors(flow)) / flow.layers.steps**power
 
 
 def _network(flow: Flow) -> Floats:
@@ -226,27 +209,3 @@ def _whole(shares: Floats, count: int) -> list[int]:
     while numbers.sum() > count:
         numbers[int(np.argmin(np.where(numbers > 1, shares / numbers, np.inf)))] -= 1
     return [int(n) for n in numbers]
-
-
-def _products(flow: Flow, left: Floats, right: Floats) -> Floats:
-    """sum_c (left_c, right_c)_h of each slab, (N,), from fields (N, C, owned)."""
-    domain = flow.domain
-    a, b = fem.Function(domain.V), fem.Function(domain.V)
-    form, out = fem.form(a * b * domain.dx), np.zeros(len(left))
-    for k, fields in enumerate(zip(left, right, strict=True)):
-        for pair in zip(*fields, strict=True):
-            for function, values in zip((a, b), pair, strict=True):
-                function.x.array[: domain.owned] = values
-                function.x.scatter_forward()
-            out[k] += fem.assemble_scalar(form)
-    return summed(domain.comm, out)
-
-
-def _rates(flow: Flow, field: Floats) -> Floats:
-    """The derivative in depth of a field on slabs (N, C, owned), section by section; 0 where one slab is alone."""
-    middle = (flow.layers.times[1:] + flow.layers.times[:-1]) / 2
-    out = np.zeros_like(field)
-    for part in flow.sections:
-        if part.stop - part.start > 1:
-            out[part] = np.gradient(field[part], middle[part], axis=0)
-    return out

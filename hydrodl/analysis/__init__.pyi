@@ -7,6 +7,8 @@ from .backward_error.modified_system import layer_residuals as layer_residuals
 from .backward_error.modified_system import modified_energy as modified_energy
 from .backward_error.modified_system import modified_system as modified_system
 from .backward_error.modified_system import space_residuals as space_residuals
+from .backward_error.objective_error import ObjectiveError as ObjectiveError
+from .backward_error.objective_error import objective_error as objective_error
 from .backward_error.residual_sums import ModifiedResiduals as ModifiedResiduals
 from .stability.bounds import Bound as Bound
 from .stability.energy_casimir import Convexity as Convexity

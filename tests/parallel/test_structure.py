@@ -13,6 +13,7 @@ import pytest
 from mpi4py import MPI
 
 from hydrodl.analysis.backward_error.modified_system import modified_energy, modified_system
+from hydrodl.analysis.backward_error.objective_error import objective_error
 from hydrodl.analysis.structure.conservation import conservation
 from hydrodl.analysis.structure.euler_poincare import euler_poincare
 from hydrodl.analysis.structure.map_law import MapLaw, random_parts
@@ -129,6 +130,32 @@ def test_the_numbers_do_not_depend_on_the_ranks(case: str) -> None:
     assert (one["circulation"] is None) == ("line" in case)
     if one["circulation"] is not None:
         np.testing.assert_allclose(many["circulation"], one["circulation"], rtol=1e-7)
+
+
+def test_layer_maps_in_layers_do_not_depend_on_the_ranks() -> None:
+    def found(comm: MPI.Comm) -> dict[str, Any]:
+        domain = hd.Domain.interval(0.0, 1.0, 61, comm=comm)
+        x = domain.coordinates[: domain.owned, 0]
+        rho = hd.densities_from_function([lambda x, s=s: 1 + s * np.cos(np.pi * x[:, 0]) for s in (0.4, -0.4)], domain)
+        physics, layers = hd.Lagrangian(0.05, 0.5, 0.1), hd.layers(9)
+        given = hd.Problem(domain, layers, rho, physics, hd.Position(1.0, [[0.6], [0.4]]), "strang")
+        functional = hd.ReducedFunctional(given)
+        u = 0.2 * np.sin(np.pi * x) * np.cos(np.arange(9.0) / 9)[:, None, None]
+        functional.gradient(u)
+        sweeps = functional.sweeps
+        flow = given.flow(u, sweeps.density[..., : domain.owned].copy(), *sweeps.layer_potentials())
+        system, energy, error = modified_system(flow, points=7), modified_energy(flow), objective_error(flow)
+        assert system.layers is not None
+        levels = [dict(level) for level in system.layers.levels]
+        parts = {name: values.tolist() for name, values in error.parts.items()}
+        return {"levels": levels, "energies": [*energy.energy, *energy.modified], "parts": parts}
+
+    one, many = alone_and_together(found)
+    for mine, theirs in zip(one["levels"], many["levels"], strict=True):
+        assert theirs == pytest.approx(mine, rel=1e-7)
+    assert many["energies"] == pytest.approx(one["energies"], rel=1e-11)
+    for name, values in one["parts"].items():
+        assert many["parts"][name] == pytest.approx(values, rel=1e-7, abs=1e-12), name
 
 
 @pytest.mark.parametrize(("d", "layers", "theta", "parts"), [(1, 12, 0.5, 6), (2, 3, 1.0, 3)])

@@ -10,6 +10,9 @@ second and third the modified ones. In space, on uniform boxes with the vertex r
 series too (``difference_series``), nu_h(u) included. The two directions are kept apart: residuals in layers
 hold the operators in space as they are, residuals in space hold the difference in layers as it is.
 
+The layer maps have no operators in space that do not depend on the thickness of the layers: both directions meet in
+the series of one slab (``map_residuals``), and their energies come from the layers alone (``map_energy``).
+
 A residual that falls faster with more terms under refinement is the evidence that the modified system is the one
 solved; it says nothing at one resolution alone.
 """
@@ -23,12 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydrodl.analysis.backward_error.layer_residuals import add_layer
+from hydrodl.analysis.backward_error.map_energy import interpolated_energies
+from hydrodl.analysis.backward_error.map_residuals import map_layer_residuals
 from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals, ResidualSums
-from hydrodl.analysis.backward_error.slab_samples import Derivatives, SlabStack, central
+from hydrodl.analysis.backward_error.slab_samples import Derivatives, SlabStack, central, equal_step
 from hydrodl.analysis.backward_error.space_residuals import SpaceModel
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.mesh.domain import Domain
+from hydrodl.discretisation.layer_map_scheme import LayerMapScheme
 from hydrodl.mesh.uniform_grid import GatheredGrid
 from hydrodl.problem.flow import Flow
 
@@ -65,7 +70,7 @@ class ModifiedEnergy:
         energy: H_h(u_k, r_k, q_k); modified: the modified energy there.
         drift, modified_drift: largest minus smallest value, over stretches of layers without a loss inside.
         order: order in Delta to which the modified energy is conserved (H itself: one less for theta = 1, two less
-            for theta = 1/2).
+            for theta = 1/2 and for the layer maps).
 
     Example:
         >>> found = hd.analysis.modified_energy(flow)
@@ -112,9 +117,11 @@ def _attempt(
 
 
 def layer_residuals(flow: Flow, *, points: int = POINTS, window: float = WINDOW) -> ModifiedResiduals:
-    """Residuals of the original and modified systems in layers, exact in space; any mesh; collective.
+    """Residuals of the original and modified systems in layers; any mesh; collective.
 
-    Under the vertex rule "energy" is the law of the energy H_i of each node's patch, F_i its exchange with neighbours:
+    Box schemes: exact in space. Layer maps: the displacement is taken apart by differences in space, see
+    ``map_residuals``, and there is no law of energy at a node. Under the vertex rule "energy" is, for the box schemes,
+    the law of the energy H_i of each node's patch, F_i its exchange with neighbours:
 
         d_t [H_i - m_i sum_n b_n Delta^(n-1) sum_{0<j<n} (-1)^(j+1) rho_j phi_(n-j)] = F_i,   sum_i F_i = 0
 
@@ -128,7 +135,7 @@ def layer_residuals(flow: Flow, *, points: int = POINTS, window: float = WINDOW)
             so keep more than 2 ``points`` layers where residuals of different N are compared.
 
     Raises:
-        InputError: layers that differ, or too few of them for the differences.
+        InputError: layers that differ, or too few of them, or of nodes, for the differences.
 
     Example:
         >>> found = hd.analysis.layer_residuals(flow, points=7)
@@ -136,8 +143,7 @@ def layer_residuals(flow: Flow, *, points: int = POINTS, window: float = WINDOW)
         ['density', 'energy', 'potential', 'velocity']
     """
     _check(points, window)
-    slabs = SlabStack(flow)
-    step = slabs.step
+    step = equal_step(flow.layers.steps)
     inside = [
         k for part in flow.sections for k in central(range(part.start, part.stop), window, points, midpoints=True)
     ]
@@ -146,12 +152,14 @@ def layer_residuals(flow: Flow, *, points: int = POINTS, window: float = WINDOW)
             f"no slab has {points // 2} neighbours on either side inside the central {window:g} of depth; "
             f"use more than {len(flow.layers)} layers, or fewer points"
         )
-    sums, half = ResidualSums(), points // 2
+    if isinstance(flow.scheme, LayerMapScheme):
+        return map_layer_residuals(flow, flow.scheme, inside, window, points)
+    slabs, sums, half = SlabStack(flow), ResidualSums(), points // 2
     near = {k + j for k in inside for j in range(-half, half + 1)} if slabs.mass.diagonal is not None else set()
     energies = {k: slabs.energies(k) for k in sorted(near)}
     for k in inside:
         add_layer(sums, slabs, energies, k, points)
-    return sums.residuals("layers", slabs, step, len(inside))
+    return sums.residuals("layers", flow.domain.comm, step, len(inside))
 
 
 def space_residuals(flow: Flow, *, points: int = POINTS, window: float = WINDOW) -> ModifiedResiduals:
@@ -174,7 +182,7 @@ def space_residuals(flow: Flow, *, points: int = POINTS, window: float = WINDOW)
         ['density', 'energy', 'potential', 'velocity']
     """
     _check(points, window)
-    reason = _no_space_series(flow.domain)
+    reason = _no_space_series(flow)
     if reason:
         raise InputError(f"no series in space: {reason}")
     slabs, grid = SlabStack(flow), GatheredGrid(flow.domain)
@@ -192,7 +200,7 @@ def space_residuals(flow: Flow, *, points: int = POINTS, window: float = WINDOW)
         for name, found in model.residuals(*fields).items() if grid.here else ():
             sums.add(name, [float((values**2).sum()) for values in (*found[0], found[1])])
     places = len(depth) * int(np.prod([len(r) for r in ranges]))
-    return sums.residuals("space", slabs, float(grid.spacing.max()), places)
+    return sums.residuals("space", flow.domain.comm, float(grid.spacing.max()), places)
 
 
 def modified_energy(flow: Flow, *, window: float = 1.0) -> ModifiedEnergy:
@@ -200,10 +208,12 @@ def modified_energy(flow: Flow, *, window: float = 1.0) -> ModifiedEnergy:
 
         theta = 1:    H1 = H + Delta/2 (dH/drho, dH/dphi)_{M^-1}                       conserved to order 2
         theta = 1/2:  H2 = H + Delta^2/12 sum_c [(d_t rho_c, d_tt phi_c)_h - (d_t phi_c, d_tt rho_c)_h]    to order 4
+        layer maps:   H~ = d_t a - sum_c (phi_c, d_t rho_c)_h from four layers around a slab               to order 4
 
     For theta = 1/2 the derivatives are central differences of the slab fields, so that the first and the last slab
-    of each stretch drop out. Drifts are those of slabs, which move with Delta towards both ends of depth; where the
-    energy's error is steep there, orders are cleaner on a window inside.
+    of each stretch drop out, as for the layer maps, whose H is H~ from the two layers of a slab (``map_energy``).
+    Drifts are those of slabs, which move with Delta towards both ends of depth; where the energy's error is steep
+    there, orders are cleaner on a window inside.
 
     Args:
         flow: a trained or marched flow of equal layers.
@@ -218,18 +228,24 @@ def modified_energy(flow: Flow, *, window: float = 1.0) -> ModifiedEnergy:
         True
     """
     _check(POINTS, window)
-    slabs = SlabStack(flow)
-    points = 1 if flow.scheme.order == 1 else 3
+    equal_step(flow.layers.steps)
+    maps = flow.scheme.moves_points
+    points = 1 if flow.scheme.order == 1 and not maps else 3
     stretches = [
         s for s in (central(range(p.start, p.stop), window, points, midpoints=True) for p in flow.sections) if s
     ]
     if not stretches:
         raise InputError(f"no slab inside the window: use more than {len(flow.layers)} layers, or a wider window")
-    values = [slabs.sum([_energy_and_more(slabs, k) for k in stretch]) for stretch in stretches]
+    if maps:
+        values = [np.transpose([interpolated_energies(flow, s, points) for points in (2, 4)]) for s in stretches]
+    else:
+        slabs = SlabStack(flow)
+        values = [slabs.sum([_energy_and_more(slabs, k) for k in stretch]) for stretch in stretches]
     drift, modified = np.max([np.ptp(v, axis=0) for v in values], axis=0)
     whole = np.concatenate(values)
     kept = np.array([k for stretch in stretches for k in stretch])
-    return ModifiedEnergy(kept, whole[:, 0], whole[:, 1], float(drift), float(modified), 2 * flow.scheme.order)
+    order = 4 if maps else 2 * flow.scheme.order
+    return ModifiedEnergy(kept, whole[:, 0], whole[:, 1], float(drift), float(modified), order)
 
 
 def _energy_and_more(slabs: SlabStack, k: int) -> tuple[float, float]:
@@ -263,7 +279,10 @@ def _model(flow: Flow, grid: GatheredGrid, ranges: list[list[int]], points: int)
     return SpaceModel(numbers, bool(physics.fitted), grid.spacing, points, window)
 
 
-def _no_space_series(domain: Domain) -> str:
+def _no_space_series(flow: Flow) -> str:
+    domain = flow.domain
+    if flow.scheme.moves_points:
+        return "a layer map has no operators in space apart from its layers"
     if not domain.uniform_box:
         return "the mesh is not a uniform box of box cells"
     return "" if domain.lumped else "the box does not carry degree 1 with the vertex rule"

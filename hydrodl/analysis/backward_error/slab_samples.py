@@ -49,15 +49,8 @@ class SlabStack:
 
     @cached_property
     def step(self) -> float:
-        """Delta.
-
-        Raises:
-            InputError: the layers differ, so that there is no series in one step.
-        """
-        steps = self.flow.layers.steps
-        if np.ptp(steps) > 1e-9 * steps.max():
-            raise InputError(f"a series in Delta needs equal layers; these are {steps.min():g} to {steps.max():g} deep")
-        return float(steps.mean())
+        """Delta, see ``equal_step``."""
+        return equal_step(self.flow.layers.steps)
 
     def _load(self, k: int, potential: Floats | None = None) -> None:
         # the same potential below and above the slab is the potential of the slab, whatever theta
@@ -111,6 +104,17 @@ class Derivatives:
                 for terms in series.expand(symbol)
             ]
         )
+
+
+def equal_step(steps: Floats) -> float:
+    """Delta of equal layers.
+
+    Raises:
+        InputError: the layers differ, so that there is no series in one step.
+    """
+    if np.ptp(steps) > 1e-9 * steps.max():
+        raise InputError(f"a series in Delta needs equal layers; these are {steps.min():g} to {steps.max():g} deep")
+    return float(steps.mean())
 
 
 def central(whole: range, window: float, points: int, *, midpoints: bool) -> list[int]:

@@ -16,6 +16,7 @@ import numpy as np
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery
 from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import largest, summed
+from hydrodl.discretisation.scheme import Transport
 from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.problem.flow import Flow
 
@@ -39,6 +40,19 @@ def map_energies(flow: Flow, recovery: Recovery) -> Floats:
     return running_costs(flow, recovery) - summed(flow.domain.comm, local) / flow.layers.steps
 
 
+def momentum_exerted(flow: Flow, transport: Transport, recovery: Recovery) -> Floats:
+    """sum_c r_c grad (Pi q_c)(x + Delta u) at the nodes of every slab, (N, d, owned); collective.
+
+    Args:
+        flow: the fields; transport: its slabs, velocity set; recovery: of the flow.
+    """
+    u, r, q = (with_ghosts(flow.domain, f) for f in (flow.velocity, flow.slab_density, flow.slab_potential))
+    out = recovery.halo.stack(*flow.velocity.shape[:2])
+    transport.velocity_gradient(u, r, q, out)
+    recovery.halo.accumulate(out)
+    return -np.array([recovery.mass.solve(rows) for rows in out[..., : flow.domain.owned]])
+
+
 def map_balances(flow: Flow, recovery: Recovery) -> tuple[Floats, Floats, Floats]:
     """Residuals of the slab equations in phi, rho and u, each (N,), relative to the largest term; collective.
 
@@ -47,8 +61,7 @@ def map_balances(flow: Flow, recovery: Recovery) -> tuple[Floats, Floats, Floats
     domain, mass, steps = flow.domain, recovery.mass, flow.layers.steps
     slabs, classes = len(steps), flow.density.shape[1]
     transport = flow.scheme.transport(domain, flow.lagrangian, slabs, classes, {})
-    velocity, r, q = (with_ghosts(domain, f) for f in (flow.velocity, flow.slab_density, flow.slab_potential))
-    transport.set_velocity(velocity, steps)
+    transport.set_velocity(with_ghosts(domain, flow.velocity), steps)
     momentum, slopes = recovery.cost_slopes(flow)
     pulls = {k + 1: -mass.apply(jump) for k, jump in enumerate(flow.jumps) if k + 1 < slabs}
     pulls[slabs] = -mass.apply(flow.potential[-1])
@@ -57,9 +70,7 @@ def map_balances(flow: Flow, recovery: Recovery) -> tuple[Floats, Floats, Floats
     room = np.empty_like(flow.density[1:])
     transport.forward(flow.density[0], None, room, above)
     transport.backward(np.array([mass.apply(f) for f in slopes]), pulls, room, below)
-    exerted = recovery.halo.stack(*velocity.shape[:2])
-    transport.velocity_gradient(velocity, r, q, exerted)
-    recovery.halo.accumulate(exerted)
+    exerted = momentum_exerted(flow, transport, recovery)
     transport.close()
     local = np.empty((6, slabs))
     for k, step in enumerate(steps):
@@ -67,7 +78,7 @@ def map_balances(flow: Flow, recovery: Recovery) -> tuple[Floats, Floats, Floats
         fields = (
             (mass.apply(above[k + 1] - flow.density[k + 1]), mass.apply(flow.density[k])),
             (below[k] - mass.apply(flow.potential[k]), mass.apply(flow.upper_potential[k])),
-            (own + step * exerted[k, :, : domain.owned], own),
+            (own - step * mass.apply(exerted[k]), own),
         )
         local[:, k] = [np.abs(field).max(initial=0.0) for pair in fields for field in pair]
     out = largest(domain.comm, local)
