@@ -11,7 +11,11 @@ def shown(value: Any) -> str:
     """A value as a message shows it."""
     if isinstance(value, bool):
         return str(value).lower()
-    text = repr(value)
+    return shortened(repr(value))
+
+
+def shortened(text: str) -> str:
+    """As much of it as a message shows."""
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
 
 

@@ -27,7 +27,7 @@ from hydrodl.data.samples import Samples
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.quadrature import integrals, moment, point_text
 
-BANDWIDTH = Number(0.2, above=0)
+BANDWIDTH = Number(0.2, above=0, smallest=1e-6, most=1e3)
 
 
 @dataclass(frozen=True, eq=False)

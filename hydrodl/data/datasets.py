@@ -17,7 +17,11 @@ from hydrodl.data.preprocessing import LIFT
 from hydrodl.data.samples import Samples
 from hydrodl.data.tables import fitted_samples
 
-SAMPLES, SEED, NOISE = Number(400, least=2, whole=True), Number(0, least=0, whole=True), Number(least=0)
+SAMPLES, SEED, NOISE = (
+    Number(400, least=2, whole=True),
+    Number(0, least=0, most=2**32 - 1, whole=True),
+    Number(least=0, most=1e3),
+)
 
 
 class Dataset(NamedTuple):

@@ -9,9 +9,14 @@ import numpy as np
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.common.parameters import Number
+from hydrodl.common.parameters import COORDINATE, SPREAD, Number
 
-WEIGHT = Number(1.0, above=0)
+WEIGHT = Number(1.0, above=0, smallest=1e-12, most=1e12)
+
+
+def spreads(matrix: Floats) -> bool:
+    """Whether a finite symmetric matrix is a covariance, with standard deviations in the range of ``SPREAD``."""
+    return bool((np.linalg.eigvalsh(matrix)[[0, -1]] >= SPREAD.smallest**2).all() and np.max(matrix) <= SPREAD.most**2)
 
 
 @dataclass(frozen=True)
@@ -52,15 +57,15 @@ class Gaussian:
                 f"Gaussian: mean {self.mean}, std {self.std}, covariance {self.covariance} do not fit; needed are "
                 "d numbers, one or d numbers, d rows of d numbers"
             ) from None
-        if center.ndim != 1 or center.size not in (1, 2, 3) or not np.isfinite(center).all():
-            raise InputError(f"mean of a Gaussian is {self.mean}, must be 1, 2 or 3 finite numbers")
-        if self.std is not None and not (np.isfinite(self.std).all() and np.min(self.std) > 0):
-            raise InputError(f"std of a Gaussian is {self.std}, must be positive")
+        if center.ndim != 1 or center.size not in (1, 2, 3) or not all(map(COORDINATE.allows, center)):
+            raise InputError(f"mean of a Gaussian is {self.mean}, must be 1, 2 or 3 of {COORDINATE.words}")
+        if self.std is not None and not all(map(SPREAD.allows, np.ravel(self.std))):
+            raise InputError(f"std of a Gaussian is {self.std}, must be {SPREAD.words}, or one per direction")
         symmetric = matrix.shape == (center.size,) * 2 and np.isfinite(matrix).all() and np.allclose(matrix, matrix.T)
-        if not symmetric or np.linalg.eigvalsh(matrix).min() <= 0:
+        if not symmetric or not spreads(matrix):
             raise InputError(
                 f"covariance of a Gaussian is {matrix.tolist()}, must be a symmetric positive definite "
-                f"{center.size} x {center.size} matrix"
+                f"{center.size} x {center.size} matrix, its standard deviations {SPREAD.words.removeprefix('a ')}"
             )
 
     @property

@@ -15,7 +15,7 @@ NODES = {1: 121, 2: 41, 3: 17}
 """Nodes per direction of the data unless they are given, by the dimension of feature space."""
 
 
-NODE_COUNT, MARGIN = Number(least=2, whole=True), Number(1.0, least=0)
+NODE_COUNT, MARGIN = Number(least=2, whole=True), Number(1.0, least=0, most=1e6)
 
 
 DEGREE, CELLS = Number(1, least=1, most=8, whole=True), Choice("box", ("box", "simplex"))
@@ -27,9 +27,9 @@ def around(points: Floats, margin: float | Sequence[float]) -> tuple[Floats, Flo
     Raises:
         InputError: a negative margin, or of another number of directions.
     """
+    for each in np.ravel(np.asarray(margin, dtype=float)):
+        MARGIN.check("margin", float(each))
     width = np.asarray(margin, dtype=float)
-    if not (width >= 0).all():
-        raise InputError(f"margin is {margin}, must not be negative")
     if width.shape not in ((), points.shape[1:]):
         raise InputError(f"margin is {margin}, must be one number or {points.shape[1]}, one per feature direction")
     return points.min(axis=0) - width, points.max(axis=0) + width

@@ -11,7 +11,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import Number
 
-LAYERS, DEPTH = Number(16, least=1, whole=True), Number(1.0, above=0)
+LAYERS, DEPTH = Number(16, least=1, whole=True), Number(1.0, above=0, smallest=1e-6, most=1e6)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,10 +13,13 @@ Scalar = Any
 """A number, or the ``fem.Constant`` that stands for it inside a form."""
 
 
-FLOOR = Number(1e-8, above=0)
+FLOOR = Number(1e-8, above=0, smallest=1e-15, most=1e3)
 
 
-ENTROPY_WEIGHT, WEIGHT, EXPONENT = Number(nonzero=True), Number(above=0), Number(2.0, above=1)
+ENTROPY_WEIGHT, WEIGHT = Number(nonzero=True, smallest=1e-12, most=1e6), Number(above=0, smallest=1e-12, most=1e6)
+
+
+EXPONENT = Number(2.0, above=1, most=20)
 
 
 class InternalEnergy(Protocol):
@@ -27,9 +30,20 @@ class InternalEnergy(Protocol):
         ...
 
 
+def relative_entropy(rho: Any, scale: Any, floor: Any) -> Any:
+    """y log(y / scale) with y = rho + floor, as a UFL expression that is defined for negative densities too.
+
+    Below rho = 0 its Taylor polynomial of degree 2 goes on: convex, with two continuous derivatives. Elements that are
+    no Markov chains (degree 2, obtuse cells, the midpoint scheme) have densities that are a little negative.
+    """
+    above, at_zero = ufl.max_value(rho, 0.0) + floor, ufl.ln(floor / scale)
+    below = (rho + floor) * at_zero + rho + rho**2 / (2 * floor)
+    return ufl.conditional(ufl.ge(rho, 0.0), above * ufl.ln(above / scale), below)
+
+
 @dataclass(frozen=True)
 class Entropy:
-    """U(R) = s (R + delta) log(R + delta): spreads the population (s > 0).
+    """U(R) = s (R + delta) log(R + delta): spreads the population (s > 0); for R < 0 see ``relative_entropy``.
 
     Args:
         weight: s, finite and not zero.
@@ -50,13 +64,12 @@ class Entropy:
 
     def density(self, total: Any) -> Any:
         """U(R) as a UFL expression."""
-        shifted = total + self.floor
-        return self.weight * shifted * ufl.ln(shifted)
+        return self.weight * relative_entropy(total, 1.0, self.floor)
 
 
 @dataclass(frozen=True)
 class Power:
-    """Congestion: U(R) = (s / m) R^m, s > 0, m > 1; convex, so crowding costs.
+    """Congestion: U(R) = (s / m) R^m, s > 0, m > 1; convex, so crowding costs. Where R < 0, R^2 or else 0.
 
     Args:
         weight: s > 0.
@@ -76,10 +89,10 @@ class Power:
 
     def density(self, total: Any) -> Any:
         """U(R) as a UFL expression."""
-        # a small whole exponent is written as a product: defined for every R, also below zero
+        # a small whole exponent is written as a product: smooth for every R, also below zero
         if self.exponent == 2.0:
             return self.weight / 2 * total**2
-        return self.weight / self.exponent * total**self.exponent
+        return self.weight / self.exponent * ufl.max_value(total, 0.0) ** self.exponent
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,20 @@ Field = Callable[[Floats], Floats]
 """A scalar function of feature space: points (n, d) -> values (n,)."""
 
 
-NOISE = Number(0.02, above=0)
+NOISE = Number(0.02, above=0, smallest=1e-9, most=1e6)
 
 
-DECAY, SMOOTHNESS, KINETIC = Number(0.02, least=0), Number(0.1, least=0), Number(1.0, least=0)
+DECAY, SMOOTHNESS = Number(0.02, least=0, most=1e6), Number(0.1, least=0, most=1e3)
+
+
+KINETIC = Number(1.0, least=0, most=1e6)
+
+
+LEAST_COST = 1e-9
+"""Of decay and kinetic together: a velocity that costs nothing has no best value."""
+
+
+COSTS_NOTHING = f"the velocity would cost nothing; one must be positive, at least {LEAST_COST:g}"
 
 
 @dataclass(frozen=True)
@@ -71,8 +81,8 @@ class Lagrangian:
         SMOOTHNESS.check("smoothness", self.smoothness)
         KINETIC.check("kinetic", self.kinetic)
         given = [float(x) for x in (self.decay, self.kinetic) if isinstance(x, Real)]
-        if len(given) == 2 and sum(given) <= 0:
-            raise InputError("decay and kinetic are both 0: the velocity would cost nothing; one must be positive")
+        if len(given) == 2 and sum(given) < LEAST_COST:
+            raise InputError(f"decay and kinetic are {given[0]:g} and {given[1]:g}: {COSTS_NOTHING}")
 
     def running_cost(self, u: Any, total: Any) -> Any:
         """1/2 (w R + eps) |u|^2 + 1/2 alpha^2 |grad u|^2 + U(R), the part of l that classes share."""

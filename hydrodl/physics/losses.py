@@ -17,13 +17,17 @@ from numpy.typing import ArrayLike
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import Choice, Number
+from hydrodl.physics.internal_energy import relative_entropy
 from hydrodl.physics.readout import Readout
 
 if TYPE_CHECKING:
     from hydrodl.data.class_densities import Densities
     from hydrodl.mesh.domain import Domain
 
-WEIGHT, READOUT_DECAY, FLOOR = Number(10.0, above=0), Number(0.01, above=0), Number(1e-8, above=0)
+WEIGHT = Number(10.0, above=0, smallest=1e-12, most=1e12)
+
+
+READOUT_DECAY, FLOOR = Number(0.01, above=0, smallest=1e-9, most=1e6), Number(1e-8, above=0, smallest=1e-15, most=1e3)
 
 
 DIVERGENCE = Choice("l2", ("l2", "kl"))
@@ -169,7 +173,8 @@ class Position:
 class Density:
     """Distance to target densities, per class: lambda/2 int (rho - rho*)^2, or lambda KL(rho || rho*).
 
-    KL is int (rho + delta) log((rho + delta) / (rho* + delta)) - rho + rho*, nonnegative for densities of any mass.
+    KL is int (rho + delta) log((rho + delta) / (rho* + delta)) - rho + rho*, nonnegative for densities of any mass;
+    below rho = 0 see ``relative_entropy``. Targets are densities, and not negative.
 
     Args:
         weight: lambda > 0.
@@ -209,7 +214,7 @@ class Density:
         weight, floor = constants
         if self.divergence == "l2":
             return weight / 2 * (rho - field) ** 2
-        return weight * ((rho + floor) * ufl.ln((rho + floor) / (field + floor)) - rho + field)
+        return weight * (relative_entropy(rho, ufl.max_value(field, 0.0) + floor, floor) - rho + field)
 
     def field(self, domain: Domain, classes: int) -> Floats:
         """rho*_c at nodes."""

@@ -28,10 +28,10 @@ ACTIVATIONS: dict[str, Callable[[Floats], Floats]] = {"tanh": np.tanh, "relu": r
 """sigma by name."""
 
 
-WIDTH, SEED = Number(least=1, whole=True), Number(0, least=0, whole=True)
+WIDTH, SEED = Number(least=1, whole=True), Number(0, least=0, most=2**63 - 1, whole=True)
 
 
-SCALE, DECAY = Number(1.5, above=0), Number(1e-6, above=0)
+SCALE, DECAY = Number(1.5, above=0, smallest=1e-6, most=1e6), Number(1e-6, above=0, most=1e6)
 
 
 ACTIVATION = Choice("tanh", ACTIVATIONS)

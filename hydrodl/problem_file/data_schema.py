@@ -9,20 +9,20 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from hydrodl.common.parameters import Number
+from hydrodl.common.parameters import SPREAD, Number
 from hydrodl.data.class_densities import BANDWIDTH
 from hydrodl.data.datasets import DATASETS, NOISE, SAMPLES, SEED
-from hydrodl.data.gaussian import WEIGHT
 from hydrodl.data.outliers import OUTLIERS
+from hydrodl.data.gaussian import WEIGHT, spreads
 from hydrodl.data.preprocessing import DIMENSIONS, LIFT
 from hydrodl.data.samples import TEST_FRACTION
 from hydrodl.data.table_file import DECIMAL, Form
-from hydrodl.problem_file.fields import Corner, Section, choice, number, one_of, optional
+from hydrodl.problem_file.fields import POINT, Corner, Section, choice, number, one_of, optional, within
 
-TEST_SAMPLES = Number(2000, least=0, whole=True)
+TEST_SAMPLES, TIME = Number(2000, least=0, whole=True), Number(most=1e12)
 
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, within(SPREAD)]
 
 
 class Component(Section):
@@ -31,9 +31,9 @@ class Component(Section):
     model_config = one_of("std", "covariance")
 
     label: str = Field(default="0", title="class it belongs to", description="a class name in quotes")
-    mean: Corner = Field(title="mean", description="a list of 1 to 3 numbers")
+    mean: Corner = Field(title="mean", description=POINT)
     std: Positive | Annotated[list[Positive], Field(min_length=1, max_length=3)] | None = optional(
-        "standard deviation", "a positive number, or a list of one per feature"
+        "standard deviation", f"{SPREAD.words}, or a list of one per feature"
     )
     covariance: list[list[float]] | None = optional("covariance", "a symmetric matrix, one list per row")
     weight: float = number(WEIGHT, "relative mass")
@@ -49,8 +49,10 @@ class Component(Section):
             if len(self.covariance) != d or any(len(row) != d for row in self.covariance):
                 raise ValueError(f"covariance must be {d} x {d}, like the mean")
             matrix = np.array(self.covariance)
-            if not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix)[0] <= 0:
-                raise ValueError("covariance must be symmetric and positive definite")
+            sized = (np.abs(matrix) <= SPREAD.most**2).all()
+            if not sized or not np.allclose(matrix, matrix.T) or not spreads(matrix):
+                words = SPREAD.words.removeprefix("a ")
+                raise ValueError(f"covariance must be symmetric and positive definite, its standard deviations {words}")
         return self
 
 
@@ -65,7 +67,7 @@ class Snapshot(Section):
 
     model_config = one_of("source", "mixture")
 
-    time: float = Field(title="when it was seen; times increase", description="a number")
+    time: float = number(TIME, "when it was seen; times increase")
     source: str | None = optional("table of its features", "the path of a CSV file")
     mixture: list[Component] | None = optional(
         "Gaussian mixture", "an array of tables [[data.snapshots.mixture]]", min_length=1

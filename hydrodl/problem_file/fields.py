@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hydrodl.common.parameters import Choice, Number
+from hydrodl.common.parameters import COORDINATE, Choice, Number
 
 
 class Section(BaseModel):
@@ -32,7 +32,7 @@ def within(rule: Number) -> Any:
 
 
 def _limits(rule: Number) -> dict[str, Any]:
-    limits: dict[str, Any] = {"gt": rule.above, "ge": rule.least, "lt": rule.below, "le": rule.most}
+    limits: dict[str, Any] = {"gt": rule.above, "ge": rule.lowest, "lt": rule.below, "le": rule.most}
     return limits | ({"json_schema_extra": {"not": {"const": 0}}} if rule.nonzero else {})
 
 
@@ -65,4 +65,7 @@ def one_of(*keys: str) -> ConfigDict:
     return ConfigDict(json_schema_extra={"oneOf": [{"required": [key]} for key in keys]})
 
 
-Corner = Annotated[list[float], Field(min_length=1, max_length=3)]
+Corner = Annotated[list[Annotated[float, within(COORDINATE)]], Field(min_length=1, max_length=3)]
+
+
+POINT = f"a list of 1 to 3 numbers, {COORDINATE.words.removeprefix('a number ')}"

@@ -16,10 +16,10 @@ from hydrodl.common.parameters import Choice, Number
 from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, NODE_COUNT
 from hydrodl.mesh.layer_partition import DEPTH, LAYERS
 from hydrodl.physics import internal_energy, losses, neurons
-from hydrodl.physics.lagrangian import DECAY, KINETIC, NOISE, SMOOTHNESS
+from hydrodl.physics.lagrangian import COSTS_NOTHING, DECAY, KINETIC, LEAST_COST, NOISE, SMOOTHNESS
 from hydrodl.problem.problem import SCHEME
 from hydrodl.problem_file.data_schema import Component, Data, one_dimension
-from hydrodl.problem_file.fields import Corner, Section, choice, excludes, number, optional, within
+from hydrodl.problem_file.fields import POINT, Corner, Section, choice, excludes, number, optional, within
 from hydrodl.problem_file.formula import Expression
 from hydrodl.problem_file.solver_options import wrong_option
 from hydrodl.training.minimisation import PREFIXES
@@ -45,18 +45,18 @@ class Domain(Section):
 
     nodes: Nodes | Annotated[list[Nodes], Field(max_length=3)] | None = optional(
         "nodes per feature direction; left out: 121, 41 or 17 in 1, 2 or 3 dimensions",
-        "a whole number of at least 2, or a list of one per feature direction",
+        f"{NODE_COUNT.words}, or a list of one per feature direction",
     )
     margin: Margin | Annotated[list[Margin], Field(max_length=3)] = Field(
         default=MARGIN.default,
         title="distance from the outermost samples to the walls, standardised units",
-        description="a number that is not negative, or a list of one per feature direction",
+        description=f"{MARGIN.words}, or a list of one per feature direction",
     )
     cells: str = choice(CELLS, "cells of the box")
     degree: int = number(DEGREE, "degree of the elements")
     lumped: bool | None = optional("lump the mass by the vertex rule", "true or false (default: on boxes of degree 1)")
-    lower: Corner | None = optional("lower corner of the box", "a list of 1 to 3 numbers")
-    upper: Corner | None = optional("upper corner of the box", "a list of 1 to 3 numbers")
+    lower: Corner | None = optional("lower corner of the box", POINT)
+    upper: Corner | None = optional("upper corner of the box", POINT)
     mesh: str | None = optional("mesh file in place of the box", "the path of a mesh file")
 
     @model_validator(mode="after")
@@ -84,8 +84,9 @@ class Network(Section):
 
     layers: int = number(LAYERS, "number of layers, N")
     depth: float = number(DEPTH, "total depth, T")
-    times: list[float] | None = optional(
-        "times of the layers, in place of layers and depth", "a list of increasing numbers that starts at 0"
+    times: list[Annotated[float, Field(ge=0, le=DEPTH.most)]] | None = optional(
+        "times of the layers, in place of layers and depth",
+        f"a list of increasing numbers that starts at 0, at most {DEPTH.most:g}",
     )
     scheme: str | None = choice(
         SCHEME, "scheme in depth", missing="'strang' on boxes of box cells of degree 1, else 'euler-box'"
@@ -125,7 +126,7 @@ class Entropy(Section):
     @field_validator("weight")
     @classmethod
     def _nonzero(cls, value: float) -> float:
-        if value == 0:
+        if not internal_energy.ENTROPY_WEIGHT.allows(value):
             raise ValueError
         return value
 
@@ -164,8 +165,8 @@ class Physics(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.decay == 0 and self.kinetic == 0:
-            raise ValueError("decay and kinetic are both 0; one must be positive")
+        if self.decay + self.kinetic < LEAST_COST:
+            raise ValueError(f"decay and kinetic are {self.decay:g} and {self.kinetic:g}: {COSTS_NOTHING}")
         for text in self.potentials:
             Expression(text)  # its InputError is a ValueError: pydantic reports it with the others
         return self

@@ -76,6 +76,23 @@ class FieldSpace:
         return np.zeros_like(x)
 
 
+LEAST = 1e-10
+"""Least eigenvalue of an inner product over its largest."""
+
+
+def _positive(gram: Floats) -> Floats:
+    """A Gram matrix with its eigenvalues raised to what an inner product needs, if it is none.
+
+    Between nodes, elements of a higher degree may see a negative density, and count a direction less than nothing.
+    """
+    try:
+        np.linalg.cholesky(gram)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(gram)
+        return (vectors * np.maximum(values, LEAST * np.abs(values).max())) @ vectors.T
+    return gram
+
+
 class NeuronSpace:
     """u_k = A_k Phi_k with Phi_k = sigma(W_k x_i + b_k) at the nodes; P becomes Phi_k P_k Phi_k^T + decay."""
 
@@ -114,8 +131,8 @@ class NeuronSpace:
         # many neurons are nearly dependent: rounding must not make the sum of a Gram matrix and the decay indefinite
         rounding = 1e-14 * np.trace(total, axis1=1, axis2=2)
         total += rounding[:, None, None] * np.eye(width)
-        self._grams = list(total)
-        self._factors = [sla.cho_factor(gram) for gram in total] if self._comm.rank == 0 else []
+        self._grams = [_positive(gram) for gram in total]
+        self._factors = [sla.cho_factor(gram) for gram in self._grams] if self._comm.rank == 0 else []
 
     def precondition(self, dual: Floats) -> Floats:
         """P^-1 dual, slab by slab."""

@@ -126,7 +126,7 @@ class ControlledFunctional:
         if self._head is None:
             return out
         density = self._read_density()
-        self._head_metric = self._head.hessian(self._loaded, density)
+        self._head_metric = self._head.hessian(self._loaded, density, least=0.0)
         return np.concatenate([out, self._head.gradient(self._loaded, density)[: self._head_size]])
 
     def _read_density(self) -> Floats:

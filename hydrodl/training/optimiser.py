@@ -17,6 +17,7 @@ from hydrodl.linear_algebra.solver_choice import EXACT
 from hydrodl.problem.solution import Solution
 from hydrodl.solver.field_checks import measures
 from hydrodl.training.controlled_functional import ControlledFunctional
+from hydrodl.training.lower_bound import lower_bound
 
 Monitor = Callable[[dict[str, Any]], bool | None]
 
@@ -33,6 +34,13 @@ WITHIN = 1e-3
 """Relative residual of Krylov solves in a Hessian product or preconditioner over the one asked of the CG around it."""
 
 
+BELOW = 1e-6
+"""How far J may be below its least possible value, relative to 1 + |J| at the start, by rounding."""
+
+
+BELOW_BOUND = "objective below {:.3g}, its least value for any velocity, as only negative densities let it"
+
+
 _Reason = PETSc.TAO.ConvergedReason
 
 
@@ -44,7 +52,7 @@ _WORDS = {
     _Reason.CONVERGED_MINF: "objective below tao_fmin",
     _Reason.CONVERGED_USER: "converged",
     _Reason.DIVERGED_MAXITS: "iteration limit tao_max_it reached",
-    _Reason.DIVERGED_NAN: "objective is not a number, or runs away to minus infinity as negative densities let it",
+    _Reason.DIVERGED_NAN: "objective is not a number, or runs away to minus infinity",
     _Reason.DIVERGED_MAXFCN: "limit of objective evaluations tao_max_funcs reached",
     _Reason.DIVERGED_LS_FAILURE: "line search failed",
     _Reason.DIVERGED_TR_REDUCTION: "trust region shrank to nothing",
@@ -73,6 +81,7 @@ class Optimiser:
         self.history: list[dict[str, Any]] = []
         self._began = perf_counter()
         self._asked = asked
+        self._bound, self._words = lower_bound(functional.problem), ""
         self._own_forcing = "tao_ksp_rtol" not in settings
         self.inner_accuracy = EXACT
         size = int(np.prod(functional.shape))
@@ -134,7 +143,7 @@ class Optimiser:
         self._tao.setSolution(self._x)
         self._tao.solve()
         reason = self._tao.getConvergedReason()
-        return self._finish(int(reason), _WORDS.get(reason, f"TAO reason {int(reason)}"))
+        return self._finish(int(reason), self._words or _WORDS.get(reason, f"TAO reason {int(reason)}"))
 
     def _objective(self, tao: Any, x: Any) -> float:
         try:
@@ -180,6 +189,9 @@ class Optimiser:
         start = self.history[0]["objective"]
         if value < start - RUNAWAY * (1 + abs(start)):
             return int(_Reason.DIVERGED_NAN)
+        if value < self._bound - BELOW * (1 + abs(start)):
+            self._words = BELOW_BOUND.format(self._bound)
+            return int(_Reason.DIVERGED_USER)
         if asked_to_stop:
             return int(_Reason.DIVERGED_USER)
         return int(default)

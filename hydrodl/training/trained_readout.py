@@ -67,10 +67,14 @@ class TrainedReadout:
         self._shares = self.readout(p).probabilities(self._xi[:, :-1])
         self.matrix = self.hessian(p, densities)
 
-    def hessian(self, p: Floats, densities: Floats) -> Floats:
-        """d2G/dp2 at layer densities (C, owned), shape (size, size), positive definite."""
+    def hessian(self, p: Floats, densities: Floats, least: float = -np.inf) -> Floats:
+        """d2G/dp2 at layer densities (C, owned), shape (size, size).
+
+        Positive definite with ``least`` = 0, which is what loads of negative densities and of elements of degree 2
+        count as at least: for an inner product.
+        """
         shares = self.readout(p).probabilities(self._xi[:, :-1])
-        total = self._loads(densities).sum(axis=1)
+        total = np.maximum(self._loads(densities).sum(axis=1), least)
         curvature = shares[:, :, None] * (np.eye(self._classes) - shares[:, None, :])
         blocks = np.einsum("i,ijl,ia,ib->jalb", total, curvature, self._xi, self._xi, optimize=True)
         matrix = self._summed(blocks.reshape(self.size, self.size))

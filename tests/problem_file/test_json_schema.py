@@ -40,7 +40,6 @@ BEYOND = (
     "[network]\ntimes = [0.0, 0.5, 0.5]",
     "[domain]\nlower = [0.0, 1.0]\nupper = [1.0, 0.5]",
     "[physics]\nnoise = nan",  # no JSON
-    "[physics]\nnoise = inf",
     "[physics]\ndecay = 0.0\nkinetic = 0.0",
     "[physics]\npotential = 'x1 +'",
     "[physics]\npotential = '__import__(\"os\")'",
