@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 from hydrodl.common.parameters import SPREAD, Number
 from hydrodl.data.class_densities import BANDWIDTH
 from hydrodl.data.datasets import DATASETS, NOISE, SAMPLES, SEED
-from hydrodl.data.outliers import OUTLIERS
 from hydrodl.data.gaussian import WEIGHT, spreads
+from hydrodl.data.outliers import OUTLIERS
 from hydrodl.data.preprocessing import DIMENSIONS, LIFT
 from hydrodl.data.samples import TEST_FRACTION
 from hydrodl.data.table_file import DECIMAL, Form

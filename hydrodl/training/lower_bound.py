@@ -12,8 +12,8 @@ from hydrodl.problem.problem import Problem
 def lower_bound(problem: Problem) -> float:
     """Least possible J of positive densities: 0 from losses and speeds, and what potential and energy add; collective.
 
-    The total mass is m at every depth, so V adds at least T m min V; s R log R is at least -s/e everywhere; a congestion
-    0; what crowding pays has no bound: -inf.
+    The total mass is m at every depth, so V adds at least T m min V; s R log R is at least -s/e everywhere; congestion
+    adds at least 0; what crowding pays has no bound: -inf.
     """
     domain, physics, depth = problem.domain, problem.lagrangian, float(problem.layers.depth)
     values = physics.potentials(domain.coordinates[: domain.owned], problem.classes)
