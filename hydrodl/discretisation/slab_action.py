@@ -76,7 +76,7 @@ class SlabAction(NodeAssembler):
     Attributes:
         cost, cost_1, cost_2: the cost, its gradient and Hessian in y.
         carried_1, carried_2: gradient and Hessian of one class's carried part in z.
-        generator: <L(u) w, v>; metric: d2 cost/du_0^2, the same for every component; mass: (w, v); all on V x V.
+        generator: <L(u) w, v>; metric: d2 cost/du_0^2 at R >= 0, the same for every component; mass: (w, v); all on V x V.
         potential_1: (V_c, v).
         cost_density, carried_density: the integrands with the functions they are derived by, for sums over corners.
     """
@@ -93,9 +93,12 @@ class SlabAction(NodeAssembler):
         self.cost_density: Integrand = (physics.running_cost(ufl.as_vector(y[:d]), y[d]), self._y)
         transport = physics.transport(ufl.as_vector(z[:d]), z[d], z[d + 1], domain.edge_length)
         self.carried_density: Integrand = (-transport, self._z)
-        self._compile(self.cost_density[0] * domain.dx, self.carried_density[0] * domain.dx)
+        # an inner product stays one where densities that are positive at nodes are negative between them
+        seen = ufl.max_value(y[d], 0.0) if domain.degree > 1 else y[d]
+        metric = physics.running_cost(ufl.as_vector(y[:d]), seen) * domain.dx
+        self._compile(self.cost_density[0] * domain.dx, self.carried_density[0] * domain.dx, metric)
 
-    def _compile(self, cost: Any, carried: Any) -> None:
+    def _compile(self, cost: Any, carried: Any, metric: Any) -> None:
         D, dx, d = ufl.derivative, self.domain.dx, self.dimension
         v, w = ufl.TestFunction(self.domain.V), ufl.TrialFunction(self.domain.V)
         self.cost, self.cost_1 = fem.form(cost), fem.form(D(cost, self._y))
@@ -106,7 +109,7 @@ class SlabAction(NodeAssembler):
 
         generator = D(D(-carried, self._z, along(self.PHI, d + 2, v)), self._z, along(self.RHO, d + 2, w))
         self.generator = fem.form(generator)
-        self.metric = fem.form(D(D(cost, self._y, along(0, d + 1, v)), self._y, along(0, d + 1, w)))
+        self.metric = fem.form(D(D(metric, self._y, along(0, d + 1, v)), self._y, along(0, d + 1, w)))
         self.potential_1 = fem.form(self.potential * v * dx)
 
     @cached_property

@@ -138,11 +138,12 @@ def _petsc_errors(options: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     except PETSc.Error as error:
-        carried = error.__cause__
+        first, carried = error, error.__cause__
         while isinstance(carried, PETSc.Error):
-            carried = carried.__cause__
+            first, carried = carried, carried.__cause__
         if carried is None:
-            raise _explained(error, options) from error
+            own = {key: value for key, value in options.items() if DEFAULTS.get(key) != value}
+            raise _explained(first, own) from error
     if carried is not None:
         raise carried
 

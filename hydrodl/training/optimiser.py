@@ -180,6 +180,11 @@ class Optimiser:
         value = tao.getObjectiveValue()
         asked_to_stop = self._record(tao, norm, value)
         absolute, relative, reduction = self._tolerances
+        if not np.isfinite(norm):
+            self._words = (
+                "the control inner product is not positive here: refine the mesh, or raise decay or smoothness"
+            )
+            return int(_Reason.DIVERGED_NAN)
         if norm <= absolute:
             return int(_Reason.CONVERGED_GATOL)
         if norm <= relative * abs(value):
