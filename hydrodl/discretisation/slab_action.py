@@ -76,7 +76,7 @@ class SlabAction(NodeAssembler):
     Attributes:
         cost, cost_1, cost_2: the cost, its gradient and Hessian in y.
         carried_1, carried_2: gradient and Hessian of one class's carried part in z.
-        generator: <L(u) w, v>; metric: d2 cost/du_0^2 at R >= 0, the same for every component; mass: (w, v); all on V x V.
+        generator: <L(u) w, v>; metric: d2 cost/du_0^2, the same for every component; mass: (w, v); all on V x V.
         potential_1: (V_c, v).
         cost_density, carried_density: the integrands with the functions they are derived by, for sums over corners.
     """
