@@ -7,7 +7,7 @@ from mpi4py import MPI
 from scipy.spatial.distance import cdist
 from scipy.special import logsumexp
 
-from hydrodl.common.arrays import Floats
+from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import DataError
 from hydrodl.common.parallel import on_root
 from hydrodl.data.samples import Samples
@@ -27,7 +27,8 @@ def choose_bandwidth(samples: Samples, *, comm: MPI.Comm = MPI.COMM_WORLD) -> fl
 
     It knows nothing of a mesh or of a classifier. Of classes of more than ``MOST`` samples it looks at a fixed random
     choice, for which the usual law h ~ n^(-1/(d + 4)) makes up. Samples at the very same place do not speak for each
-    other, else rounded data would ask for no width at all. Added coordinates (``Preprocessing.lift``) do not count.
+    other, else rounded data would ask for no width at all. Samples count by their weights. Added coordinates
+    (``Preprocessing.lift``) do not count.
 
     This is the width for a classifier that compares the densities as they are. A flow blurs them itself, by its noise
     and by the mesh, and is regular by its cost: half of this width is what serves it best (``benchmarks/accuracy.py``).
@@ -48,32 +49,33 @@ def choose_bandwidth(samples: Samples, *, comm: MPI.Comm = MPI.COMM_WORLD) -> fl
 def _choose(samples: Samples) -> float:
     points = samples.points[:, : samples.preprocessing.dimension - samples.preprocessing.lift]
     d = points.shape[1]
-    scores, counted, drawn = np.zeros(len(WIDTHS)), 0, 0
+    scores, counted, drawn = np.zeros(len(WIDTHS)), 0.0, 0.0
     for c in range(samples.classes):
-        place = _some(points[samples.labels == c])
+        rows = _some(np.flatnonzero(samples.labels == c))
+        place, weights = points[rows], samples.amounts[rows]
         if len(place) > 1 and (np.ptp(place, axis=0) > 0).any():
-            scores += _likelihood(place)
-            counted += int(samples.counts[c])
-            drawn += len(place)
+            scores += _likelihood(place, weights)
+            counted += float(samples.amounts[samples.labels == c].sum())
+            drawn += float(weights.sum())
     if not counted:
         raise DataError("a bandwidth cannot be chosen: no class has samples at two places")
     chosen = float(WIDTHS[int(np.argmax(scores))]) * (drawn / counted) ** (1 / (d + 4))
     return float(np.clip(chosen, WIDTHS[0], WIDTHS[-1]))
 
 
-def _some(points: Floats) -> Floats:
-    if len(points) <= MOST:
-        return points
-    return points[np.random.default_rng(0).permutation(len(points))[:MOST]]
+def _some(rows: Ints) -> Ints:
+    if len(rows) <= MOST:
+        return rows
+    return rows[np.random.default_rng(0).permutation(len(rows))[:MOST]]
 
 
-def _likelihood(points: Floats) -> Floats:
-    """Leave-one-out log likelihood of points (n, d) for all widths."""
+def _likelihood(points: Floats, weights: Floats) -> Floats:
+    """Leave-one-out log likelihood of points (n, d) that count by weights (n,), for all widths."""
     squares = cdist(points, points, "sqeuclidean")
     squares[squares == 0] = np.inf  # the sample itself, and others at its place
-    places = len(points) - np.isinf(squares).sum(axis=1)
+    others = weights.sum() - np.isinf(squares) @ weights
     scores = []
     for width in WIDTHS:
-        density = logsumexp(-squares / (2 * width**2), axis=1) - np.log(places) - points.shape[1] * np.log(width)
-        scores.append(float(density.sum()))
+        near = logsumexp(-squares / (2 * width**2), axis=1, b=weights)
+        scores.append(float(weights @ (near - np.log(others) - points.shape[1] * np.log(width))))
     return np.array(scores)

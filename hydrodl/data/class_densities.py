@@ -89,6 +89,7 @@ def densities(samples: Samples, domain: Domain, bandwidth: float = BANDWIDTH.def
     b_i = sum_s psi_i(x_s) / n with the hat functions psi_i, then (M + tau K) rho = b or M rho_old with lumped mass M
     and 2 * steps * tau = bandwidth^2. Positive off-diagonal entries of K (obtuse simplices) are moved to the diagonal,
     which adds diffusion there and makes M + tau K an M-matrix: rho > 0 on any mesh. The mass of class c is n_c / n.
+    Where samples have weights (``Samples.weights``) they count by these.
 
     In an added coordinate (``Preprocessing.lift``), where all points are 0, the kernel is the whole density: nearly a
     Gaussian of standard deviation ``bandwidth``.
@@ -122,7 +123,7 @@ def densities(samples: Samples, domain: Domain, bandwidth: float = BANDWIDTH.def
     notes = resolution_notes(linear, samples, bandwidth, cells)
     smoothed = diffuse(linear, charges, bandwidth**2 / (2 * steps), int(steps))
     values = smoothed if linear is domain else _interpolate(linear, domain, smoothed)
-    values *= (samples.counts / len(samples) / integrals(domain, moment(domain), values))[:, None]
+    values *= (samples.shares / integrals(domain, moment(domain), values))[:, None]
     for note in notes if domain.comm.rank == 0 else ():
         warnings.warn(note, RuntimeWarning, stacklevel=2)
     return Densities(domain, values, samples.class_names, samples.preprocessing, notes)

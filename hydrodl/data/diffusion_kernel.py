@@ -20,9 +20,9 @@ _DIRECT_NODES = 10_000
 
 
 def deposit(domain: Domain, samples: Samples) -> tuple[Floats, Ints]:
-    """b_ci = sum over samples s of class c of psi_i(x_s) / n, shape (C, owned); and the cells of this rank's samples.
+    """b_ci = sum over samples s of class c of w_s psi_i(x_s) / sum of all w, shape (C, owned), of degree 1.
 
-    Of degree 1.
+    And the cells of this rank's samples.
     """
     points = samples.points
     if points.shape[1] != domain.dimension:
@@ -37,11 +37,12 @@ def deposit(domain: Domain, samples: Samples) -> tuple[Floats, Ints]:
     hats = domain.V.element.basix_element.tabulate(0, found.reference)[0, :, :, 0]
     dofs = domain.V.dofmap.list[found.cells]
     labels = samples.labels[found.rows]
+    hats = hats * (samples.amounts / samples.amounts.sum())[found.rows, None]
     charges = np.empty((samples.classes, domain.owned))
     vector = la.vector(domain.V.dofmap.index_map)
     for c in range(samples.classes):
         mine = labels == c
-        vector.array[:] = np.bincount(dofs[mine].ravel(), hats[mine].ravel(), len(vector.array)) / len(samples)
+        vector.array[:] = np.bincount(dofs[mine].ravel(), hats[mine].ravel(), len(vector.array))
         vector.scatter_reverse(la.InsertMode.add)
         charges[c] = vector.array[: domain.owned]
     return charges, found.cells.astype(np.int64)

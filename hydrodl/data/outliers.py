@@ -70,28 +70,29 @@ class Clamped:
             warnings.warn(self.words, stacklevel=3)
 
 
-def clamped(features: Floats, groups: Ints, fit: Callable[[Floats], Preprocessing]) -> Clamped:
+def clamped(features: Floats, groups: Ints, fit: Callable[[Floats, Ints], Preprocessing]) -> Clamped:
     """Features whose outliers lie at the edge of the others, and the preprocessing of these.
 
     Args:
         features: shape (n, p).
         groups: class of each row, 0, 1, ..., shape (n,); an outlier is one that is far outside of every class.
-        fit: the preprocessing of a table.
+        fit: the preprocessing of a table, which has these rows of the features; weights of rows count there alone.
 
     Raises:
         DataError: what ``fit`` raises for the whole table.
     """
-    whole = fit(features)
+    every = np.arange(len(features))
+    whole = fit(features, every)
     if whole.components is None:  # coordinates are features: one edge for each
         low, high = edges(features, groups)
         inside = np.clip(features, low, high)
         rows = np.flatnonzero((inside != features).any(axis=1))
-        return Clamped(inside, _or(fit, inside, whole), rows) if len(rows) else Clamped(features, whole, rows)
+        return Clamped(inside, _or(fit, inside, every, whole), rows) if len(rows) else Clamped(features, whole, rows)
     points = whole.apply(features)
     rows = _outlying(points, groups)
     if not len(rows):
         return Clamped(features, whole, rows)
-    better = _or(fit, np.delete(features, rows, axis=0), whole)
+    better = _or(fit, np.delete(features, rows, axis=0), np.delete(every, rows), whole)
     points = better.apply(features)
     rows = _outlying(points, groups)
     if not len(rows):  # seen without them they are none
@@ -101,9 +102,9 @@ def clamped(features: Floats, groups: Ints, fit: Callable[[Floats], Preprocessin
     return Clamped(inside, better, rows)
 
 
-def unclamped(features: Floats, fit: Callable[[Floats], Preprocessing]) -> Clamped:
+def unclamped(features: Floats, fit: Callable[[Floats, Ints], Preprocessing]) -> Clamped:
     """Features as they are."""
-    return Clamped(features, fit(features), np.empty(0, dtype=np.int64))
+    return Clamped(features, fit(features, np.arange(len(features))), np.empty(0, dtype=np.int64))
 
 
 def edges(points: Floats, groups: Ints) -> tuple[Floats, Floats]:
@@ -139,10 +140,12 @@ def _outlying(points: Floats, groups: Ints) -> Ints:
     return np.flatnonzero(((points < low) | (points > high)).any(axis=1))
 
 
-def _or(fit: Callable[[Floats], Preprocessing], table: Floats, otherwise: Preprocessing) -> Preprocessing:
+def _or(
+    fit: Callable[[Floats, Ints], Preprocessing], table: Floats, rows: Ints, otherwise: Preprocessing
+) -> Preprocessing:
     """The preprocessing of a table, or another one where the table has none: too few rows, a constant feature."""
     try:
-        found = fit(table)
+        found = fit(table, rows)
     except DataError:
         return otherwise
     return found if found.dimension == otherwise.dimension else otherwise

@@ -49,7 +49,12 @@ def features_of(preprocessing: Preprocessing, points: Floats) -> Floats:
 
 
 def preprocess(
-    features: Floats, dimensions: int | None, names: tuple[str, ...], one_unit: bool, lift: int
+    features: Floats,
+    dimensions: int | None,
+    names: tuple[str, ...],
+    one_unit: bool,
+    lift: int,
+    weights: Floats | None = None,
 ) -> Preprocessing:
     """As ``Preprocessing.fit``, for any finite table: constant features are left out, and with dimensions=None
     features that span fewer directions than would be kept give as many coordinates as they span.
@@ -64,7 +69,7 @@ def preprocess(
     if dimensions is None and kept.shape[1] > 3 and _rank(kept) < 2:
         dimensions = 1
     known = [name for name, used in zip(names, varies, strict=True) if used]
-    found = Preprocessing.fit(kept, dimensions, known, one_unit, lift)
+    found = Preprocessing.fit(kept, dimensions, known, one_unit, lift, weights=weights)
     return found if varies.all() else _widened(found, varies, features[0], names)
 
 
@@ -156,6 +161,8 @@ class Preprocessing:
         names: Sequence[str] = (),
         one_unit: bool = False,
         lift: int = LIFT.default,
+        *,
+        weights: Floats | None = None,
     ) -> Preprocessing:
         """Standardise, then keep the ``dimensions`` leading principal components, each rescaled to variance 1, then
         add ``lift`` coordinates that are 0.
@@ -168,6 +175,7 @@ class Preprocessing:
             one_unit: the features share a unit (all lengths, all grey levels): divide them by one number, the root of
                 their mean variance, instead of each by its own deviation, which would blow the small ones up.
             lift: number of coordinates to add; with them there must be at most 3.
+            weights: shape (n,), how much each row counts in means, variances and principal components.
 
         Raises:
             DataError: dimensions or lift out of range, a constant feature, features that span too few directions.
@@ -175,7 +183,7 @@ class Preprocessing:
         raw = np.asarray(features, dtype=float)
         d, lift = _dimensions(dimensions, raw.shape[1], lift)
         with np.errstate(over="ignore", invalid="ignore"):
-            mean, variance = raw.mean(axis=0), raw.var(axis=0)
+            mean, variance = _moments(raw, weights)
         finite = np.isfinite(mean) & np.isfinite(variance)
         if not finite.all():
             column = int(np.argmin(finite))
@@ -190,11 +198,8 @@ class Preprocessing:
         unit = (raw - mean) / scale
         if min(unit.shape) < d:
             raise DataError(f"{len(unit)} rows are too few for {d} principal components")
-        from sklearn.decomposition import PCA  # here: slow to import, and up to three features need none
-
-        # The full decomposition, not a randomised one: the same table must always give the same coordinates.
-        components = np.ascontiguousarray(PCA(n_components=d, svd_solver="full").fit(unit).components_.T)
-        spread = (unit @ components).std(axis=0)
+        components = _principal(unit if weights is None else unit * np.sqrt(weights / weights.mean())[:, None], d)
+        spread = np.sqrt(_moments(unit @ components, weights)[1])
         if not spread[-1] > 1e-10 * spread[0]:
             raise DataError(f"the features span fewer than dimensions = {d} independent directions; ask for fewer")
         return cls(mean, scale, components, spread, tuple(names), one_unit, lift)
@@ -239,6 +244,22 @@ class Preprocessing:
         read = {name: None if content.get(name) is None else np.asarray(content[name], dtype=float) for name in arrays}
         names, one_unit = tuple(content.get("feature_names", ())), bool(content.get("one_unit"))
         return cls(**read, feature_names=names, one_unit=one_unit, lift=int(content.get("lift", 0)))  # type: ignore[arg-type]
+
+
+def _moments(values: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
+    """Mean and variance of each column."""
+    if weights is None:
+        return values.mean(axis=0), values.var(axis=0)
+    mean = np.average(values, axis=0, weights=weights)
+    return mean, np.average((values - mean) ** 2, axis=0, weights=weights)
+
+
+def _principal(unit: Floats, d: int) -> Floats:
+    """The d leading principal directions of rows around 0, as columns, shape (p, d); the same for the same table."""
+    from sklearn.utils.extmath import svd_flip  # here: slow to import, and up to three features need none
+
+    left, _, right = np.linalg.svd(unit, full_matrices=False)
+    return np.ascontiguousarray(svd_flip(left, right, u_based_decision=False)[1][:d].T)
 
 
 def _column(names: Sequence[str], column: int) -> str:

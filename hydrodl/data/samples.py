@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import DataError
@@ -27,6 +28,8 @@ class Samples:
         class_names: C names.
         feature_names: p names.
         preprocessing: the map from features to mesh coordinates.
+        weights: positive, shape (n,), how much each sample counts in densities and their masses; None: all the same. A
+            weight of 2 is that of two equal samples.
 
     Raises:
         DataError: arrays of shapes that do not belong together, or labels outside 0 .. C-1.
@@ -43,6 +46,7 @@ class Samples:
     class_names: tuple[str, ...]
     feature_names: tuple[str, ...]
     preprocessing: Preprocessing
+    weights: Floats | None = None
 
     def __post_init__(self) -> None:
         shape = np.shape(self.features)
@@ -54,6 +58,9 @@ class Samples:
         labels = np.asarray(self.labels)
         if len(labels) and (labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(self.class_names)):
             raise DataError(f"samples: labels must be whole numbers from 0 to {len(self.class_names) - 1}")
+        given = self.weights
+        if given is not None and (np.shape(given) != shape[:1] or not (np.isfinite(given) & (given > 0)).all()):
+            raise DataError(f"samples: weights must be {shape[0]} positive numbers")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -72,6 +79,16 @@ class Samples:
     def counts(self) -> Ints:
         """Samples of each class, shape (C,)."""
         return np.bincount(self.labels, minlength=self.classes)
+
+    @cached_property
+    def amounts(self) -> Floats:
+        """How much each sample counts, shape (n,): its weight, or 1."""
+        return np.ones(len(self)) if self.weights is None else np.asarray(self.weights, dtype=float)
+
+    @property
+    def shares(self) -> Floats:
+        """Part of all that each class makes, by weight, shape (C,)."""
+        return np.bincount(self.labels, self.amounts, self.classes) / self.amounts.sum()
 
     def with_preprocessing(self, preprocessing: Preprocessing) -> Samples:
         """The same samples, seen through the preprocessing of others (those a network was trained on)."""
@@ -93,12 +110,18 @@ class Samples:
         found = clamped(self.features, self.labels, self._fitted)
         return replace(self, features=found.features, preprocessing=found.preprocessing), found
 
-    def _fitted(self, table: Floats) -> Preprocessing:
+    def _fitted(self, table: Floats, rows: Ints) -> Preprocessing:
         """A preprocessing like this one, of another table; features that are mesh coordinates stay so."""
         old = self.preprocessing
         if old.components is None and not old.mean.any() and (old.scale == 1).all():
             return old
-        return Preprocessing.fit(table, old.dimension - old.lift, self.feature_names, old.one_unit, old.lift)
+        weights = None if self.weights is None else self.weights[rows]
+        kept = old.dimension - old.lift
+        return Preprocessing.fit(table, kept, self.feature_names, old.one_unit, old.lift, weights=weights)
+
+    def _of(self, rows: NDArray[np.bool_]) -> Samples:
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(self, features=self.features[rows], labels=self.labels[rows], weights=weights)
 
     def split(self, test_fraction: float = TEST_FRACTION.default, seed: int = 0) -> tuple[Samples, Samples]:
         """(train, test), the same fraction of every class in both; both see the preprocessing fitted to train.
@@ -115,11 +138,13 @@ class Samples:
             held[rng.permutation(rows)[: round(test_fraction * int(count))]] = True
         if not held.any():
             raise DataError(f"test_fraction {test_fraction} of {len(self)} samples leaves none to test on")
-        train, test = (replace(self, features=self.features[m], labels=self.labels[m]) for m in (~held, held))
+        train, test = (self._of(rows) for rows in (~held, held))
         check_classes(train.labels, self.class_names, f"training part of a split with test_fraction {test_fraction}")
         old = self.preprocessing
         kept = old.dimension - old.lift
-        fitted = Preprocessing.fit(train.features, kept, self.feature_names, old.one_unit, old.lift)
+        fitted = Preprocessing.fit(
+            train.features, kept, self.feature_names, old.one_unit, old.lift, weights=train.weights
+        )
         return train.with_preprocessing(fitted), test.with_preprocessing(fitted)
 
 

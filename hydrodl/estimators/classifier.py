@@ -15,13 +15,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from hydrodl.common.arrays import Floats
+from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.parameters import Choice
 from hydrodl.data.class_densities import BANDWIDTH, densities
 from hydrodl.data.outliers import OUTLIERS, clamped, unclamped
 from hydrodl.data.preprocessing import LIFT, Preprocessing, preprocess
 from hydrodl.data.samples import Samples
 from hydrodl.estimators.initial_readout import PENALTY, logistic_readout
+from hydrodl.estimators.labels_and_weights import check_labels, weights_of
 from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
 from hydrodl.estimators.ranks_and_seeds import COMM, agreed, check_choices, seed_of, step_line, width_of
 from hydrodl.mesh.bounding_box import MARGIN
@@ -94,6 +95,8 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
             the class densities of the last layer, where the network ends, rho_c(T, x(T)) / sum_j rho_j(T, x(T)), in
             the place of the linear readout, which gives the exported network its probabilities all the same.
             ``predict`` and ``decision_function`` follow.
+        class_weight: None; "balanced": all classes have the same mass; or the weight of each class by its label, which
+            multiplies those of its samples.
         options: PETSc's options, as for :func:`hydrodl.train`; those not given are ``OPTIONS``, then train's.
         random_state: of the neurons; nothing else is random.
         verbose: one line a Newton step, on the first rank.
@@ -105,6 +108,9 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
             computed again when first asked for, by two sweeps, on the ranks of ``comm`` together.
         preprocessing_: from features to points of feature space; outliers_: rows that count as lying at the edge.
         n_iter_: Newton steps; converged_: did they reach the tolerance.
+
+    There is no ``partial_fit``: box, standardisation and densities are those of all samples, and Newton's method
+    starts from the identity network; a model of more samples is a new fit.
 
     A fit that did not converge gives a ``ConvergenceWarning``; its network predicts all the same.
 
@@ -134,6 +140,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         activation: str = ACTIVATION.default,
         readout: str = "fixed",
         probabilities: str = "flow",
+        class_weight: Mapping[Any, float] | str | None = None,
         options: Mapping[str, Any] | None = None,
         random_state: Any = None,
         verbose: int = 0,
@@ -156,52 +163,67 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         self.activation = activation
         self.readout = readout
         self.probabilities = probabilities
+        self.class_weight = class_weight
         self.options = options
         self.random_state = random_state
         self.verbose = verbose
         self.comm = comm
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on features (n, p) and labels (n,) of any type; collective if comm="world".
 
+        Args:
+            X, y: the samples.
+            sample_weight: (n,), not negative; a weight of 2 is that of two equal rows, one of 0 that of none. Weights
+                count in the class densities and their masses, in standardisation and in the initial readout.
+
         Raises:
-            ValueError: data that are not finite, dense and numeric, fewer than two classes, or a parameter out of
-                range (``InputError``).
+            ValueError: data that are not finite, dense and numeric, labels that are missing, fewer than two classes,
+                weights that are negative or all 0, or a parameter out of range (``InputError``).
         """
         check_choices(self, CHOICES)
+        check_labels(y)
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
+        weights = weights_of(self.class_weight, sample_weight, X, y)
+        if weights is not None:
+            X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"classification needs at least 2 classes, the data hold one class: {self.classes_[0]!r}")
         comm = communicator(self.comm)
-        agreed(comm, X, labels)
+        agreed(comm, X, labels, np.ones(0) if weights is None else weights)
         options, show = OPTIONS | dict(self.options or {}), step_line(comm) if self.verbose else None
         with SOLVING:
-            solution = train(self._problem(self._samples(X, labels, comm), comm), options=options, monitor=show)
+            solution = train(
+                self._problem(self._samples(X, labels, weights, comm), comm), options=options, monitor=show
+            )
             self._keep(solution)
         if not solution.converged and comm.rank == 0:
             warnings.warn(f"the training did not converge: {solution.reason}", ConvergenceWarning, stacklevel=2)
         return self
 
-    def _samples(self, X: Floats, labels: NDArray[np.int64], comm: MPI.Comm) -> Samples:
+    def _samples(self, X: Floats, labels: NDArray[np.int64], weights: Floats | None, comm: MPI.Comm) -> Samples:
         names = tuple(f"x{i + 1}" for i in range(X.shape[1]))
         names = tuple(str(name) for name in getattr(self, "feature_names_in_", names))
 
-        def seen(table: Floats) -> Preprocessing:
-            return preprocess(table, self.dimensions, names, bool(self.one_unit), self.lift)
+        def seen(table: Floats, rows: Ints) -> Preprocessing:
+            some = None if weights is None else weights[rows]
+            return preprocess(table, self.dimensions, names, bool(self.one_unit), self.lift, some)
 
         found = unclamped(X, seen) if self.outliers == "keep" else clamped(X, labels, seen)
         found.tell(comm.rank)
         self.preprocessing_, self.outliers_ = found.preprocessing, found.rows
-        return Samples(found.features, labels, tuple(str(c) for c in self.classes_), names, self.preprocessing_)
+        return Samples(
+            found.features, labels, tuple(str(c) for c in self.classes_), names, self.preprocessing_, weights
+        )
 
     def _problem(self, samples: Samples, comm: MPI.Comm) -> Problem:
         domain = Domain.around(samples, self.nodes, margin=self.margin, comm=comm)
         width = NARROWER * width_of(samples) if self.bandwidth is None else self.bandwidth
         physics = Lagrangian(self.noise, self.decay, self.smoothness)
         start = logistic_readout(samples, comm=comm)
-        ridge = PENALTY / len(samples.labels)  # as in the logistic regression that it starts from
+        ridge = PENALTY / float(samples.amounts.sum())  # as in the logistic regression that it starts from
         loss = Classification(self.weight, start, trained=self.readout == "trained", decay=ridge)
         control = None
         if self.width is not None:

@@ -91,7 +91,7 @@ def test_many_samples_are_thinned_and_the_law_makes_up(monkeypatch: pytest.Monke
     monkeypatch.setattr(bandwidth, "MOST", 200)
     seen: list[int] = []
     likelihood = bandwidth._likelihood
-    monkeypatch.setattr(bandwidth, "_likelihood", lambda p: (seen.append(len(p)), likelihood(p))[1])
+    monkeypatch.setattr(bandwidth, "_likelihood", lambda p, w: (seen.append(len(p)), likelihood(p, w))[1])
     assert choose_bandwidth(samples) == pytest.approx(whole, rel=0.2)
     assert seen == [200, 200]
 
