@@ -142,7 +142,7 @@ def test_a_flat_readout_is_made_steeper_without_moving_its_boundary() -> None:
     samples = hd.load_dataset("two_spirals", n=300)
     from sklearn.linear_model import LogisticRegression
 
-    plain = LogisticRegression().fit(samples.points, samples.labels)
+    plain = LogisticRegression(tol=1e-10, max_iter=10_000).fit(samples.points, samples.labels)
     readout = logistic_readout(samples)
     assert np.linalg.norm(plain.coef_) / 2 < 0.9  # else this test tests nothing
     np.testing.assert_allclose(np.linalg.norm(readout.weights, axis=1), 1)
