@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hydrodl.common.arrays import Floats
+from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import Choice, Number
 
@@ -19,6 +19,9 @@ NODE_COUNT, MARGIN = Number(least=2, whole=True), Number(1.0, least=0, most=1e6)
 
 
 DEGREE, CELLS = Number(1, least=1, most=8, whole=True), Choice("box", ("box", "simplex"))
+
+
+_LONGEST, _FINEST = 1e8, 1e-12  # a cell's length over its width; its width over its coordinates
 
 
 def around(points: Floats, margin: float | Sequence[float]) -> tuple[Floats, Floats]:
@@ -33,6 +36,28 @@ def around(points: Floats, margin: float | Sequence[float]) -> tuple[Floats, Flo
     if width.shape not in ((), points.shape[1:]):
         raise InputError(f"margin is {margin}, must be one number or {points.shape[1]}, one per feature direction")
     return points.min(axis=0) - width, points.max(axis=0) + width
+
+
+def check_shape(low: Floats, high: Floats, nodes: Ints) -> None:
+    """Raise InputError if the cells of a box cannot be told from rounding, or from flat ones.
+
+    Squares of their widths stand side by side in the stiffness matrix, which has sixteen digits.
+    """
+    with np.errstate(over="ignore"):
+        widths = (high - low) / (nodes - 1)
+    if not np.isfinite(widths).all() or widths.min() * _LONGEST < widths.max() or not (widths**2 > 0).all():
+        raise InputError(
+            f"the cells of the box from {_listed(low)} to {_listed(high)} are {_listed(widths)} wide; none may be more than {_LONGEST:g} times as long as wide, or too small to be squared: bring the features to one scale"
+        )
+    if (widths <= _FINEST * np.maximum(np.abs(low), np.abs(high))).any():
+        raise InputError(
+            f"the cells of the box from {_listed(low)} to {_listed(high)} are {_listed(widths)} wide, too little for "
+            "coordinates of that size; take their mean from the features"
+        )
+
+
+def _listed(numbers: Floats) -> str:
+    return " x ".join(f"{number:.3g}" for number in numbers)
 
 
 def box_nodes(nodes: int | Sequence[int] | None, low: Floats, high: Floats, lift: int) -> int | Sequence[int]:

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import largest, smallest, summed
-from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, around, box_nodes
+from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, around, box_nodes, check_shape
 from hydrodl.mesh.mesh_file import read_mesh
 from hydrodl.mesh.node_order import grid_ranks, renumbered
 
@@ -45,7 +45,7 @@ class Domain:
         uniform_box: the mesh is an axis-parallel box of equal axis-parallel cells.
 
     Raises:
-        InputError: degree < 1, or lumping asked for at degree > 1.
+        InputError: a degree out of range, or lumping asked for at degree > 1.
 
     Example:
         >>> square = hd.Domain.box([0, 0], [1, 2], nodes=[5, 9])
@@ -59,8 +59,7 @@ class Domain:
     uniform_box: bool = False
 
     def __post_init__(self) -> None:
-        if self.degree < 1:
-            raise InputError(f"element degree is {self.degree}, must be at least 1")
+        DEGREE.check("element degree", self.degree)
         if self.lumped and self.degree > 1:
             raise InputError(f"the vertex rule needs elements of degree 1, got degree {self.degree}")
         # collective, so never left to whoever asks first, who might be one rank alone
@@ -103,7 +102,8 @@ class Domain:
             comm: the MPI communicator that shares the mesh.
 
         Raises:
-            InputError: corners of different or wrong length, lower >= upper, fewer than 2 nodes, unknown cells.
+            InputError: corners of different or wrong length, lower >= upper, fewer than 2 nodes, unknown cells,
+                cells too flat, or too small beside their coordinates, for double precision.
         """
         low, high = (np.atleast_1d(np.asarray(corner, dtype=float)) for corner in (lower, upper))
         if low.shape != high.shape or low.ndim != 1 or low.size not in (1, 2, 3):
@@ -117,6 +117,7 @@ class Domain:
         if counts.shape not in ((), low.shape):
             raise InputError(f"nodes is {nodes}, must be one number or {low.size}, one per feature direction")
         CELLS.check("cells", cells)
+        check_shape(low, high, counts)
         robust = cells == "box" and degree == 1
         kind = (_BOX_CELLS if cells == "box" else _SIMPLEX_CELLS)[low.size]
         divisions = [int(n) - 1 for n in np.broadcast_to(counts, low.shape)]

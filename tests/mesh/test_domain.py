@@ -175,7 +175,7 @@ def test_hexahedra_in_the_file_order_of_vertices(tmp_path: Path) -> None:
 
 
 def test_messages_of_elements() -> None:
-    with pytest.raises(InputError, match=r"^element degree is 0, must be at least 1$"):
+    with pytest.raises(InputError, match=r"^element degree is 0, must be a whole number from 1 to 8$"):
         Domain.interval(0, 1, 3, degree=0)
     with pytest.raises(InputError, match=r"^the vertex rule needs elements of degree 1, got degree 2$"):
         Domain.interval(0, 1, 3, degree=2, lumped=True)
@@ -191,6 +191,10 @@ def test_messages_of_elements() -> None:
         ([0, 1], [1, 1], 3, r"needs lower < upper in every direction, got \[0.0, 1.0\] and \[1.0, 1.0\]"),
         ([0, np.nan], [1, 1], 3, "needs lower < upper in every direction"),
         ([0, 0], [1, np.inf], 3, "needs lower < upper in every direction"),
+        ([0, 0], [1, 1e-9], 3, "none may be more than 1e[+]08 times as long as wide"),
+        ([-1e200, 0], [1e200, 1], 3, "none may be more than 1e[+]08 times as long as wide"),
+        ([0, 0], [1e-300, 1e-300], 3, "none may be more than 1e[+]08 times as long as wide"),
+        ([1e15, 1e15], [1e15 + 1, 1e15 + 1], 3, "too little for coordinates of that size"),
         ([0], [1], 1, "nodes is 1, must be whole numbers of at least 2 per feature direction"),
         ([0, 0], [1, 1], [4, 1], r"nodes is \[4, 1\], must be whole numbers of at least 2"),
         ([0], [1], 3.0, "nodes is 3.0, must be whole numbers of at least 2"),
