@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -46,12 +47,10 @@ def logistic_readout(samples: Samples, *, comm: MPI.Comm = MPI.COMM_WORLD) -> Re
 def _regression(samples: Samples, means: np.ndarray) -> Readout:
     from sklearn.linear_model import LogisticRegression
 
-    newton: Any = {
-        "solver": "newton-cholesky",
-        "tol": 1e-9,
-        "max_iter": 1000,
-    }  # equal data, equal readouts: to rounding
-    found = LogisticRegression(C=1 / PENALTY, **newton).fit(samples.points, samples.labels, samples.weights)
+    newton: Any = {"solver": "newton-cholesky", "tol": 1e-9, "max_iter": 1000}  # to rounding: equal data, equal readouts
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Line search of Newton")  # at the optimum already; another solver makes sure
+        found = LogisticRegression(C=1 / PENALTY, **newton).fit(samples.points, samples.labels, samples.weights)
     weights, offsets = found.coef_, found.intercept_
     if samples.classes == 2:  # one logit, shared out between the classes
         weights, offsets = np.vstack([-weights, weights]) / 2, np.concatenate([-offsets, offsets]) / 2

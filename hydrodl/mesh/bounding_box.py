@@ -47,7 +47,8 @@ def check_shape(low: Floats, high: Floats, nodes: Ints) -> None:
         widths = (high - low) / (nodes - 1)
     if not np.isfinite(widths).all() or widths.min() * _LONGEST < widths.max() or not (widths**2 > 0).all():
         raise InputError(
-            f"the cells of the box from {_listed(low)} to {_listed(high)} are {_listed(widths)} wide; none may be more than {_LONGEST:g} times as long as wide, or too small to be squared: bring the features to one scale"
+            f"the cells of the box from {_listed(low)} to {_listed(high)} are {_listed(widths)} wide; none may be more "
+            f"than {_LONGEST:g} times as long as wide, or too small to be squared: bring the features to one scale"
         )
     if (widths <= _FINEST * np.maximum(np.abs(low), np.abs(high))).any():
         raise InputError(
