@@ -47,7 +47,11 @@ def logistic_readout(samples: Samples, *, comm: MPI.Comm = MPI.COMM_WORLD) -> Re
 def _regression(samples: Samples, means: np.ndarray) -> Readout:
     from sklearn.linear_model import LogisticRegression
 
-    newton: Any = {"solver": "newton-cholesky", "tol": 1e-9, "max_iter": 1000}  # to rounding: equal data, equal readouts
+    newton: Any = {
+        "solver": "newton-cholesky",
+        "tol": 1e-9,
+        "max_iter": 1000,
+    }  # to rounding: equal data, equal readouts
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Line search of Newton")  # at the optimum already; another solver makes sure
         found = LogisticRegression(C=1 / PENALTY, **newton).fit(samples.points, samples.labels, samples.weights)
