@@ -214,7 +214,7 @@ def test_message_of_cells() -> None:
 
 @pytest.mark.parametrize("margin", [-0.1, np.nan])
 def test_message_of_margin(margin: float) -> None:
-    with pytest.raises(InputError, match=f"^margin is {margin}, must not be negative$"):
+    with pytest.raises(InputError, match=f"^margin is {margin}, must be a number that is not negative, at most"):
         Domain.around(np.zeros((2, 2)), margin=margin)
 
 
