@@ -24,6 +24,7 @@ from .data.snapshot_sets import Snapshots as Snapshots
 from .data.snapshot_sets import read_snapshots as read_snapshots
 from .data.snapshot_sets import snapshots as snapshots
 from .data.tables import read_csv as read_csv
+from .discretisation.node_counts import spacing_for as spacing_for
 from .estimators.classifier import HydroClassifier as HydroClassifier
 from .estimators.transport_estimator import HydroTransport as HydroTransport
 from .files.archive import write_npz as write_npz

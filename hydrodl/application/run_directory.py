@@ -28,6 +28,7 @@ from hydrodl.problem.solution import Solution
 from hydrodl.problem_file import building
 from hydrodl.problem_file import reading as config
 from hydrodl.problem_file.schema import Config
+from hydrodl.problem_file.settling import make_layers
 
 REPORT, PROBLEM, CHECKPOINT = "report.json", "problem.toml", "solution.h5"
 
@@ -137,7 +138,7 @@ def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
         raise InputError(f"{folder} is not the directory of a run: it has no {PROBLEM} and {CHECKPOINT}")
     solved, path = config.load(folder / PROBLEM, comm=comm, check_data=False), folder / CHECKPOINT
     domain = _domain(solved, path, comm)
-    found = load_checkpoint(path, domain, building.make_layers(solved))
+    found = load_checkpoint(path, domain, make_layers(solved))
     if found.density is None or found.potential is None:
         raise InputError(f"the run in {folder} has not finished; continue it with hydrodl train --resume")
     held = checked(path, ModelTable, found.attributes.get("model"))

@@ -60,6 +60,10 @@ class BoxScheme:
         """q_k = theta phi_k + (1 - theta) p_k, p_k the potential above the slab."""
         return self.theta * below + (1 - self.theta) * above
 
+    def exact_spacing(self, noise: float, step: float) -> float | None:
+        """None: fitted diffusion adds h |u|."""
+        return None
+
     def map_noise(self, domain: Domain, steps: Floats) -> float:
         """0: fitted diffusion depends on the velocity."""
         return 0.0

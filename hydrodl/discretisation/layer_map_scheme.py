@@ -112,6 +112,10 @@ class LayerMapScheme:
         shares.to_nodes(nodes.to_whole(own), out)
         return out
 
+    def exact_spacing(self, noise: float, step: float) -> float | None:
+        """h at which the splines bring what the resolvent before the map leaves: nu_B = nu, or nu/2 for "strang"."""
+        return float(np.sqrt(24 * step * noise * (1 - self.before) / (self.degree + 1)))
+
     def map_noise(self, domain: Domain, steps: Floats) -> float:
         """nu_B = (p + 1) h^2 / (24 Delta) of the thinnest layer and the longest spacing; collective."""
         spacing = GridNodes(domain).spacing

@@ -162,6 +162,10 @@ class Scheme(Protocol):
     ) -> Floats:
         """q_k of every slab from the potentials below and above it, shape (N, C, owned)."""
 
+    def exact_spacing(self, noise: float, step: float) -> float | None:
+        """The largest spacing of nodes at which a layer as thin as ``step`` has the noise nu exactly and the scheme its
+        order; None if there is none."""
+
     def map_noise(self, domain: Domain, steps: Floats) -> float:
         """The largest noise that carrying masses alone brings in a layer, whatever nu is; 0 if it brings none."""
 

@@ -61,6 +61,13 @@ def _listed(numbers: Floats) -> str:
     return " x ".join(f"{number:.3g}" for number in numbers)
 
 
+def nodes_at(spacing: float, low: Floats, high: Floats, lift: int = 0) -> list[int]:
+    """The fewest nodes per direction at a spacing of at most ``spacing``; an odd number in the last ``lift`` ones."""
+    counts = np.clip(np.ceil((high - low) / spacing - 1e-9), 1, 1e15).astype(int) + 1
+    counts[len(counts) - lift :] += 1 - counts[len(counts) - lift :] % 2
+    return [int(n) for n in counts]
+
+
 def box_nodes(nodes: int | Sequence[int] | None, low: Floats, high: Floats, lift: int) -> int | Sequence[int]:
     """Nodes per direction of a box whose last ``lift`` directions are added ones; None: as many as ``NODES`` says.
 

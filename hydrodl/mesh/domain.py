@@ -24,7 +24,8 @@ from numpy.typing import ArrayLike
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import largest, smallest, summed
-from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, around, box_nodes, check_shape
+from hydrodl.common.parameters import POSITIVE
+from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, around, box_nodes, check_shape, nodes_at
 from hydrodl.mesh.mesh_file import read_mesh
 from hydrodl.mesh.node_order import grid_ranks, renumbered
 
@@ -137,6 +138,7 @@ class Domain:
         samples: Any,
         nodes: int | Sequence[int] | None = None,
         *,
+        spacing: float | None = None,
         margin: float | Sequence[float] = MARGIN.default,
         degree: int = DEGREE.default,
         cells: str = CELLS.default,
@@ -149,16 +151,23 @@ class Domain:
             nodes, degree, cells, comm: as in :meth:`box`; None: 121, 41 or 17 per direction of the data in 1, 2 or 3
                 dimensions. One number gives lifted directions, see
                 ``Preprocessing.lift``, as many nodes as the others' spacing takes there.
+            spacing: in place of nodes: the most between two of them, in the units of the points; see
+                :func:`hydrodl.spacing_for`.
             margin: distance from the outermost points to the walls, nonnegative, one number or d of them.
 
         Raises:
-            InputError: no points, a negative margin, or what :meth:`box` raises.
+            InputError: no points, a negative margin, nodes and a spacing, or what :meth:`box` raises.
         """
         points = np.atleast_2d(np.asarray(getattr(samples, "points", samples), dtype=float))
         if points.size == 0:
             raise InputError("a domain around no sample points: at least one is needed")
         low, high = around(points, margin)
         lift = getattr(getattr(samples, "preprocessing", None), "lift", 0)
+        if spacing is not None:
+            POSITIVE.check("spacing", spacing)
+            if nodes is not None:
+                raise InputError(f"nodes is {nodes} and spacing {spacing}: give one of them")
+            nodes = nodes_at(spacing, low, high, lift)
         return cls.box(low, high, box_nodes(nodes, low, high, lift), cells=cells, degree=degree, comm=comm)
 
     @classmethod

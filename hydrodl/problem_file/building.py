@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from mpi4py import MPI
 
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
 from hydrodl.data.class_densities import Densities, mixture
 from hydrodl.mesh.domain import Domain
-from hydrodl.mesh.layer_partition import Layers, layers
 from hydrodl.physics import lagrangian, losses
 from hydrodl.physics.internal_energy import Entropy, Focusing, InternalEnergy, Power
 from hydrodl.physics.neurons import Neurons
@@ -24,7 +22,7 @@ from hydrodl.problem_file import schema as sections
 from hydrodl.problem_file.building_snapshots import gaussians
 from hydrodl.problem_file.formula import Expression
 from hydrodl.problem_file.given_data import Given, densities_on, read
-from hydrodl.problem_file.settling import settled
+from hydrodl.problem_file.settling import make_layers, settled
 from hydrodl.problem_file.size_estimate import Sizes, check_memory
 
 ENERGIES: dict[str, Callable[..., InternalEnergy]] = {"entropy": Entropy, "power": Power, "focusing": Focusing}
@@ -98,14 +96,6 @@ def make_domain(solved: sections.Config, dimension: int | None = None) -> Domain
         return Domain.from_file(wanted.mesh, degree=degree, lumped=lumped, dimension=dimension)
     corners = wanted.lower or [], wanted.upper or []
     return Domain.box(*corners, wanted.nodes or 0, cells=wanted.cells, degree=degree, lumped=lumped)
-
-
-def make_layers(config: sections.Config) -> Layers:
-    """The layer partition of a problem file; the times of snapshots are among its own."""
-    network = config.network
-    if config.data.snapshots is not None:
-        return snapshot_build.layers_of(config)[0]
-    return layers(network.layers, network.depth) if network.times is None else layers(np.array(network.times))
 
 
 def make_problem(

@@ -44,7 +44,7 @@ class Domain(Section):
     )
 
     nodes: Nodes | Annotated[list[Nodes], Field(max_length=3)] | None = optional(
-        "nodes per feature direction; left out: 121, 41 or 17 in 1, 2 or 3 dimensions",
+        "nodes per feature direction; left out: as many as carry the noise exactly, see docs/schemes.md",
         f"{NODE_COUNT.words}, or a list of one per feature direction",
     )
     margin: Margin | Annotated[list[Margin], Field(max_length=3)] = Field(

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.discretisation.node_counts import MOST, nodes_left_out
 from hydrodl.discretisation.schemes import default_scheme
 from hydrodl.mesh.bounding_box import around, box_nodes
-from hydrodl.problem_file.building_snapshots import listed
+from hydrodl.mesh.layer_partition import Layers, layers
+from hydrodl.problem_file.building_snapshots import layers_of, listed
 from hydrodl.problem_file.given_data import Given, reached
+from hydrodl.problem_file.machine import available_bytes
 from hydrodl.problem_file.schema import Config, Domain, check_spans
+from hydrodl.problem_file.size_estimate import Sizes, memory_bytes
 from hydrodl.training.minimisation import DEFAULTS
 
 
 def settled(config: Config, given: Given) -> Config:
     """The problem file with corners and nodes of its box, its elements, its scheme and solver's defaults written out.
+
+    Collective: nodes that are left out are no more than fit into the memory of all ranks.
 
     Raises:
         InputError: fewer layers than there are spans between snapshots; corners, a margin or nodes of another
@@ -26,18 +35,30 @@ def settled(config: Config, given: Given) -> Config:
     if given.snapshots is not None:
         config = config.model_copy(update={"data": listed(config.data, given.snapshots)})
         check_spans(config)
-    box = config.domain
-    changes: dict[str, Any] = {"lumped": bool(box.lumped)}
+    box, network = config.domain, config.network
+    robust = box.mesh is None and box.cells == "box" and box.degree == 1
+    lumped = robust if box.lumped is None else box.lumped
+    scheme = network.scheme or default_scheme(robust and lumped, config.physics.fitted)
+    changes: dict[str, Any] = {"lumped": lumped}
     if box.mesh is None:
         low, high = _corners(config, given)
-        nodes = _nodes(box, low, high, given.train.preprocessing.lift)
-        lumped = box.lumped if box.lumped is not None else box.cells == "box" and box.degree == 1
-        changes = {"lower": low.tolist(), "upper": high.tolist(), "nodes": nodes, "lumped": lumped}
-    domain, network = box.model_copy(update=changes), config.network
-    robust = domain.mesh is None and domain.cells == "box" and domain.degree == 1 and bool(domain.lumped)
-    scheme = network.scheme or default_scheme(robust, config.physics.fitted)
-    found = {"domain": domain, "network": network.model_copy(update={"scheme": scheme})}
-    return config.model_copy(update=found | {"solver": DEFAULTS | config.solver})
+        left_out = _nodes_left_out(config, given, scheme, (low, high)) if box.nodes is None else ()
+        nodes = left_out or _nodes(box, low, high, given.train.preprocessing.lift)
+        changes |= {"lower": low.tolist(), "upper": high.tolist(), "nodes": list(nodes)}
+    found = {
+        "domain": box.model_copy(update=changes),
+        "network": network.model_copy(update={"scheme": scheme}),
+        "solver": DEFAULTS | config.solver,
+    }
+    return config.model_copy(update=found)
+
+
+def make_layers(config: Config) -> Layers:
+    """The layer partition of a problem file; the times of snapshots are among its own."""
+    network = config.network
+    if config.data.snapshots is not None:
+        return layers_of(config)[0]
+    return layers(network.layers, network.depth) if network.times is None else layers(np.array(network.times))
 
 
 def _corners(config: Config, given: Given) -> tuple[Floats, Floats]:
@@ -57,3 +78,15 @@ def _nodes(box: Domain, low: Floats, high: Floats, lift: int) -> list[int]:
         raise InputError(f"domain.nodes is {box.nodes}, must be one number or {d} (the number of features)")
     counts = box_nodes(box.nodes, low, high, lift)
     return [counts] * d if isinstance(counts, int) else list(counts)
+
+
+def _nodes_left_out(config: Config, given: Given, scheme: str, corners: tuple[Floats, Floats]) -> Sequence[int]:
+    """As many nodes as carry the noise exactly and fit into memory; collective."""
+    partition, samples = make_layers(config), given.train
+    room = available_bytes(MPI.COMM_WORLD)
+    sizes = Sizes(len(partition), 2, len(corners[0]), samples.classes, config.network.width or 0)
+    most = 2
+    while most < MOST and memory_bytes(replace(sizes, nodes=2 * most)) <= room:
+        most *= 2
+    lift, first = samples.preprocessing.lift, MPI.COMM_WORLD.rank == 0
+    return nodes_left_out(scheme, config.physics.noise, partition, corners, lift, most=most, warn=first)

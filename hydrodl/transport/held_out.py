@@ -14,7 +14,9 @@ from hydrodl.common.parameters import COUNT, Number
 from hydrodl.data.class_densities import BANDWIDTH
 from hydrodl.data.density_sampling import sample_density
 from hydrodl.data.snapshot_sets import Snapshots
-from hydrodl.mesh.bounding_box import MARGIN
+from hydrodl.discretisation.node_counts import nodes_left_out
+from hydrodl.discretisation.schemes import default_scheme
+from hydrodl.mesh.bounding_box import MARGIN, around
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import LAYERS
 from hydrodl.network.network import Network
@@ -87,7 +89,8 @@ def leave_one_out(
         held: index of a snapshot between the first and the last.
         physics, tolerance: see :func:`hydrodl.bridge`, as are further ``choices`` by name.
         layers: number of layers in all, see ``snapshot_layers``.
-        nodes, margin: of the box around all samples, see :meth:`Domain.around`.
+        nodes, margin: of the box around all samples, see :meth:`Domain.around`; nodes left out: as many as carry the
+            noise exactly, see :func:`hydrodl.spacing_for`.
         bandwidth: of the density estimates, in mesh units.
         draws: random paths in all (at least one per sample of the first snapshot), and points drawn from the density.
         substeps: Euler-Maruyama steps a layer.
@@ -110,8 +113,14 @@ def leave_one_out(
             f"held is {held!r}, must lie in 1..{len(snapshots) - 2}: a snapshot between the first and the last"
         )
     COUNT.check("draws", draws)
-    domain = Domain.around(snapshots.pooled, nodes=nodes, margin=margin, comm=comm)
     partition, at = snapshot_layers(snapshots.times, layers)
+    corners = around(snapshots.pooled.points, margin)
+    if nodes is None:
+        noise = float(physics.noise if isinstance(physics, Lagrangian) else physics)  # type: ignore[arg-type]
+        fitted = physics.fitted if isinstance(physics, Lagrangian) else None
+        scheme = choices.get("scheme") or default_scheme(True, fitted)
+        nodes = nodes_left_out(scheme, noise, partition, corners, warn=comm.rank == 0)
+    domain = Domain.box(*corners, nodes, comm=comm)
     kept = snapshots.densities(domain, bandwidth)
     targets = {at[k]: kept[k] for k in range(1, len(snapshots)) if k != held}
     found = bridge(kept[0], targets, partition, physics, tolerance=tolerance, **choices)
