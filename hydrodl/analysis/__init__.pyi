@@ -22,6 +22,8 @@ from .stability.focusing_threshold import FocusingThreshold as FocusingThreshold
 from .stability.focusing_threshold import focusing_threshold as focusing_threshold
 from .stability.hessian_spectrum import Spectrum as Spectrum
 from .stability.hessian_spectrum import spectrum as spectrum
+from .stability.map_bounds import map_noise as map_noise
+from .stability.map_bounds import map_order as map_order
 from .stability.marching_bounds import compact_hyperbolic as compact_hyperbolic
 from .stability.marching_bounds import discrete_hyperbolic as discrete_hyperbolic
 from .stability.marching_bounds import explicit_marching as explicit_marching
@@ -36,7 +38,6 @@ from .stability.training_bounds import layer_determinants as layer_determinants
 from .stability.training_bounds import layer_invertibility as layer_invertibility
 from .stability.training_bounds import layer_lipschitz as layer_lipschitz
 from .stability.training_bounds import lipschitz as lipschitz
-from .stability.training_bounds import map_noise as map_noise
 from .stability.training_bounds import maximum_principle as maximum_principle
 from .stability.training_bounds import second_variation as second_variation
 from .stability.training_bounds import training_bounds as training_bounds

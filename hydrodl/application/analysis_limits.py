@@ -20,7 +20,8 @@ from hydrodl.training.controlled_functional import ControlledFunctional
 from hydrodl.training.reduced_functional import ReducedFunctional
 
 FACTOR_BYTES = 5e8
-"""Memory for the factors of the space-time matrix: the multisymplectic law is checked on no more slabs than fit."""
+"""Memory for tangent solutions, the factors of their matrix first of all: the multisymplectic law is checked on no more
+slabs than fit."""
 
 
 EIGEN_SECONDS = 1200.0
@@ -36,27 +37,31 @@ RESTARTS = 60  # most restarts of the search, about 20 products each
 SPEAK_EVERY = 10.0  # seconds
 
 
-def factor_bytes(flow: Flow, slabs: int) -> float:
-    """Memory for the factors of the space-time matrix of some slabs: entries of L and U under nested dissection of the
-    feature mesh, a dense block of all of a node's unknowns each."""
+def law_bytes(flow: Flow, slabs: int) -> float:
+    """Memory for tangent solutions of some slabs and what the law needs of them.
+
+    Box schemes: the factors of the space-time matrix, entries of L and U under nested dissection of the feature mesh, a
+    dense block of all of a node's unknowns each. Layer maps: two sets of all unknowns and their rows, no factors.
+    """
     d, nodes = flow.domain.dimension, flow.domain.nodes
+    if flow.scheme.moves_points:
+        return 64.0 * slabs * nodes * (flow.density.shape[1] * (4 * d + 4) + d)
     block = slabs * (d + 2 * flow.density.shape[1])
     fill = {1: 4.0, 2: 1.0 + math.log2(nodes), 3: 2.0 * nodes ** (1 / 3)}[d]
     return 16.0 * block**2 * nodes * fill
 
 
 def central_slabs(flow: Flow, limit: float) -> Flow:
-    """The flow on as many slabs around mid-depth as the limit on ``factor_bytes`` allows; a solution like the whole.
+    """The flow on as many slabs around mid-depth as the limit on ``law_bytes`` allows; a solution like the whole.
 
     Raises:
         InputError: not even 2 slabs fit.
     """
     whole = len(flow.layers)
-    fits = math.sqrt(limit / factor_bytes(flow, 1)) if math.isfinite(limit) else math.inf
-    slabs = int(min(whole, fits))
+    slabs = max((n for n in range(1, whole + 1) if law_bytes(flow, n) <= limit), default=0)
     if slabs < min(2, whole):
         raise InputError(
-            f"tangent solutions on 2 slabs would take about {factor_bytes(flow, 2) / 1e9:.2g} GB, more than "
+            f"tangent solutions on 2 slabs would take about {law_bytes(flow, 2) / 1e9:.2g} GB, more than "
             f"{limit / 1e9:.2g} GB"
         )
     first = (whole - slabs) // 2

@@ -14,15 +14,31 @@ ROUNDING = 1e-10
 """Laws that are exact hold to this, relative."""
 
 
+NOTHING = 1e-9
+"""A part of J below this share of it is not told."""
+
+
 MEANINGS = {
     "maximum principle": "densities stay non-negative and the objective stays bounded below",
-    "cell Peclet": "the mesh resolves the noise; the scheme is of second order in h",
+    "cell Peclet": "the fitted diffusion is of the size of the noise in every cell, and nears it with h^2",
+    "noise of the splines": "densities feel the noise that was asked for, and no more",
+    "order of the noise": "half of the noise acts before the map: no error of first order from it",
     "layer invertibility": "every residual block is one to one",
     "depth convergence": "the network is within the tolerance of the infinitely deep one",
     "focusing": "training with this internal energy is well posed",
     "second variation": "the trained network is a strict local minimum: data a little different give one nearby",
     "discrete hyperbolic": "every wave of the marched fluid is neutral",
     "explicit marching": "thin enough layers for marching",
+}
+
+
+REMARKS = {"multisymplectic law": "; a law of the scheme, of its equations linearised at these fields, trained or not"}
+
+
+EQUATIONS = {
+    "mass": "residual of the worst slab",
+    "potential": "residual of the worst slab",
+    "momentum": "the gradient of J in the worst slab, as small as training has made it",
 }
 
 
@@ -65,9 +81,11 @@ def _advice(analysis: Mapping[str, Any]) -> str:
 
 
 def _because(analysis: Mapping[str, Any], what: str) -> str:
-    """The bounds that ask for the recommended number, in brackets."""
-    wanted = analysis["recommended"][what]
-    names = [row["name"] for row in analysis["stability"] if row[f"needs_{what}"] == wanted and wanted > 1]
+    """The binding bounds that ask for a number of these, in brackets."""
+    binding = analysis["recommended"]["binding"].split("; ")
+    names = [
+        row["name"] for row in analysis["stability"] if row[f"needs_{what}"] is not None and row["name"] in binding
+    ]
     return f" ({', '.join(names)})" if names else ""
 
 
@@ -146,7 +164,9 @@ def _remarks(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _needs(row: Mapping[str, Any], key: str) -> str:
-    return "" if row[key] is None else str(row[key])
+    if row[key] is None:
+        return ""
+    return f"{row[key]} for {row['for_layers']} layers" if key == "needs_nodes" and row["for_layers"] else str(row[key])
 
 
 def _laws(analysis: Mapping[str, Any]) -> list[tuple[str, float | None, str]]:
@@ -161,17 +181,38 @@ def _laws(analysis: Mapping[str, Any]) -> list[tuple[str, float | None, str]]:
 
 def _laws_table(analysis: Mapping[str, Any]) -> str:
     rows = [
-        (name, "left out" if value is None else number(value), f"exact to rounding: {verdict}" if verdict else "")
+        (
+            name,
+            "left out" if value is None else number(value),
+            f"exact to rounding: {verdict}{REMARKS.get(name, '')}" if verdict else "",
+        )
         for name, value, verdict in _laws(analysis)
     ]
     for name, value in analysis.get("slab_equations", {}).items():
-        rows.append((f"slab equations, {name}", number(value), "residual of the worst slab, the solver's tolerance"))
+        rows.append((f"slab equations, {name}", number(value), EQUATIONS[name]))
     modified, drift = analysis["modified_energy_drift"], analysis["energy"].get("drift_of_these_slabs")
     remark = "made by the layers; it vanishes as they get thinner"
     rows.append(("energy H, drift", _or_left_out(analysis["energy_drift"]), remark))
     gain = f"{drift / modified:.3g} times less than that of H on the same slabs" if drift and modified else ""
     rows.append(("modified energy, drift", _or_left_out(modified), gain))
     return _table(("law", "relative residual", "remark"), rows)
+
+
+def _objective(analysis: Mapping[str, Any]) -> list[str]:
+    """What the layers and the splines add to J."""
+    found, J = analysis.get("objective_error"), analysis["run"]["objective"]
+    if found is None:
+        return []
+    parts = ", ".join(f"{name} {value:+.2g}" for name, value in found["parts"].items())
+    lines = [
+        f"J = {J:.6g}, of which the layers make {found['layers']:+.2g} to leading order ({parts}): the same problem in "
+        f"infinitely many layers has about {found['infinitely_deep']:.6g}."
+    ]
+    if abs(found["noise"]) > NOTHING * abs(J):
+        lines.append(
+            f"The splines' noise beyond the {analysis['run']['noise']:g} asked for makes {found['noise']:+.2g}."
+        )
+    return lines
 
 
 def _or_left_out(value: float | None) -> str:
@@ -189,7 +230,8 @@ def _solved(analysis: Mapping[str, Any]) -> list[str]:
         shown = ", ".join(map(number, levels))
         if levels[0] > levels[1] > levels[2]:
             verdict = (
-                f"each correction brings it down: to this order the run solves the modified equations in {symbol}."
+                f"each correction brings it down, as it must where the run solves the modified equations in {symbol}; "
+                "of which order the corrections are takes a run with another step to see."
             )
         elif levels[0] > levels[1]:
             verdict = (
@@ -201,6 +243,7 @@ def _solved(analysis: Mapping[str, Any]) -> list[str]:
             f"In {direction} ({symbol} = {found['step']:.3g}) the residual of the original equations, with the first "
             f"and with the second correction is {shown}; {verdict}"
         )
+    lines += _objective(analysis)
     fluid = analysis["euler_poincare_residual"]
     if fluid is not None:
         lines.append(

@@ -17,6 +17,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.analysis.backward_error.modified_system import layer_residuals, modified_energy, space_residuals
+from hydrodl.analysis.backward_error.objective_error import objective_error
 from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals
 from hydrodl.analysis.stability.bounds import cells_per_direction
 from hydrodl.analysis.stability.recommendation import weigh
@@ -48,6 +49,12 @@ KEYS = (
     "stability",
     "hessian_min_eigenvalue",
     "recommended",
+)
+
+
+NEURONS = (
+    "the velocity is made of neurons: bounds and conservation laws are those of its values at the nodes and of the flow"
+    " between them; the momentum equation holds for the neurons' coefficients, not node by node"
 )
 
 
@@ -143,7 +150,9 @@ def analyze(
     flow, journal = solution.flow, _Journal(solution.problem.domain.comm, quiet)
     if not solution.converged:
         journal.note("run", f"the training did not converge ({solution.reason}): the fields are not stationary")
-    result = _structure(flow, journal) | _modified(flow, journal)
+    if solution.coefficients is not None:
+        journal.note("run", NEURONS)
+    result = _structure(flow, journal) | _modified(flow, journal) | _objective(solution, journal)
     result |= _multisymplectic(flow, math.inf if full else FACTOR_BYTES, journal)
     result |= _stability(solution, flow, tolerance, options or {}, math.inf if full else EIGEN_SECONDS, journal)
     facts = {"run": _facts(solution), "tolerance": tolerance, "notes": journal.notes, "time_s": journal.seconds}
@@ -171,6 +180,9 @@ def _facts(solution: Solution) -> dict[str, Any]:
         "dimension": domain.dimension,
         "classes": problem.classes,
         "noise": float(physics.noise),
+        "effective_noise": solution.effective_noise,
+        "largest_noise": solution.largest_noise,
+        "objective": solution.objective,
         "uniform_box": domain.uniform_box and domain.lumped,
         "ranks": domain.comm.size,
     }
@@ -209,6 +221,17 @@ def _conserved(found: Conservation) -> dict[str, Any]:
         "circulation": found.circulation,
         "energy_source": found.energy_source,
     }
+
+
+def _objective(solution: Solution, journal: _Journal) -> dict[str, Any]:
+    """What the layers, and a noise larger than asked for, add to J."""
+    key = "objective_error"
+    found = journal.part("error of the objective", (key,), lambda: objective_error(solution))
+    if found is None:
+        return {key: None}
+    parts = {name: float(values.sum()) for name, values in found.parts.items()}
+    numbers = {"layers": found.layers, "order": found.order, "parts": parts, "noise": float(found.noise.sum())}
+    return {key: numbers | {"infinitely_deep": solution.objective - found.layers}}
 
 
 def _modified(flow: Flow, journal: _Journal) -> dict[str, Any]:
@@ -275,9 +298,10 @@ def _stability(
         eigen, decided = found
         value, bounds = float(eigen.smallest[0]), (*bounds, decided)
         hessian = {"residual": eigen.residuals[0], "products": eigen.products}
+    advice = weigh(tuple(bounds)) if bounds else None
     return {
-        "stability": [bound.to_dict() for bound in bounds],
+        "stability": [bound.to_dict() for bound in (advice.bounds if advice else ())],
         "hessian_min_eigenvalue": value,
         "hessian": hessian,
-        "recommended": weigh(bounds).to_dict() if bounds else None,
+        "recommended": advice.to_dict() if advice else None,
     }

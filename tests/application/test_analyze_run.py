@@ -18,12 +18,14 @@ import pytest
 from matplotlib.image import imread
 from mpi4py import MPI
 
+from hydrodl.analysis.backward_error.objective_error import objective_error
+from hydrodl.analysis.stability.map_bounds import map_noise
 from hydrodl.analysis.stability.training_bounds import cell_peclet, depth_convergence, layer_invertibility
 from hydrodl.analysis.structure.conservation import conservation
 from hydrodl.application import analysis_limits as _analysis_limits
 from hydrodl.application import analyze_run as analyze
 from hydrodl.application import cli
-from hydrodl.application.analysis_limits import central_slabs, factor_bytes
+from hydrodl.application.analysis_limits import central_slabs, law_bytes
 from hydrodl.application.analysis_page import page
 from hydrodl.application.run_directory import load
 from hydrodl.files.checkpoint import save_checkpoint
@@ -98,6 +100,14 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first of them with a layer map, analysed."""
+    folder = trained(tmp_path_factory.mktemp("moved"), MIXTURE.replace('"midpoint"', '"strang"'))
+    assert cli.invoke(["analyze", str(folder)]) == 0
+    return folder
+
+
 def analysis_of(folder: Path) -> dict[str, Any]:
     def no_nan(text: str) -> None:
         raise AssertionError(f"{text} in analysis.json")
@@ -106,7 +116,7 @@ def analysis_of(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("which", ["line", "plane"])
+@pytest.mark.parametrize("which", ["line", "plane", "moved"])
 def test_every_key_is_there_and_has_its_type(which: str, request: pytest.FixtureRequest) -> None:
     found = analysis_of(request.getfixturevalue(which))
     for key in NUMBERS:
@@ -117,7 +127,9 @@ def test_every_key_is_there_and_has_its_type(which: str, request: pytest.Fixture
         assert isinstance(row["holds"], bool) and row["source"] and row["inequality"]
         assert all(row[key] is None or isinstance(row[key], int) for key in ("needs_layers", "needs_nodes"))
     names = {row["name"] for row in found["stability"]}
-    assert names >= {"maximum principle", "cell Peclet", "layer invertibility", "depth convergence", "second variation"}
+    assert names >= {"maximum principle", "layer invertibility", "depth convergence", "second variation"}
+    assert ("cell Peclet" in names) != ("noise of the splines" in names)
+    assert set(found["objective_error"]) == {"layers", "order", "parts", "noise", "infinitely_deep"}
     assert set(found["recommended"]) >= {"layers", "nodes", "binding"}
     assert isinstance(found["recommended"]["layers"], int) and isinstance(found["recommended"]["nodes"], int)
 
@@ -137,6 +149,30 @@ def test_numbers_are_those_of_the_analyses(line: Path) -> None:
     assert 5 * found["modified_residual_2"] < found["equation_residual"] < 0.1
     assert len(found["energy"]["H"]) == 12 and len(found["energy"]["modified"]) == 10
     assert found["recommended"]["layers"] == max(row["needs_layers"] or 1 for row in found["stability"])
+
+
+@pytest.mark.slow
+def test_numbers_of_a_layer_map(moved: Path) -> None:
+    found, solution = analysis_of(moved), load(moved).solution
+    assert found["multisymplectic_residual"] < 1e-10 and found["mass_error"] < 1e-12
+    assert found["multisymplectic"]["slabs"] == 12 and found["multisymplectic"]["two_form_drift"] < 1e-10
+    assert found["duality_residual"] < 1e-12 and found["slab_equations"]["momentum"] < 1e-5
+    assert 2 * found["modified_energy_drift"] < found["energy"]["drift_of_these_slabs"] <= found["energy_drift"]
+    assert found["modified_residual_4"] < found["modified_residual_2"] < found["equation_residual"] < 0.1
+    assert found["energy_source"] is None and found["residuals"]["space"] is None
+    assert found["run"]["effective_noise"] == pytest.approx([0.1]) and found["run"]["largest_noise"] == 1.0
+    error = objective_error(solution)
+    assert found["objective_error"]["layers"] == pytest.approx(error.layers, rel=1e-9)
+    assert found["objective_error"]["infinitely_deep"] == pytest.approx(solution.objective - error.layers, rel=1e-12)
+    row = {row["name"]: row for row in found["stability"]}["order of the noise"]
+    asked = row["for_layers"], row["needs_nodes"] - 1
+    assert asked == (12, math.ceil(40 * math.sqrt(map_noise(solution.flow).value / 0.5)))
+    more = math.ceil(asked[1] * math.sqrt(found["recommended"]["layers"] / 12) - 1e-9)  # N h^2 is bounded
+    assert found["recommended"]["nodes"] == more + 1 and "order of the noise" in found["recommended"]["binding"]
+    text = (moved / "analysis.md").read_text()
+    assert "in infinitely many layers has about" in text and "trained or not" in text
+    assert "noise of the splines" in text and "a layer map has no operators in space" in text
+    assert len(text) < 8000 and "None" not in text and "nan" not in text
 
 
 def test_a_stricter_tolerance_asks_for_more_layers(line: Path) -> None:
@@ -217,14 +253,14 @@ def test_what_is_infinite_or_missing_is_drawn_and_told(plane: Path, tmp_path: Pa
 
 def test_a_flow_too_large_is_checked_on_its_middle(line: Path) -> None:
     flow = load(line).solution.flow
-    part = central_slabs(flow, factor_bytes(flow, 5))
+    part = central_slabs(flow, law_bytes(flow, 5))
     assert len(part.layers) == 5 and part.layers.times[0] == 0
     np.testing.assert_array_equal(part.velocity, flow.velocity[3:8])
     np.testing.assert_array_equal(part.potential, flow.potential[3:9])
     assert conservation(part).mass_balance.max() < 1e-12
     assert central_slabs(flow, math.inf).velocity.shape == flow.velocity.shape
     with pytest.raises(hydrodl.InputError, match="more than"):
-        central_slabs(flow, factor_bytes(flow, 1))
+        central_slabs(flow, law_bytes(flow, 1))
 
 
 def test_bounds_on_memory_and_time_are_named_and_lifted(line: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.uniform_grid import GatheredGrid
+
+SPECIFICATION = "design of hydrodl, section 7"
+
 
 ROUNDING = 1e-9
 """Relative slack when a real number of layers or cells is rounded up: 10.0000000001 layers are 10."""
@@ -24,6 +27,8 @@ class Bound:
         needs_layers: the fewest equal layers of the same depth with which it would hold for the same velocity as a
             function of depth and features; None where the number does not matter or no number is enough.
         needs_nodes: the same for mesh nodes in the feature direction that has most of them.
+        for_layers: the number of layers for which needs_nodes is meant, where it grows like the root of that number;
+            None where it does not depend on it.
         inequality: the inequality in words and symbols.
         sufficient_only: failing it proves nothing.
         source: where it comes from.
@@ -47,8 +52,16 @@ class Bound:
     sufficient_only: bool
     source: str
     most_nodes: int | None = None
+    for_layers: int | None = None
     applies: bool = True
     note: str = ""
+
+    def with_layers(self, layers: int) -> Bound:
+        """The same with the nodes needed for another number of layers."""
+        if self.for_layers is None or self.needs_nodes is None:
+            return self
+        cells = at_least((self.needs_nodes - 1) * math.sqrt(layers / self.for_layers))
+        return replace(self, needs_nodes=None if cells is None else cells + 1, for_layers=layers)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON values; numbers that are not finite become None."""

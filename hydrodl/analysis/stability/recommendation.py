@@ -73,11 +73,15 @@ def recommend(
 
 
 def weigh(bounds: tuple[Bound, ...]) -> Recommendation:
-    """The recommendation that follows from evaluated bounds; those that do not apply are left out."""
+    """The recommendation that follows from evaluated bounds; those that do not apply are left out.
+
+    Where the nodes needed depend on the number of layers, those for the layers recommended count.
+    """
     counted = tuple(bound for bound in bounds if bound.applies)
     deep = max(counted, key=lambda bound: bound.needs_layers or 0, default=None)
-    wide = max(counted, key=lambda bound: bound.needs_nodes or 0, default=None)
-    layers, nodes = (deep and deep.needs_layers) or 1, (wide and wide.needs_nodes) or 2
+    layers = (deep and deep.needs_layers) or 1
+    wide = max((b.with_layers(layers) for b in counted), key=lambda bound: bound.needs_nodes or 0, default=None)
+    nodes = (wide and wide.needs_nodes) or 2
     names = [deep.name] if deep is not None and layers > 1 else []
     names += [wide.name] if wide is not None and nodes > 2 else []
     lost = [bound.name for bound in counted if _lost(bound, nodes)]

@@ -7,16 +7,17 @@ numbers of layers and nodes assume that the velocity, as a function of depth and
 from __future__ import annotations
 
 from dataclasses import replace
-from math import inf, sqrt
+from math import inf
 from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.analysis.stability.bounds import Bound, at_least, more_than, nodes_for, within
+from hydrodl.analysis.stability.bounds import SPECIFICATION, Bound, at_least, more_than, nodes_for, within
 from hydrodl.analysis.stability.discrete_modes import slowest
 from hydrodl.analysis.stability.element_gradients import Elements
 from hydrodl.analysis.stability.hessian_spectrum import Quadratic, Spectrum, spectrum
+from hydrodl.analysis.stability.map_bounds import map_bounds
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import largest, smallest, summed
@@ -24,9 +25,6 @@ from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.problem.flow import Flow, peclet
-
-SPECIFICATION = "design of hydrodl, section 7"
-
 
 POSITIVE = "M-matrices: Berman and Plemmons, Nonnegative Matrices in the Mathematical Sciences, 1994, chapter 6"
 
@@ -122,31 +120,6 @@ def cell_peclet(flow: Flow) -> Bound:
         source="Roos, Stynes, Tobiska, Robust Numerical Methods for Singularly Perturbed Differential Equations, 2008",
         applies=not flow.scheme.positive,
         note="with fitted diffusion densities stay non-negative all the same; what is at stake is second order in h",
-    )
-
-
-def map_noise(flow: Flow) -> Bound:
-    """The noise nu_B = (p + 1) h^2 / (24 Delta) of the splines is at most nu: N h^2 <= 24 nu T / (p + 1).
-
-    More layers ask for more nodes. Elsewhere the flow is that of the larger noise, and nothing else is wrong with it.
-
-    Example:
-        >>> hd.analysis.map_noise(flow).value  # a box scheme has no splines
-        0.0
-    """
-    value = flow.scheme.map_noise(flow.domain, flow.layers.steps) / float(flow.lagrangian.noise)
-    return Bound(
-        name="noise of the splines",
-        value=value,
-        bound=1.0,
-        holds=within(value, 1.0),
-        needs_layers=None,
-        needs_nodes=nodes_for(flow.domain, sqrt(value)),
-        inequality="(p + 1) h^2/(24 Delta nu) <= 1",
-        sufficient_only=False,
-        source=SPECIFICATION,
-        applies=flow.scheme.positive,
-        note="with more nodes, or fewer layers, the splines bring less",
     )
 
 
@@ -383,14 +356,15 @@ def training_bounds(flow: Flow, tolerance: float, functional: Quadratic | None =
     found = [
         maximum_principle(flow),
         cell_peclet(flow),
-        map_noise(flow),
+        *map_bounds(flow),
         layer_invertibility(flow),
         depth_convergence(flow, tolerance, by_layer=True),
         focusing(flow),
     ]
     # the network of a midpoint flow is still made of Euler's residual blocks
-    if flow.scheme.order == 2 and not flow.scheme.positive:
-        found[3] = replace(found[3], note=found[3].note + "; it concerns the residual network, not the fields")
+    if flow.scheme.order == 2 and not flow.scheme.moves_points:
+        place = [bound.name for bound in found].index("layer invertibility")
+        found[place] = replace(found[place], note="it concerns the residual network, not the fields")
     if functional is not None:
         found.append(second_variation(functional, flow.domain.comm))
     return tuple(bound for bound in found if bound.applies)
