@@ -10,6 +10,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import basix.ufl
 import numpy as np
@@ -20,6 +21,7 @@ from mpi4py import MPI
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import MeshError
 from hydrodl.common.parallel import on_root
+from hydrodl.common.text import shown
 from hydrodl.mesh.mesh_checks import checked_mesh
 
 # meshio's names of the cells hydrodl can use: cell type and the permutation from meshio's vertex order to DOLFINx's
@@ -142,6 +144,21 @@ def _in_its_plane(path: Path, points: Floats, dim: int) -> Floats:
     )
 
 
+def _check_beside(path: Path) -> None:
+    """Raise MeshError if an XDMF file takes its numbers from anywhere but files beside it: a device, another folder."""
+    if path.suffix.lower() not in (".xdmf", ".xmf"):
+        return
+    home = path.resolve().parent
+    for item in ElementTree.parse(path).iter("DataItem"):
+        if item.get("Format") not in ("HDF", "Binary"):
+            continue
+        named = (item.text or "").strip()
+        named = named.rpartition(":")[0] if item.get("Format") == "HDF" else named
+        found = (home / named).resolve()
+        if found.parent != home or not found.is_file():
+            raise MeshError(f"mesh {path} takes numbers from {shown(named)}, which must be a file beside it")
+
+
 def _meshio_read(path: Path) -> Any:
     """meshio's Mesh; whatever goes wrong is a MeshError."""
     import meshio
@@ -150,8 +167,11 @@ def _meshio_read(path: Path) -> Any:
         raise MeshError(f"mesh {path}: no such file")
     printed = StringIO()
     try:
+        _check_beside(path)
         with redirect_stdout(printed), redirect_stderr(printed):  # meshio prints why, and then ends the process
             return meshio.read(path)
+    except MeshError:
+        raise
     except (Exception, SystemExit) as error:
         reason = printed.getvalue() if isinstance(error, SystemExit) else str(error)
         reason = " ".join(reason.split()) or type(error).__name__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 CANARY = "PWNED"
 DATA = '[data]\nsource = "two_moons"\nsamples = 60\n'
-SMALL = DATA + "[domain]\nnodes = 5\n[network]\nlayers = 2\n"
+SMALL = DATA + "bandwidth = 0.5\n[domain]\nnodes = 5\n[network]\nlayers = 2\n"
 TABLE = '[data]\nsource = "{}"\nlabel = "kind"\n'
 MESH = DATA + '[domain]\nmesh = "{}"\n'
 MIXTURE = '[[data.mixture]]\nlabel = "a"\nmean = [{}]\nstd = {}\n'

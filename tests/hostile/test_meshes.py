@@ -58,6 +58,27 @@ def test_a_surface_in_two_groups_of_a_gmsh_file(tmp_path: Path) -> None:
     assert domain.nodes == 16 and domain.volume == pytest.approx(1.0, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    "numbers", ["Binary:/dev/zero", "HDF:/dev/zero:/a", "HDF:../m.h5:/a", "HDF:none.h5:/a", "Binary:."]
+)
+def test_a_mesh_takes_its_numbers_from_files_beside_it(numbers: str, tmp_path: Path) -> None:
+    kind, _, place = numbers.partition(":")
+    item = f'<DataItem DataType="Float" Dimensions="3 2" Format="{kind}" Precision="8">{place}</DataItem>'
+    inner = f'<Topology NumberOfElements="1" TopologyType="Triangle">{item}</Topology><Geometry>{item}</Geometry>'
+    text = f'<Xdmf Version="3.0"><Domain><Grid Name="Grid">{inner}</Grid></Domain></Xdmf>'
+    (tmp_path / "m.h5").touch()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "m.xdmf").write_text(text)
+    with pytest.raises(MeshError, match="must be a file beside it"):
+        Domain.from_file(tmp_path / "in" / "m.xdmf", comm=MPI.COMM_SELF)
+
+
+def test_a_mesh_with_its_numbers_beside_it_is_read(tmp_path: Path) -> None:
+    meshio.write(tmp_path / "m.xdmf", meshio.Mesh(P, [("triangle", T)]))
+    assert (tmp_path / "m.h5").is_file()
+    assert Domain.from_file(tmp_path / "m.xdmf", comm=MPI.COMM_SELF).nodes == 16
+
+
 def test_any_pair_of_cells_that_overlaps_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A random square of cells on another one, turned and shifted: overlapping unless it lies outside."""
     rng, missed = np.random.default_rng(0), []
