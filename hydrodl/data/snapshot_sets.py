@@ -21,7 +21,7 @@ from hydrodl.data.class_densities import BANDWIDTH, Densities, densities
 from hydrodl.data.outliers import Clamped
 from hydrodl.data.preprocessing import Preprocessing, raw_map
 from hydrodl.data.samples import Samples
-from hydrodl.data.table_file import DECIMAL
+from hydrodl.data.table_file import DECIMAL, listed
 from hydrodl.data.tables import read_columns
 from hydrodl.mesh.domain import Domain
 
@@ -215,7 +215,7 @@ def _by_time(
         raise DataError(f"{source}: the column of times, {time!r}, is among the features")
     table = read_columns(source, None if features is None else [*features, time], **form)
     if time not in table.names:
-        raise DataError(f"{source}: no column of times {time!r}; the columns are {', '.join(table.names)}")
+        raise DataError(f"{source}: no column of times {time!r}; the columns are {listed(table.names)}")
     at = table.names.index(time)
     names, moments = [name for name in table.names if name != time], table.numbers[:, at]
     if not names:

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from hydrodl.common.errors import DataError
 from hydrodl.common.parameters import Choice
-from hydrodl.common.text import shown
+from hydrodl.common.text import printable, shown
 
 STANDARD_INPUT = "-"
 
@@ -32,6 +32,9 @@ SEPARATORS = ",;\t"
 
 
 _LONGEST_LINE = 1 << 24  # bytes
+
+
+_LISTED, _LONGEST_NAME = 20, 60  # names of columns in a message, and characters of one
 
 
 _LOOKED_AT = 30  # lines from which the separator is found
@@ -85,6 +88,12 @@ class Rows:
     def growth(self) -> float:
         """How many times as much as has been read the whole file is, if it goes on as it began."""
         return 1.0 if not self.size else max(1.0, self.size / max(1, self.stream.tell()))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of columns in a message: on one line, the first of very many."""
+    some = ", ".join(printable(name)[:_LONGEST_NAME] for name in names[:_LISTED])
+    return some + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
 
 
 @contextmanager

@@ -19,10 +19,7 @@ from hydrodl.data.class_labels import classes_of
 from hydrodl.data.preprocessing import LIFT, Preprocessing, check_constant
 from hydrodl.data.samples import Samples, check_classes
 from hydrodl.data.table_cells import Cells, number, read_cells
-from hydrodl.data.table_file import DECIMAL, Form, Rows, opened
-
-_LISTED = 20  # names of columns in a message
-
+from hydrodl.data.table_file import DECIMAL, Form, Rows, listed, opened
 
 _INDEX_NAMES = frozenset({"id", "index", "idx", "row", "rowname", "rownames", "row_names", "nr", "no", "unnamed: 0"})
 """What a column is called, in small letters, that some programs write before the others to number the rows."""
@@ -171,10 +168,9 @@ def _places(rows: Rows, names: Sequence[str], what: str) -> list[int]:
     """Where columns are in the header."""
     at = {name: place for place, name in enumerate(rows.header)}
     if absent := [name for name in names if name not in at]:
-        listed, more = ", ".join(rows.header[:_LISTED]), max(0, len(rows.header) - _LISTED)
         hint = "; is the header line missing?" if any(map(_is_number, rows.header)) else ""
-        listed += f" and {more} more" if more else ""
-        raise DataError(f"{rows.name}: no {what} {shown(absent[0])}; the columns are {listed}{hint}")
+        found = f"no {what} {shown(absent[0])}; the columns are {listed(rows.header)}{hint}"
+        raise DataError(f"{rows.name}: {found}")
     twice, times = Counter(names).most_common(1)[0] if names else ("", 0)
     if times > 1:
         raise DataError(f"{rows.name}: column {shown(twice)} is named {times} times")
@@ -188,9 +184,8 @@ def _is_number(name: str) -> bool:
 def _check_header(rows: Rows) -> None:
     """Raise DataError if what was taken for the header may be the first row of a table without one."""
     if all(map(_is_number, rows.header)):
-        found = ", ".join(rows.header[:_LISTED])
         raise DataError(
-            f"{rows.name}: the first line holds numbers ({found}), where names of columns are needed; add a header "
+            f"{rows.name}: the first line holds numbers ({listed(rows.header)}), where names of columns are needed; add a header "
             "line, or name all columns that are used"
         )
 

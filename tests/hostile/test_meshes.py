@@ -94,6 +94,25 @@ def test_any_pair_of_cells_that_overlaps_is_found(monkeypatch: pytest.MonkeyPatc
     assert missed == []
 
 
+def test_random_cells_are_a_mesh_or_refused() -> None:
+    """What passes the checks has no more volume than there is room, and DOLFINx takes it."""
+    rng, made = np.random.default_rng(0), 0
+    for _ in range(200):
+        d, n = int(rng.integers(1, 4)), int(rng.integers(2, 9))
+        corners = 2**d if rng.random() < 0.4 else d + 1
+        points = rng.integers(0, 3, (n, d)).astype(float) if rng.random() < 0.6 else rng.standard_normal((n, d))
+        cells = rng.integers(0, n, (int(rng.integers(1, 5)), corners))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                mesh = mesh_file.mesh_of("mesh m", lambda: (points, cells), MPI.COMM_SELF)  # noqa: B023
+        except MeshError:
+            continue
+        made += 1
+        assert 0 < Domain(mesh).volume <= np.prod(np.ptp(points, axis=0)) * (1 + 1e-9)
+    assert made > 10
+
+
 def _apart(points: Any) -> bool:
     """Whether a square lies outside the unit square: by the axes of both."""
     corners = points[[0, -1]], points[[int(np.sqrt(len(points))) - 1, -int(np.sqrt(len(points)))]]

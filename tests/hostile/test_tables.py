@@ -43,6 +43,24 @@ def test_other_peoples_tables(tmp_path: Path) -> None:
     assert len(TABLES) >= 70
 
 
+def test_tables_with_bytes_lost_and_added_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
+    rng, path = np.random.default_rng(0), tmp_path / "t.csv"
+    whole = [case.content if isinstance(case.content, bytes) else case.content.encode() for case in TABLES.values()]
+    bits = [b",", b";", b"\n", b"\r", b'"', b"\0", b"\xff", b"1", b"nan", b"-", b"#", b"\t", b"_", b"1e308", b"sep=x\n"]
+    for _ in range(300):
+        table = bytearray(whole[rng.integers(len(whole))])
+        for _ in range(rng.integers(1, 6)):
+            at = int(rng.integers(len(table) + 1))
+            table[at : at + int(rng.integers(0, 3))] = bits[rng.integers(len(bits))]
+        path.write_bytes(bytes(table))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                read_csv(path, label="kind")
+        except InputError as error:
+            assert printable(str(error)) == str(error), bytes(table)
+
+
 @pytest.mark.parametrize("columns", [100_000])
 def test_many_columns_are_read_in_time_that_grows_with_them(columns: int, tmp_path: Path) -> None:
     header = ",".join(f"c{k}" for k in range(columns)) + ",kind\n"
