@@ -185,8 +185,8 @@ def _check_header(rows: Rows) -> None:
     """Raise DataError if what was taken for the header may be the first row of a table without one."""
     if all(map(_is_number, rows.header)):
         raise DataError(
-            f"{rows.name}: the first line holds numbers ({listed(rows.header)}), where names of columns are needed; add "
-            "a header line, or name all columns that are used"
+            f"{rows.name}: the first line holds numbers ({listed(rows.header)}), where names of columns are needed; "
+            "add a header line, or name all columns that are used"
         )
 
 
