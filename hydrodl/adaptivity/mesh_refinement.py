@@ -6,9 +6,11 @@ the error of grad v, and h e(v)/pi that of v. Put into the terms of the action t
 to the error of J:
 
     sum_k Delta_k int_K  (w R + eps)/2 (h e(u)/pi)^2 + alpha^2/2 e(u)^2
-                         + sum_c (nu + |u| h/pi) e(rho_c) e(phi_c) + (nu_h - nu) |grad rho_c . grad phi_c|  dx.
+                         + sum_c [ (nu + |u| h/pi) e(rho_c) e(phi_c)
+                                   + sum_e w_e nu (D(p_e) - 1) |d_e rho_c d_e phi_c| ]  dx.
 
-The last one, there with fitted diffusion only, is not an error of interpolation but of the scheme.
+The last one, d_e a difference along an edge, there with fitted diffusion only, is not an error of interpolation but of
+the scheme.
 """
 
 from __future__ import annotations
@@ -123,8 +125,9 @@ class _Estimate:
         speed = ufl.sqrt(ufl.inner(u, u))
         pair = (lagrangian.noise + speed * h / np.pi) * self._miss(self.rho) * self._miss(self.phi)
         if lagrangian.fitted:
-            extra = lagrangian.diffusivity(u, h) - lagrangian.noise
-            pair += extra * abs(ufl.inner(ufl.grad(self.rho), ufl.grad(self.phi)))
+            for edge in domain.edges:
+                extra = abs(edge.weight) * (lagrangian.edge_noise(edge.flow(u)) - lagrangian.noise)
+                pair += extra * abs(edge.difference(self.rho) * edge.difference(self.phi))
         return cost * test * dx, pair * test * dx
 
     def _miss(self, field: fem.Function) -> Any:

@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-import ufl
-from dolfinx import fem
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.parallel import largest, summed
+from hydrodl.common.parallel import summed
 from hydrodl.common.petsc_options import subset
 from hydrodl.discretisation.box_coupling import BoxCoupling
 from hydrodl.discretisation.layer_recursion import LayerMarch, Marched, NodeMarch
+from hydrodl.discretisation.nodal_noise import NodalNoise
 from hydrodl.discretisation.scheme import EffectiveNoise
 from hydrodl.discretisation.slab_action import OperatorEntries, SlabAction
 from hydrodl.linear_algebra.layered_family import LayeredFamily, operator_family
@@ -43,12 +42,10 @@ class Generator:
     def __init__(self, domain: Domain, lagrangian: Lagrangian) -> None:
         self.domain, self.halo = domain, Halo(domain)
         action = self.action = SlabAction(domain, lagrangian)
-        massive = action.nonzeros(action.mass, reduce=True)
-        self.pattern = action.pattern(action.nonzeros(action.generator, reduce=True) | massive, reduce=True)
-        self.columns = action.column_owners()
+        self.entries = OperatorEntries(action, action.generator, also=action.nonzeros(action.mass, reduce=True))
+        self.pattern, self.columns = self.entries.pattern, action.column_owners()
         self.mass_values = self.pattern.values(action.assemble(action.mass, reduce=True)).copy()
         self.mass = action.mass_matrix()
-        self.entries = OperatorEntries(action, action.generator, self.pattern)
 
     def values(self, velocity: Floats) -> Floats:
         """Entries of L(u) for u (d, owned); collective."""
@@ -102,17 +99,14 @@ class BoxTransport(Marched):
                 out[k] += action.blocked_vector(action.carried_1)[: action.dimension]
 
     def effective_noise(self, velocity: Floats, total: Floats) -> EffectiveNoise:
-        """nu_h(u) at the nodes, weighted by the mass there and by thickness."""
-        domain, owned, physics = self._generator.domain, self.halo.owned, self._physics
-        size = self.halo.stack(1)
-        self.action.vector(fem.form(domain.edge_length * ufl.TestFunction(domain.V) * domain.dx), size[0])
-        self.halo.accumulate(size)
-        h = size[0, :owned] / self.mass.ones
-        noise = physics.diffusivity(velocity[..., :owned].swapaxes(0, 1), h)
+        """nu D(p) of the edges, averaged at the nodes, weighted by the mass there and by thickness."""
+        domain, owned = self._generator.domain, self.halo.owned
+        spread = NodalNoise(domain, self._physics)
         weight = self._steps[:, None] * np.maximum(total[:, :owned], 0.0) * self.mass.ones
-        sums = summed(domain.comm, np.array([(weight * noise).sum(), weight.sum()]))
-        most = largest(domain.comm, float(noise.max(initial=0.0))) / float(physics.noise)
-        return EffectiveNoise(np.full(domain.dimension, sums[0] / sums[1]), most)
+        tensors = np.array([np.diagonal(spread(u), axis1=0, axis2=1) for u in velocity[..., :owned]])
+        sums = summed(domain.comm, np.append((weight[..., None] * tensors).sum(axis=(0, 1)), weight.sum()))
+        most = max(spread.largest(u) for u in velocity[..., :owned]) / float(self._physics.noise)
+        return EffectiveNoise(sums[:-1] / sums[-1], most)
 
     def coupling(self, slabs: int, classes: int) -> BoxCoupling:
         """Room for the second derivatives of all slabs."""

@@ -20,6 +20,7 @@ from dolfinx import fem
 
 from hydrodl.common.arrays import Floats
 from hydrodl.discretisation.assembly import Mask, NodeAssembler
+from hydrodl.discretisation.edge_slots import EdgeSlots
 from hydrodl.discretisation.vertex_rule import Block, CornerForm, Corners
 from hydrodl.linear_algebra.sparsity import Pattern
 from hydrodl.mesh.domain import Domain
@@ -91,8 +92,9 @@ class SlabAction(NodeAssembler):
         physics = lagrangian.resolved(domain.lumped).on(domain.mesh)
         y, z = ufl.split(self._y), ufl.split(self._z)
         self.cost_density: Integrand = (physics.running_cost(ufl.as_vector(y[:d]), y[d]), self._y)
-        transport = physics.transport(ufl.as_vector(z[:d]), z[d], z[d + 1], domain.edge_length)
+        transport = physics.transport(ufl.as_vector(z[:d]), z[d], z[d + 1], domain.edges)
         self.carried_density: Integrand = (-transport, self._z)
+        self._physics = physics
         # an inner product stays one where densities that are positive at nodes are negative between them
         seen = ufl.max_value(y[d], 0.0) if domain.degree > 1 else y[d]
         metric = physics.running_cost(ufl.as_vector(y[:d]), seen) * domain.dx
@@ -127,18 +129,27 @@ class SlabAction(NodeAssembler):
         """The corners of this rank's cells, for sums under the vertex rule."""
         return Corners(self.domain, self.structure)
 
+    @cached_property
+    def carried_sum(self) -> tuple[Corners, Integrand]:
+        """Where the carried part is summed under the vertex rule, and its density there."""
+        if not self._physics.fitted or self.domain.edges.slanting:
+            return self.corners, self.carried_density
+        edges = EdgeSlots(self.domain, self.structure, self._z)
+        u = list(range(self.dimension))
+        return edges, (-self._physics.transport(u, self.RHO, self.PHI, edges), edges.slots)
+
     def second_cost(self, groups: Sequence[Sequence[Block]]) -> BlockForm:
         """Blocks (a, b) of the cost's Hessian in y, in groups that share a sparsity pattern."""
-        return self._second(self.cost_density, groups, lambda: self.cost_2)
+        if self.domain.lumped:
+            return CornerForm(self.corners, *self.cost_density, groups)
+        return ElementForm(self, self.cost_2, groups)
 
     def second_carried(self, groups: Sequence[Sequence[Block]]) -> BlockForm:
         """Blocks (a, b) of the Hessian of one class's carried part in z, in groups that share a sparsity pattern."""
-        return self._second(self.carried_density, groups, lambda: self.carried_2)
-
-    def _second(self, density: Integrand, groups: Sequence[Sequence[Block]], form: Callable[[], fem.Form]) -> BlockForm:
         if self.domain.lumped:
-            return CornerForm(self.corners, *density, groups)
-        return ElementForm(self, form(), groups)
+            corners, integrand = self.carried_sum
+            return CornerForm(corners, *integrand, groups)
+        return ElementForm(self, self.carried_2, groups)
 
     def set_slab(self, velocity: Floats, total: Floats | None = None) -> None:
         """Load u (d, local nodes) into y and z, and R (local nodes)."""
@@ -165,22 +176,32 @@ class OperatorEntries:
 
     Args:
         action: whose fields are read; form: ``action.generator`` or ``action.metric``.
-        pattern: of the owned rows; by default the form's own.
+        also: entries that the pattern of the owned rows has beside the form's own.
     """
 
-    def __init__(self, action: SlabAction, form: fem.Form, pattern: Pattern | None = None) -> None:
+    def __init__(self, action: SlabAction, form: fem.Form, also: Mask | None = None) -> None:
         self._action, self._form = action, form
-        self.pattern = pattern or action.pattern(action.nonzeros(form, reduce=True), reduce=True)
-        self._corners: CornerForm | None = None
-        if not action.domain.lumped:
+        self._corners = self._sum() if action.domain.lumped else None
+        kept = self._nonzeros() if also is None else self._nonzeros() | also
+        self.pattern = action.pattern(kept, reduce=True)
+        if self._corners is None:
             return
-        density, state = action.carried_density if form is action.generator else action.cost_density
-        if form is action.generator:
-            self._corners = CornerForm(action.corners, -density, state, [[(action.PHI, action.RHO)]])
-        else:
-            self._corners = CornerForm(action.corners, density, state, [[(0, 0)]])
         self._own = self.pattern if action.domain.comm.size == 1 else action.pattern(self._corners.masks[0])
         self._corners.bind([self._own])
+
+    def _sum(self) -> CornerForm:
+        action = self._action
+        if self._form is not action.generator:
+            return CornerForm(action.corners, *action.cost_density, [[(0, 0)]])
+        corners, (density, state) = action.carried_sum
+        return CornerForm(corners, -density, state, [[(action.PHI, action.RHO)]])
+
+    def _nonzeros(self) -> Mask:
+        action = self._action
+        if self._corners is None:
+            return action.nonzeros(self._form, reduce=True)
+        places = np.flatnonzero(self._corners.masks[0])
+        return action.reduced(places, np.ones(len(places))) != 0
 
     def __call__(self) -> Floats:
         """The entries at the fields now loaded, valid until the next call; collective."""

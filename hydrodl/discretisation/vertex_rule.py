@@ -14,7 +14,7 @@ geometry and make one constant sparse matrix. Element matrices would be (b 2^d)^
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -44,6 +44,10 @@ Block = tuple[int, int]
 """(a, b): derivative in component a (rows), then in component b (columns)."""
 
 
+Slot = tuple[int, int]
+"""(a, p): the value of component a (p = 0) or its derivative along x_p."""
+
+
 Kind = tuple[int, int]
 """(p, q): of the value (0) or of the derivative along x_i (i = 1 .. d), for rows and for columns."""
 
@@ -51,22 +55,29 @@ Kind = tuple[int, int]
 _NEGLIGIBLE = 1e-12  # a slope below this part of the largest is the rounding of a zero
 
 
-def second_derivatives(density: Any, state: fem.Function, blocks: Sequence[Block]) -> dict[Block, dict[Kind, Any]]:
-    """f_{ap, bq} of a UFL density f(z, grad z) for the blocks (a, b) asked for, without those that vanish."""
+def second_derivatives(
+    density: Any, state: fem.Function, blocks: Sequence[Block], split: Callable[[Slot], Slot]
+) -> dict[Block, dict[Kind, Any]]:
+    """f_{ap, bq} of a UFL density f(z, grad z) for the blocks (a, b) asked for, without those that vanish.
+
+    ``split`` says what slot (component, kind) stands for the value (a, 0) or the slope (a, i) of the state.
+    """
     space = state.function_space
     v, w = ufl.TestFunction(space), ufl.TrialFunction(space)
     whole = ufl.derivative(ufl.derivative(density, state, v), state, w)
     whole = expand_indices(expand_derivatives(remove_complex_nodes(apply_algebra_lowering(whole))))
     found: dict[Block, dict[Kind, Any]] = {block: {} for block in blocks}
-    for (a, p), row in linear_parts(whole, v).items():
+    for one, row in linear_parts(whole, v).items():
+        a, p = split(one)
         columns = linear_parts(row, w) if any(a == i for i, _ in blocks) else {}
-        for (b, q), entry in columns.items():
+        for other, entry in columns.items():
+            b, q = split(other)
             if (a, b) in found:
                 found[a, b][p, q] = entry
     return found
 
 
-def linear_parts(expression: Any, argument: Any) -> dict[tuple[int, int], Any]:
+def linear_parts(expression: Any, argument: Any) -> dict[Slot, Any]:
     """Coefficients of a scalar expression linear in an argument: of component a (a, 0), of its slope along x_i (a, i).
 
     Raises:
@@ -114,11 +125,11 @@ class Corners:
             local rows.
 
     Attributes:
-        points: vertices of the reference cell; nodes: (cells, corners of a cell) numbers of the nodes there.
-        weights: w, (cells, corners of a cell).
+        points: of the reference cell, its vertices; nodes: (cells, corners of a cell) numbers of the nodes there.
+        weights: w, (cells, points of a cell).
     """
 
-    def __init__(self, domain: Domain, structure: tuple[Places, Places]) -> None:
+    def __init__(self, domain: Domain, structure: tuple[Places, Places], points: Floats | None = None) -> None:
         mesh, d = domain.mesh, domain.dimension
         pointers, columns = structure
         self.entries, self._width = len(columns), int(columns.max(initial=0)) + 1
@@ -126,7 +137,7 @@ class Corners:
         self._keys = rows * self._width + columns
         self._places: dict[tuple[int, int], NDArray[np.int32]] = {}
         self.mesh, self.dimension = mesh, d
-        self.points = basix.geometry(mesh.basix_cell())
+        self.points = basix.geometry(mesh.basix_cell()) if points is None else points
         self.cells = np.arange(mesh.topology.index_map(mesh.topology.dim).size_local, dtype=np.int32)
         self.nodes = domain.V.dofmap.list[: len(self.cells)].astype(np.int64)
         inverse = ufl.JacobianInverse(mesh)
@@ -136,6 +147,13 @@ class Corners:
         self._inverse = geometry[..., 1:].reshape(*geometry.shape[:2], d, d)
         # reference gradients of the basis functions at the vertices: (d, corner, node of the cell)
         self._slopes = domain.V.element.basix_element.tabulate(1, self.points)[1:, :, :, 0]
+
+    def split(self, slot: tuple[int, int]) -> tuple[int, int]:
+        """(component, kind) of the value (a, 0) or slope (a, i) of a component of the state."""
+        return slot
+
+    def load(self) -> None:
+        """Take the state from elsewhere; here it is the state itself."""
 
     def stencil(self, kind: int, corner: int) -> dict[int, Floats]:
         """B^p at one corner of every cell: node of the cell -> (cells,), without the nodes where it vanishes."""
@@ -154,9 +172,9 @@ class Corners:
 
     def scatter(self, kinds: Sequence[Kind], used: NDArray[np.bool_]) -> Any:
         """The sparse matrix w B^p B^q from coefficients (cells, corners of a cell, kinds), where used, to entries."""
-        width = self.nodes.size * len(kinds)
-        parts: list[tuple[NDArray[np.int32], NDArray[np.int32], Floats]] = []
         count = len(self.points)
+        width = len(self.cells) * count * len(kinds)
+        parts: list[tuple[NDArray[np.int32], NDArray[np.int32], Floats]] = []
         for corner in range(count):
             for number, (p, q) in enumerate(kinds):
                 if not used[number]:
@@ -188,7 +206,7 @@ class CornerForm:
 
     def __init__(self, corners: Corners, density: Any, state: fem.Function, groups: Sequence[Sequence[Block]]) -> None:
         self._corners = corners
-        found = second_derivatives(density, state, [block for group in groups for block in group])
+        found = second_derivatives(density, state, [block for group in groups for block in group], corners.split)
         kinds = [sorted({kind for block in group for kind in found[block]}) for group in groups]
         entries = [
             found[block].get(kind, ufl.zero())
@@ -201,7 +219,7 @@ class CornerForm:
         self._blocks = [len(group) for group in groups]
         # an expression cannot be empty
         self._expression = fem.Expression(ufl.as_vector(entries), corners.points) if entries else None
-        self._values = np.zeros((*corners.nodes.shape, len(entries)))
+        self._values = np.zeros((*corners.weights.shape, len(entries)))
         self._scatter = [corners.scatter(own, used) for own, used in zip(kinds, self._used(state, kinds), strict=True)]
         self.masks = [np.diff(matrix.indptr) > 0 for matrix in self._scatter]
 
@@ -213,7 +231,7 @@ class CornerForm:
         state.x.array[:] = kept
         found = []
         for part, own, blocks in zip(self._parts, kinds, self._blocks, strict=True):
-            values = self._values[..., part].reshape(self._corners.nodes.size, len(own), blocks)
+            values = self._values[..., part].reshape(self._corners.weights.size, len(own), blocks)
             found.append((values != 0).any(axis=(0, 2)))
         return found
 
@@ -234,6 +252,7 @@ class CornerForm:
 
     def assemble(self) -> list[Floats]:
         """This rank's contributions, for every group an array (entries, blocks)."""
+        self._corners.load()
         self._evaluate()
         out = []
         for part, blocks, matrix in zip(self._parts, self._blocks, self._scatter, strict=True):

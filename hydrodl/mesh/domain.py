@@ -26,6 +26,8 @@ from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import largest, smallest, summed
 from hydrodl.common.parameters import POSITIVE
 from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, around, box_nodes, check_shape, nodes_at
+from hydrodl.mesh.cell_edges import GradientEdges, gradient_edges
+from hydrodl.mesh.edge_weights import EdgeWeights, edge_weights
 from hydrodl.mesh.mesh_file import read_mesh
 from hydrodl.mesh.node_order import grid_ranks, renumbered
 
@@ -265,6 +267,22 @@ class Domain:
         """Volume of feature space (length in d = 1, area in d = 2)."""
         local = fem.assemble_scalar(fem.form(fem.Constant(self.mesh, 1.0) * self.dx))
         return float(summed(self.comm, local))
+
+    @cached_property
+    def edge_weights(self) -> EdgeWeights:
+        """Weights of the edges, and how many rule out a maximum principle; collective at first use."""
+        return edge_weights(self.mesh)
+
+    @cached_property
+    def edges(self) -> GradientEdges:
+        """The edges of the cells, for fluxes along them in UFL; collective at first use."""
+        weights = self.edge_weights
+        return gradient_edges(self.mesh, not weights.simplices and weights.wrong > 0, weights.axes)
+
+    @property
+    def monotone(self) -> bool:
+        """Do edge-averaged fluxes obey a maximum principle here, for any velocity; collective at first use."""
+        return self.lumped and self.edge_weights.wrong == 0
 
     @cached_property
     def edge_length(self) -> fem.Function:

@@ -17,9 +17,11 @@ from numpy.typing import ArrayLike
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import COUNT
+from hydrodl.discretisation.nodal_noise import NodalNoise
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import checked_points, interpolate, into
+from hydrodl.mesh.quadrature import moment
 from hydrodl.mesh.uniform_grid import Grid, spread
 from hydrodl.network.network import Network
 
@@ -45,9 +47,10 @@ def sample_paths(
         paths: number of paths from each point.
         seed: of the random numbers.
         substeps: Euler-Maruyama steps a layer.
-        fitted: which noise. False: the model's nu. True: the nu_h(u) that the densities saw in training, which is
-            larger by O(h^2) where the mesh resolves the flow; its gradient then joins the drift, since the densities
-            obey d_t rho + div(rho u) = div(nu_h grad rho). None: as in training, so that paths follow the densities.
+        fitted: which noise. False: the model's nu. True: the tensor B(u) of the edges' nu D(p) that the densities saw
+            in training, larger by O(h^4) where the mesh resolves the flow; its divergence then joins the drift, since
+            the densities obey d_t rho + div(rho u) = div(B grad rho). None: as in training, so that paths follow the
+            densities.
 
     Returns:
         shape (N + 1, n, paths, d).
@@ -88,8 +91,8 @@ def _states(network: Network, x: Floats, seed: int, substeps: int, fitted: bool 
         drift_and_noise, length = dynamics.of(k), step / substeps
         for _ in range(substeps):
             found = drift_and_noise(x)
-            kick = np.sqrt(2 * length * found[:, -1:]) * rng.standard_normal(x.shape)
-            x = reflected(domain, x + length * found[:, :-1] + kick)
+            kick = np.sqrt(2 * length) * dynamics.spread(found, rng.standard_normal(x.shape))
+            x = reflected(domain, x + length * found[:, : x.shape[1]] + kick)
         yield x
 
 
@@ -103,32 +106,27 @@ def reflected(domain: Domain, points: Floats) -> Floats:
 
 
 class _Dynamics:
-    """Drift and diffusivity of a slab: (u, nu), or (u + grad nu_h, nu_h)."""
+    """Drift and noise of a slab: u and nu, or u + div B and the tensor B (its lower triangle)."""
 
     def __init__(self, network: Network, fitted: bool | None) -> None:
         self._network, domain = network, network.domain
         physics = network.solution.problem.lagrangian
         self._fitted = bool(physics.fitted if fitted is None else fitted)
-        self._physics = replace(physics, fitted=self._fitted)
-        self._nu = float(physics.noise)
+        self._nu, d = float(physics.noise), domain.dimension
         self._fields, self._halo = _Fields(domain), Halo(domain)
+        self._triangle = np.tril_indices(d)
         if not self._fitted:
             return
         if domain.degree > 1:
             raise InputError(f"fitted noise needs elements of degree 1, these have {domain.degree}; use fitted=False")
-        v, self._diffusivity = ufl.TestFunction(domain.V), fem.Function(domain.V)
-        self._slopes = [fem.form(self._diffusivity.dx(i) * v * domain.dx) for i in range(domain.dimension)]
-        self._mass = self._assembled(fem.form(fem.Constant(domain.mesh, 1.0) * v * domain.dx))
-        self._h = self._assembled(fem.form(domain.edge_length * v * domain.dx)) / self._mass
-
-    def _assembled(self, form: fem.Form) -> Floats:
-        out = self._halo.stack(1)
-        fem.assemble_vector(out[0], form)
-        self._halo.accumulate(out)
-        return out[0, : self._halo.owned]
+        self._tensors = NodalNoise(domain, replace(physics, fitted=True))
+        v, self._entry = ufl.TestFunction(domain.V), fem.Function(domain.V)
+        self._slopes = [fem.form(self._entry.dx(i) * v * domain.dx) for i in range(d)]
+        self._mass = moment(domain)
 
     def of(self, k: int) -> Evaluator:
-        """Points (n, d) -> drift and, last, diffusivity (n, d + 1) of slab k; collective, and so is what it returns."""
+        """Points (n, d) -> drift and, after it, noise (n, d + 1 or more) of slab k; collective, and so is what it
+        returns."""
         network, velocity = self._network, self._network.solution.velocity[k]
         if self._fitted:
             return self._fields.evaluator(self._with_fitted(velocity))
@@ -141,15 +139,41 @@ class _Dynamics:
 
         return lambda points: np.pad(drift(points), ((0, 0), (0, 1)), constant_values=self._nu)
 
+    def spread(self, found: Floats, kicks: Floats) -> Floats:
+        """The root of the noise times kicks (n, d)."""
+        n, d = kicks.shape
+        if not self._fitted:
+            return np.sqrt(found[:, -1:]) * kicks
+        tensors = np.empty((n, d, d))
+        tensors[:, self._triangle[0], self._triangle[1]] = found[:, d:]
+        tensors[:, self._triangle[1], self._triangle[0]] = found[:, d:]
+        values, vectors = np.linalg.eigh(tensors)
+        along = np.einsum("nia,ni->na", vectors, kicks) * np.sqrt(np.maximum(values, 0.0))
+        moved: Floats = np.einsum("nia,na->ni", vectors, along)
+        return moved
+
     def _with_fitted(self, velocity: Floats) -> Floats:
-        """u + grad nu_h and nu_h at owned nodes, shape (d + 1, owned)."""
-        diffusivity = self._physics.diffusivity(velocity, self._h)
+        """u + div B and the lower triangle of B at owned nodes, shape (d + d (d + 1) / 2, owned)."""
+        tensors = self._tensors(velocity)
+        drift = np.array(velocity)
+        for row, column in zip(*self._triangle, strict=True):
+            slopes = self._gradient(tensors[row, column])
+            drift[row] += slopes[column]
+            if row != column:
+                drift[column] += slopes[row]
+        return np.concatenate([drift, tensors[self._triangle]])
+
+    def _gradient(self, nodal: Floats) -> Floats:
+        """Averaged gradients (d, owned) of nodal values (owned,)."""
         local = self._halo.stack(1)
-        local[0, : self._halo.owned] = diffusivity
+        local[0, : self._halo.owned] = nodal
         self._halo.update(local)
-        self._diffusivity.x.array[:] = local[0]
-        gradient = np.array([self._assembled(form) / self._mass for form in self._slopes])
-        return np.concatenate([velocity + gradient, diffusivity[None]])
+        self._entry.x.array[:] = local[0]
+        out = self._halo.stack(len(self._slopes))
+        for row, form in zip(out, self._slopes, strict=True):
+            fem.assemble_vector(row, form)
+        self._halo.accumulate(out)
+        return out[:, : self._halo.owned] / self._mass
 
 
 class _Fields:

@@ -166,7 +166,7 @@ class _March:
         domain, step = self.domain, self._step
         slab = fem.Function(self._new.function_space)
         (u, r, q), (v, s, t) = self._parts(slab), self._parts(ufl.TestFunction(self._new.function_space))
-        H = physics.hamiltonian(ufl.as_vector(u), r, q, self._parts(self._static)[1], domain.edge_length)
+        H = physics.hamiltonian(ufl.as_vector(u), r, q, self._parts(self._static)[1], domain.edges)
         H, none_u, none = H * domain.dx, [ufl.zero()] * len(u), [ufl.zero()] * self.classes
         # s meets dH/dphi and t meets dH/drho, so that M stands on the diagonal of both evolution equations
         slope = ufl.derivative(H, slab, ufl.as_vector([*v, *none, *none]))

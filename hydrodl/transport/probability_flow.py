@@ -2,12 +2,12 @@
 
 The network x + Delta u(x) alone does not: noise spreads the densities as well. In slab k they change by
 
-    (rho_{k+1} - rho_k) / Delta = - div F_k,    F_k = u_k r_k - nu_h(u_k) grad r_k,
+    (rho_{k+1} - rho_k) / Delta = - div F_k,    F_k = u_k r_k - B_k grad r_k,
 
-so that, with rho(t) linear between the layers, the velocity w = F_k / rho(t) carries rho_k exactly to rho_{k+1}, noise
+with B_k the diagonal tensor of the edges' nu D(p), so that, with rho(t) linear between the layers, the velocity w = F_k / rho(t) carries rho_k exactly to rho_{k+1}, noise
 and all: the probability flow. Here w stands at the nodes of a uniform box and is followed by the implicit midpoint
-rule, which run backwards is its own inverse. Noise whose drift w + nu grad log rho(t) makes up for it leaves the
-densities the same; run backwards it has the drift -w + nu grad log rho(t) (B. Anderson, "Reverse-time diffusion
+rule, which run backwards is its own inverse. Noise whose drift w + B grad log rho(t) makes up for it leaves the
+densities the same; run backwards it has the drift -w + B grad log rho(t) (B. Anderson, "Reverse-time diffusion
 equation models", 1982). As the layers get thin the former is u: the noisy process itself.
 
 Where a slab is the map x + Delta u(x), w is the velocity of points on their way along it, less nu grad log rho(t).
@@ -20,8 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hydrodl.common.arrays import Floats
+from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
+from hydrodl.discretisation.nodal_noise import NodalNoise
 from hydrodl.mesh.interpolation import checked_points
 from hydrodl.mesh.uniform_grid import Grid, OnGrid, spread
 from hydrodl.network.inversion import report, solve_layer
@@ -39,8 +40,8 @@ class ProbabilityFlow(OnGrid):
         grid: the nodes.
         steps: lengths of the steps, S a slab, shape (S N,).
         table: w in the middle of each step at the nodes, shape (S N, d, nodes).
-        spreading: nu_h grad log rho + grad nu_h in the middle of each step at the nodes, of the same shape.
-        diffusivity: nu_h of each step at the nodes, shape (S N, nodes).
+        spreading: B grad log rho + div B in the middle of each step at the nodes, of the same shape.
+        diffusivity: the diagonal of B of each step at the nodes, shape (S N, d, nodes).
     """
 
     grid: Grid
@@ -64,19 +65,19 @@ class ProbabilityFlow(OnGrid):
         rho = spread(domain, order, grid.size, flow.density)[:, 0]
         if not rho.min() > 0:
             raise InputError(f"the probability flow needs positive densities, the smallest is {rho.min():.1e}")
-        nu = _diffusivity(solution, grid, velocity)
+        nu = _diffusivity(solution, order, grid.size)
         parts = np.tile((np.arange(substeps) + 0.5) / substeps, len(nu))[:, None]
         below, above = np.repeat(rho[:-1], substeps, axis=0), np.repeat(rho[1:], substeps, axis=0)
         middle = np.maximum((1 - parts) * below + parts * above, _SMALLEST)
         steps = np.repeat(flow.layers.steps / substeps, substeps)
         if flow.scheme.moves_points:
             nu = np.repeat(nu, substeps, axis=0)
-            falling = nu[:, None] * grid.differences(np.log(middle))
+            falling = nu * grid.differences(np.log(middle))
             return cls(grid, steps, _on_the_way(grid, velocity, flow.layers.steps, substeps) - falling, falling, nu)
         slab = np.maximum(flow.theta * rho[1:] + (1 - flow.theta) * rho[:-1], _SMALLEST)
-        carried = (velocity - nu[:, None] * grid.differences(np.log(slab))) * slab[:, None]
+        carried = (velocity - nu * grid.differences(np.log(slab))) * slab[:, None]
         carried, nu = np.repeat(carried, substeps, axis=0), np.repeat(nu, substeps, axis=0)
-        spreading = nu[:, None] * grid.differences(np.log(middle)) + grid.differences(nu)
+        spreading = nu * grid.differences(np.log(middle)) + _divergence(grid, nu)
         return cls(grid, steps, carried / middle[:, None], spreading, nu)
 
     def velocity(self, k: int, points: Floats) -> Floats:
@@ -109,10 +110,10 @@ class ProbabilityFlow(OnGrid):
         x = self.into(checked_points(points, self.grid.dimension))
         sign = -1.0 if reverse else 1.0
         for k in range(len(self.steps))[:: -1 if reverse else 1]:
-            fields = np.concatenate([sign * self.table[k] + self.spreading[k], self.diffusivity[k : k + 1]])
+            fields = np.concatenate([sign * self.table[k] + self.spreading[k], self.diffusivity[k]])
             found, step = self.grid.interpolate(fields, x), float(self.steps[k])
-            kick = np.sqrt(2 * step * found[:, -1:]) * rng.standard_normal(x.shape)
-            x = self.grid.reflect(x + step * found[:, :-1] + kick)
+            drift, noise = np.split(found, 2, axis=1)
+            x = self.grid.reflect(x + step * drift + np.sqrt(2 * step * noise) * rng.standard_normal(x.shape))
         return x
 
 
@@ -132,6 +133,16 @@ def _on_the_way(grid: Grid, velocity: Floats, steps: Floats, substeps: int) -> F
     return out
 
 
-def _diffusivity(solution: Solution, grid: Grid, velocity: Floats) -> Floats:
-    """nu_h(u) at the nodes, shape (N, nodes)."""
-    return solution.problem.lagrangian.diffusivity(velocity.swapaxes(0, 1), float(grid.spacing.max()))
+def _diffusivity(solution: Solution, order: Ints, size: int) -> Floats:
+    """The diagonal of B at the nodes, shape (N, d, nodes); boxes have no more."""
+    domain = solution.problem.domain
+    tensors = NodalNoise(domain, solution.problem.lagrangian)
+    own = np.array([np.diagonal(tensors(u)).T for u in solution.velocity])
+    return spread(domain, order, size, own)
+
+
+def _divergence(grid: Grid, nu: Floats) -> Floats:
+    """d_a nu_a, shape (S N, d, nodes)."""
+    d = grid.dimension
+    slopes = grid.differences(nu.reshape(-1, grid.size)).reshape(-1, d, d, grid.size)
+    return np.diagonal(slopes, axis1=1, axis2=2).swapaxes(1, 2)

@@ -11,7 +11,7 @@ import sympy
 
 import hydrodl as hd
 from hydrodl.analysis.backward_error import difference_series as series
-from hydrodl.analysis.backward_error.difference_series import COUPLING, DIFFUSION, ETA, SMOOTHING, TRANSPORT, XI, H
+from hydrodl.analysis.backward_error.difference_series import ADVECTED, CARRIED, ETA, SMOOTHING, TRANSPORT, XI, H
 from hydrodl.analysis.backward_error.slab_samples import SlabStack
 from hydrodl.discretisation.box_scheme import BoxScheme
 from hydrodl.discretisation.slab_action import SlabAction
@@ -24,7 +24,7 @@ SHAPES = {1: (7,), 2: (6, 5), 3: (5, 4, 6)}
 ZETA = sympy.Symbol("zeta")
 
 
-@pytest.mark.parametrize("symbol", [TRANSPORT, DIFFUSION, COUPLING, SMOOTHING, FORWARD, BACKWARD, MIDPOINT])
+@pytest.mark.parametrize("symbol", [TRANSPORT, CARRIED, ADVECTED, SMOOTHING, FORWARD, BACKWARD, MIDPOINT])
 def test_series_leaves_the_next_order_only(symbol: sympy.Expr) -> None:
     """Each level takes two powers of h (one of a one-sided difference) off the distance to the operator itself."""
     values = {XI: sympy.Rational(7, 5), ETA: sympy.Rational(-9, 11)}
@@ -55,7 +55,7 @@ def test_text_of_the_series() -> None:
     euler, midpoint = series.modified_operators(1.0), series.modified_operators(0.5)
     assert midpoint["d_t rho"] == "d_t rho - Delta^2/12 d_t^3 rho + Delta^4/120 d_t^5 rho"
     assert euler["d_t rho"] == "d_t rho - Delta/2 d_t^2 rho + Delta^2/6 d_t^3 rho"
-    assert euler["d_x (nu d_x rho)"].startswith("d_x nu_h d_x rho + nu_h d_x^2 rho + h^2/6 d_x^3 nu_h d_x rho")
+    assert euler["d_x (u rho) on edges"].startswith("d_x u rho + u d_x rho + h^2/6 d_x^3 u rho + h^2/4 d_x^2 u d_x rho")
 
 
 @pytest.mark.parametrize("theta", [1.0, 0.5])
@@ -79,20 +79,16 @@ def test_modified_energy_telescopes(theta: float) -> None:
 
 def test_fluxes_are_divergences() -> None:
     """What the local laws of mass and energy call a divergence vanishes where all derivatives add up to 0."""
-    assert sympy.simplify(DIFFUSION.subs(ETA, -XI)) == 0
+    assert sympy.simplify(CARRIED.subs(ETA, -XI)) == 0
     assert sympy.simplify(TRANSPORT + TRANSPORT.subs(XI, -XI)) == 0  # rho u with phi_t
-    # nu, rho, phi_t: nu mu(delta rho delta phi_t) + phi_t delta(mu(nu) delta rho)
-    exchange = COUPLING.subs({XI: ETA, ETA: ZETA}, simultaneous=True) + DIFFUSION
+    # u, rho, phi_t: phi_t delta(mu(u) mu(rho)) + rho mu(mu(u) delta phi_t)
+    exchange = CARRIED + ADVECTED.subs(ETA, ZETA)
     assert sympy.simplify(exchange.subs(ZETA, -XI - ETA).rewrite(sympy.exp)) == 0
-    # u_a with its rate: mu(delta u delta u_t) + u_t delta delta u
-    assert sympy.simplify((COUPLING + SMOOTHING).subs(ETA, -XI).rewrite(sympy.exp)) == 0
 
 
-def test_fitted_diffusion() -> None:
-    root, inverse = series.fitted()
-    s = 1e-3
-    assert sum(b * s**m for m, b in enumerate(root)) == pytest.approx(np.sqrt(1 + s), abs=s**3 / 10)
-    assert sum(c * s**m for m, c in enumerate(inverse)) == pytest.approx(1 / np.sqrt(1 + s), abs=s**3 / 2)
+def test_noise_of_edges() -> None:
+    p = 0.1
+    assert 1 + series.edge_noise() * p**4 == pytest.approx((1 + p**4) ** 0.25, abs=p**8 / 10)
 
 
 @pytest.mark.parametrize("points", [7, 9, 13])
@@ -134,6 +130,11 @@ def applied(symbol: sympy.Expr, fields: list[np.ndarray], axis: int, spacing: fl
     return total
 
 
+def both(edges: np.ndarray, axis: int) -> np.ndarray:
+    """The mean of the edges on both sides of a node."""
+    return (edges + np.roll(edges, 1, axis)) / 2
+
+
 class Box:
     """A box of different spacings, random fields on it, and the way between nodes and grid."""
 
@@ -147,7 +148,6 @@ class Box:
         self.place = np.ravel_multi_index(tuple(index.T), self.shape)
         self.inside = (Ellipsis, *[slice(1, -1)] * d)
         self.u, self.r, self.q = rng.standard_normal((d, *self.shape)), *rng.uniform(1, 2, (2, 1, *self.shape))
-        self.viscosity = np.sqrt(NOISE**2 + self.spacing.max() ** 2 * (self.u**2).sum(axis=0))
 
     def nodal(self, grid: np.ndarray) -> np.ndarray:
         return grid.reshape(-1, grid[0].size)[:, self.place]
@@ -157,22 +157,30 @@ class Box:
         out[:, self.place] = nodal
         return out.reshape(-1, *self.shape)
 
+    def edge(self, axis: int) -> tuple[np.ndarray, ...]:
+        """On the edges from i to i + 1 along an axis: nu D(p), its slope in the mean of u, delta rho and delta phi."""
+        ahead, h = (lambda f: np.roll(f, -1, axis)), self.spacing[axis]
+        p = (self.u[axis] + ahead(self.u[axis])) / 2 * h / (2 * NOISE)
+        noise, slope = NOISE * (1 + p**4) ** 0.25, p**3 * (1 + p**4) ** -0.75 * h / 2
+        return noise, slope, *((ahead(f[0]) - f[0]) / h for f in (self.r, self.q))
+
     def transported(self) -> np.ndarray:
         """L(u) r as the symbols have it."""
         rho, total = self.r[0], np.zeros(self.shape)
         for axis, h in enumerate(self.spacing):
-            total -= applied(TRANSPORT, [rho * self.u[axis]], axis, h)
-            total += applied(DIFFUSION, [self.viscosity, rho], axis, h)
+            total -= applied(CARRIED, [self.u[axis], rho], axis, h)
+            noise, _, falling, _ = self.edge(axis)
+            total += (noise * falling - np.roll(noise * falling, 1, axis)) / h
         return total
 
     def momentum(self) -> np.ndarray:
         """dH/du as the symbols have it."""
         rho, phi = self.r[0], self.q[0]
         axes = list(enumerate(self.spacing))
-        crossed = sum(applied(COUPLING, [rho, phi], axis, h) for axis, h in axes)
-        total = (KINETIC * rho + DECAY) * self.u + self.spacing.max() ** 2 * self.u / self.viscosity * crossed
+        total = (KINETIC * rho + DECAY) * self.u
         for axis, h in axes:
-            total[axis] -= rho * applied(TRANSPORT, [phi], axis, h)
+            _, slope, falling, rising = self.edge(axis)
+            total[axis] += both(slope * falling * rising, axis) - applied(ADVECTED, [rho, phi], axis, h)
             for component in range(len(axes)):
                 total[component] -= SMOOTHNESS**2 * applied(SMOOTHING, [self.u[component]], axis, h)
         return total
@@ -182,10 +190,11 @@ class Box:
         rho, phi = self.r[0], self.q[0]
         total = (KINETIC * rho + DECAY) / 2 * (self.u**2).sum(axis=0)
         for axis, h in enumerate(self.spacing):
-            total -= rho * self.u[axis] * applied(TRANSPORT, [phi], axis, h)
-            total += self.viscosity * applied(COUPLING, [rho, phi], axis, h)
+            noise, _, falling, rising = self.edge(axis)
+            total += both(noise * falling * rising, axis) - rho * applied(ADVECTED, [self.u[axis], phi], axis, h)
             for component in self.u:
-                total += SMOOTHNESS**2 / 2 * applied(COUPLING, [component, component], axis, h)
+                slope = (np.roll(component, -1, axis) - component) / h
+                total += SMOOTHNESS**2 / 2 * both(slope**2, axis)
         return total
 
     def slabs(self) -> SlabStack:
@@ -227,8 +236,10 @@ def test_stencils_are_the_energy_of_a_patch(d: int) -> None:
 
 
 def test_stencil_of_two_arguments() -> None:
-    """rho_i phi_i counts half a term on each side of mu(delta rho delta phi)."""
-    found = series.stencil(COUPLING)
+    """delta(mu(u) mu(rho)): what flows out on the right less what flows in on the left, a quarter of each product."""
+    found = series.stencil(CARRIED)
     for i, j in product((-2, 0, 2), repeat=2):
-        pairs = {(0, 0): 1, (2, 2): sympy.Rational(1, 2), (-2, -2): sympy.Rational(1, 2), (2, -2): 0, (-2, 2): 0}
-        assert found.get((i, j), 0) * H**2 == pairs.get((i, j), sympy.Rational(-1, 2))
+        expected = (sympy.Rational(1, 4) if i >= 0 and j >= 0 else 0) - (
+            sympy.Rational(1, 4) if i <= 0 and j <= 0 else 0
+        )
+        assert found.get((i, j), 0) * H == expected

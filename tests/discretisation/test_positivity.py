@@ -57,7 +57,7 @@ class Bound:
         self.u = fem.Function(fem.functionspace(domain.mesh, ("Lagrange", 1, (domain.dimension,))))
         v, w = ufl.TestFunction(domain.V), ufl.TrialFunction(domain.V)
         fitted = replace(given.lagrangian, fitted=True)
-        self.generator = fem.form(fitted.transport(self.u, w, v, domain.edge_length) * domain.dx)
+        self.generator = fem.form(fitted.transport(self.u, w, v, domain.edges) * domain.dx)
         self.mass = fem.assemble_matrix(fem.form(w * v * domain.dx)).to_scipy().diagonal()
 
     def __call__(self, velocity: np.ndarray) -> float:

@@ -80,11 +80,11 @@ def test_entries_equal_the_assembled_form(action: SlabAction, name: str) -> None
 
 def test_boxes_have_the_stencil_and_no_more() -> None:
     action = SlabAction(hd.Domain.box([0] * 3, [1] * 3, 5), PHYSICS)
-    form = action.second_carried([[(action.PHI, 0)], [(0, 1)], [(action.PHI, action.PHI)]])
-    flux, control, empty = form.masks
-    assert flux.sum() == 125 + 2 * 3 * 4 * 25
-    assert control.sum() == 125
-    assert not empty.any()
+    blocks = [(action.PHI, action.RHO), (action.PHI, 0), (0, 0), (0, 1), (action.PHI, action.PHI)]
+    generator, *along, crossed, empty = (mask.sum() for mask in action.second_carried([[b] for b in blocks]).masks)
+    assert generator == 125 + 2 * 3 * 4 * 25
+    assert along == [125 + 2 * 4 * 25] * 2  # edges along the component's own axis
+    assert crossed == empty == 0
 
 
 def test_what_a_constant_makes_zero_takes_no_entries() -> None:

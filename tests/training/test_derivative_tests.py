@@ -11,7 +11,7 @@ import pytest
 import hydrodl as hd
 from hydrodl.physics.internal_energy import InternalEnergy
 from hydrodl.physics.losses import Loss
-from hydrodl.training.derivative_tests import TaylorOrders, hessian_symmetry, taylor_orders
+from hydrodl.training.derivative_tests import STEPS, TaylorOrders, hessian_symmetry, taylor_orders
 
 TIMES = [0.0, 0.15, 0.5, 0.8]  # non-uniform layers
 NODES = {1: 8, 2: 5, 3: 3}
@@ -70,10 +70,10 @@ def problem(
     )
 
 
-def check(given: hd.Problem, size: float = 0.3) -> None:
+def check(given: hd.Problem, size: float = 0.3, steps: Sequence[float] = STEPS) -> None:
     functional = hd.ReducedFunctional(given)
     u, v, w = np.random.default_rng(1).standard_normal((3, *functional.shape))
-    orders = taylor_orders(functional, size * u, v)
+    orders = taylor_orders(functional, size * u, v, steps)
     assert orders.gradient_remainders[0] > 1e-9 and orders.hessian_remainders[0] > 1e-9  # well above rounding
     np.testing.assert_allclose(orders.gradient[-2:], 2.0, atol=0.1)
     np.testing.assert_allclose(orders.hessian[-2:], 2.0, atol=0.1)
@@ -118,7 +118,9 @@ def test_every_element_and_dimension(scheme: str, d: int, element: str) -> None:
     ids=["not smooth", "no kinetic cost", "no decay", "unfitted", "little noise", "potential"],
 )
 def test_every_number_of_the_lagrangian(scheme: str, physics: dict[str, Any]) -> None:
-    check(problem(scheme, loss="several", **physics))
+    # where the speed along an edge is next to nothing its noise bends within nu / h: steps are shorter than that
+    scale = min(1.0, physics.get("noise", 1.0) / 1e-2)
+    check(problem(scheme, loss="several", **physics), steps=scale * np.array(STEPS))
 
 
 def test_one_layer() -> None:

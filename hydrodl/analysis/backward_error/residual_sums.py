@@ -30,7 +30,7 @@ class ModifiedResiduals:
     The mappings have the keys of ``EQUATIONS``: "density" (which is the local law of mass), "potential", "velocity"
     (the momentum map, which for the box schemes has no series in layers: its residual there is the optimiser's), and
     for the box schemes under the vertex rule "energy", the local law of energy. Each is measured against d_t rho,
-    d_t phi, sum_c rho_c grad phi_c (the part of the momentum that nu_h exerts included in layers), the rate of the
+    d_t phi, sum_c rho_c grad phi_c (the part that the noise of edges exerts included in layers), the rate of the
     energy (in space sum_c |d_t rho d_t phi|).
 
     Example:

@@ -65,21 +65,12 @@ def bilinear(symbol: series.Symbol, f: GridField, g: GridField, axis: int) -> Fl
     return out
 
 
-def product(a: Floats, b: Floats) -> Floats:
-    """The orders of a product of two series."""
-    out = np.zeros(np.broadcast_shapes(a.shape, b.shape))
-    for i in range(LEVELS):
-        for j in range(LEVELS - i):
-            out[i + j] += a[i] * b[j]
-    return out
-
-
 @dataclass(frozen=True, eq=False)
 class SpaceModel:
     """Numbers of the physics and of the grid.
 
     Attributes:
-        numbers: nu, eps, alpha, w of the Lagrangian; fitted: is the diffusion nu_h(u) rather than nu.
+        numbers: nu, eps, alpha, w of the Lagrangian; fitted: is transport averaged over edges, with nu D(p)?
         spacing: h_a, (d,); points: of the differences; window: where residuals are evaluated.
     """
 
@@ -111,10 +102,9 @@ class SpaceModel:
         Returns:
             {equation: (residual of each order, cumulated, (LEVELS, m, *window); reference (m, *window))}
         """
-        viscosity = self._viscosity(u)
         u_t, r_t, q_t, slope = (values[slice(None), *self.window] for values in (u_t, r_t, q_t, slope))
-        densities = -np.stack([self._carried(u, self.field(rho), viscosity) for rho in r], axis=1)
-        potentials = np.stack([self._advected(u, self.field(phi), viscosity) for phi in q], axis=1)
+        densities = -np.stack([self._carried(u, self.field(rho)) for rho in r], axis=1)
+        potentials = np.stack([self._advected(u, self.field(phi)) for phi in q], axis=1)
         momentum, exerted = self._momentum(u, r, q)
         densities[0] += r_t
         potentials[0] += q_t - slope
@@ -128,62 +118,58 @@ class SpaceModel:
         }
         return {name: (np.cumsum(orders, axis=0), reference) for name, (orders, reference) in shown.items()}
 
-    def _viscosity(self, u: Floats) -> list[GridField]:
-        """n_m, m < LEVELS: nu_h = sum_m n_m h^(2m), the power of h included."""
-        noise = np.full(u.shape[1:], self.noise)
-        if not self.fitted:
-            return [self.field(noise)]
-        return [self.field(b * noise * self._excess(u) ** m) for m, b in enumerate(series.fitted()[0])]
-
-    def _excess(self, u: Floats) -> Floats:
-        return (self.spacing.max() / self.noise) ** 2 * (u**2).sum(axis=0)
-
-    def _diffused(self, viscosity: list[GridField], f: GridField) -> Floats:
-        """div(nu_h grad f)."""
+    def _diffused(self, u: Floats, f: GridField) -> Floats:
+        """div(B grad f), B = diag(nu D(p_a))."""
         total = np.zeros((LEVELS, *f.d(0, 0).shape))
-        for m, nu in enumerate(viscosity):
-            for axis in range(len(self.spacing)):
-                total[m:] += bilinear(series.DIFFUSION, nu, f, axis)[: LEVELS - m]
+        for axis, component in enumerate(u):
+            total += self.noise * linear(series.SMOOTHING, f, axis)
+            if self.fitted:
+                extra = self.field(self._extra(axis) * component**4)
+                total[2] += extra.d(axis, 1) * f.d(axis, 1) + extra.d(axis, 0) * f.d(axis, 2)
         return total
 
-    def _carried(self, u: Floats, rho: GridField, viscosity: list[GridField]) -> Floats:
-        """L(u) rho = -div(rho u) + div(nu_h grad rho)."""
-        total = self._diffused(viscosity, rho)
+    def _extra(self, axis: int) -> float:
+        """nu (D(p) - 1) / u_a^4, to leading order h^4."""
+        return series.edge_noise() * self.noise * float(self.spacing[axis] / (2 * self.noise)) ** 4
+
+    def _carried(self, u: Floats, rho: GridField) -> Floats:
+        """L(u) rho = -div(rho u) + div(B grad rho)."""
+        total = self._diffused(u, rho)
         for axis, component in enumerate(u):
-            total -= linear(series.TRANSPORT, self.field(rho.values * component), axis)
+            if self.fitted:
+                total -= bilinear(series.CARRIED, self.field(component), rho, axis)
+            else:
+                total -= linear(series.TRANSPORT, self.field(rho.values * component), axis)
         return total
 
-    def _advected(self, u: Floats, phi: GridField, viscosity: list[GridField]) -> Floats:
-        """L(u)^T phi = u . grad phi + div(nu_h grad phi)."""
-        total = self._diffused(viscosity, phi)
+    def _advected(self, u: Floats, phi: GridField) -> Floats:
+        """L(u)^T phi = u . grad phi + div(B grad phi)."""
+        total = self._diffused(u, phi)
         for axis, component in enumerate(u):
-            total += component[self.window] * linear(series.TRANSPORT, phi, axis)
+            total += self._along(self.field(component), phi, axis)
         return total
+
+    def _along(self, factor: GridField, phi: GridField, axis: int) -> Floats:
+        """factor d_a phi, the factor averaged over edges where transport is."""
+        if self.fitted:
+            return bilinear(series.ADVECTED, factor, phi, axis)
+        return factor.d(0, 0) * linear(series.TRANSPORT, phi, axis)
 
     def _momentum(self, u: Floats, r: Floats, q: Floats) -> tuple[Floats, Floats]:
         """dH/du per unit volume, (LEVELS, d, *window), and sum_c rho_c grad phi_c, (d, *window)."""
         axes = range(len(self.spacing))
         _, decay, smoothness, kinetic = self.numbers
         inside = (slice(None), *self.window)
-        exerted = np.zeros((LEVELS, *u[inside].shape))
-        crossed = np.zeros((LEVELS, *u[0][self.window].shape))
+        exerted, resisted = np.zeros((LEVELS, *u[inside].shape)), np.zeros(u[inside].shape)
         for rho, phi in ((self.field(a), self.field(b)) for a, b in zip(r, q, strict=True)):
             for axis in axes:
-                exerted[:, axis] += rho.d(0, 0) * linear(series.TRANSPORT, phi, axis)
-                crossed += bilinear(series.COUPLING, rho, phi, axis)
+                exerted[:, axis] += self._along(rho, phi, axis)
+                resisted[axis] += 4 * self._extra(axis) * rho.d(axis, 1) * phi.d(axis, 1)
         total = -exerted
         total[0] += (kinetic * r.sum(axis=0) + decay)[self.window] * u[inside]
         for component in axes:
             for axis in axes:
                 total[:, component] -= smoothness**2 * linear(series.SMOOTHING, self.field(u[component]), axis)
         if self.fitted:
-            total += product(self._fitting(u)[:, None] * u[inside], crossed[:, None])
+            total[2] += resisted * u[inside] ** 3
         return total, exerted[0]
-
-    def _fitting(self, u: Floats) -> Floats:
-        """h^2 / nu_h, the factor of u in d nu_h/du: its orders, (LEVELS, *window)."""
-        out = np.zeros((LEVELS, *u[0][self.window].shape))
-        factor = self.spacing.max() ** 2 / self.noise
-        for m, c in enumerate(series.fitted()[1][: LEVELS - 1]):
-            out[m + 1] = factor * c * self._excess(u)[self.window] ** m
-        return out

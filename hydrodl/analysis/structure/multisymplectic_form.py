@@ -8,7 +8,7 @@ unknowns of their own the action density is linear in derivatives,
 
 and K and L_i are the (skew) coefficients of its Euler-Lagrange equations. Two solutions Z, Z' of the linearised
 equations then satisfy d_t (Z . K Z') + sum_i d_{x_i} (Z . L_i Z') = 0, whose discrete form is checked in
-``multisymplectic_law``. This is the system with the noise nu itself; a fitted nu_h(u) = nu + O(h^2).
+``multisymplectic_law``. This is the system with the noise nu itself; that of fitted edges is nu + O(h^4).
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class SlabDensity:
 
     def _hamiltonian(self, u: Any, r: Any, q: Any) -> Any:
         fields = ([vector[c] for c in range(self.classes)] for vector in (r, q, self._potential))
-        return self._physics.hamiltonian(u, *fields, self.domain.edge_length)
+        return self._physics.hamiltonian(u, *fields, self.domain.edges)
 
     def load(self, function: fem.Function, fields: Floats) -> None:
         """Nodal values (d + 3 C, owned) into ``state`` or ``direction``, ghosts included."""
