@@ -26,10 +26,10 @@ class NodalNoise:
         self._fitted, self._halo = bool(lagrangian.fitted), Halo(domain)
         if not self._fitted:
             return
-        self._velocity = fem.Function(fem.functionspace(domain.mesh, ("Lagrange", domain.degree, (d,))))
+        self._velocity = fem.Function(domain.space(d))
         u, physics = ufl.as_vector(list(ufl.split(self._velocity))), lagrangian.on(domain.mesh)
         tensor, self._pairs = physics.noise_tensor(u, domain.edges), np.tril_indices(d)
-        tests = ufl.TestFunction(fem.functionspace(domain.mesh, ("Lagrange", domain.degree, (len(self._pairs[0]),))))
+        tests = ufl.TestFunction(domain.space(len(self._pairs[0])))
         entries = [tensor[int(i), int(j)] for i, j in zip(*self._pairs, strict=True)]
         self._form = fem.form(ufl.dot(ufl.as_vector(entries), tests) * domain.dx)
         self._weight = moment(domain)

@@ -10,7 +10,7 @@ rule second derivatives are summed over corners instead of element matrices (``v
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Protocol
 

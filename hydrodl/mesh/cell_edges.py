@@ -29,13 +29,11 @@ SIMPLICES = (dmesh.CellType.triangle, dmesh.CellType.tetrahedron)
 
 
 class Edge(Protocol):
-    """An edge from i to j, at the fields of one point.
+    """An edge from i to j, at the fields of one point."""
 
-    Attributes:
-        weight: w_e, per unit of volume.
-    """
-
-    weight: Any
+    @property
+    def weight(self) -> Any:
+        """w_e, per unit of volume."""
 
     def flow(self, u: Any) -> Any:
         """u . t_e, with the mean of u over both ends."""

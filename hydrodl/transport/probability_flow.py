@@ -4,11 +4,12 @@ The network x + Delta u(x) alone does not: noise spreads the densities as well. 
 
     (rho_{k+1} - rho_k) / Delta = - div F_k,    F_k = u_k r_k - B_k grad r_k,
 
-with B_k the diagonal tensor of the edges' nu D(p), so that, with rho(t) linear between the layers, the velocity w = F_k / rho(t) carries rho_k exactly to rho_{k+1}, noise
-and all: the probability flow. Here w stands at the nodes of a uniform box and is followed by the implicit midpoint
-rule, which run backwards is its own inverse. Noise whose drift w + B grad log rho(t) makes up for it leaves the
-densities the same; run backwards it has the drift -w + B grad log rho(t) (B. Anderson, "Reverse-time diffusion
-equation models", 1982). As the layers get thin the former is u: the noisy process itself.
+with B_k the diagonal tensor of the edges' nu D(p), so that, with rho(t) linear between the layers, the velocity
+w = F_k / rho(t) carries rho_k exactly to rho_{k+1}, noise and all: the probability flow. Here w stands at the nodes of
+a uniform box and is followed by the implicit midpoint rule, which run backwards is its own inverse. Noise whose drift
+w + B grad log rho(t) makes up for it leaves the densities the same; run backwards it has the drift -w + B grad log
+rho(t) (B. Anderson, "Reverse-time diffusion equation models", 1982). As the layers get thin the former is u: the noisy
+process itself.
 
 Where a slab is the map x + Delta u(x), w is the velocity of points on their way along it, less nu grad log rho(t).
 """

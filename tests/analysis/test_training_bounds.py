@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from math import exp, inf, pi, sin, sqrt
+from math import exp, inf, pi, sin
 from typing import Any
 
 import numpy as np

@@ -54,7 +54,7 @@ class Bound:
 
     def __init__(self, given: hd.Problem) -> None:
         self.given, domain = given, given.domain
-        self.u = fem.Function(fem.functionspace(domain.mesh, ("Lagrange", 1, (domain.dimension,))))
+        self.u = fem.Function(domain.space(domain.dimension))
         v, w = ufl.TestFunction(domain.V), ufl.TrialFunction(domain.V)
         fitted = replace(given.lagrangian, fitted=True)
         self.generator = fem.form(fitted.transport(self.u, w, v, domain.edges) * domain.dx)

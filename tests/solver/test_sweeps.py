@@ -164,7 +164,7 @@ def test_the_objective_is_the_specification(scheme: str, case: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["euler-box", "midpoint"])
 def test_momentum_map_at_the_optimum(scheme: str) -> None:
-    """(w R + eps) u - alpha^2 Laplace u = sum_c rho_c grad phi_c, less the part of the noise of edges: dH/du vanishes."""
+    """(w R + eps) u - alpha^2 Laplace u = sum_c rho_c grad phi_c, less that of the edges' noise: dH/du vanishes."""
     made = Case(scheme, **CASES["box"])
     solution = hd.train(made.problem, options={"tao_gatol": 1e-11})
     assert solution.converged

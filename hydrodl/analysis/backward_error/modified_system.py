@@ -7,8 +7,8 @@ In slab variables (u_k, r_k, q_k) every product of the scheme is taken at one po
 with D, D* = (2/Delta) tanh(Delta d_t/2) (theta = 1/2) or (1 - exp(-Delta d_t))/Delta, (exp(Delta d_t) - 1)/Delta
 (theta = 1) on smooth r(t), q(t). Cutting their series after the first term gives the original system, after the
 second and third the modified ones. In space, on uniform boxes with the vertex rule, the operators of H_h have such
-series too (``difference_series``), the noise of the edges included. The two directions are kept apart: residuals in layers
-hold the operators in space as they are, residuals in space hold the difference in layers as it is.
+series too (``difference_series``), the noise of the edges included. The two directions are kept apart: residuals in
+layers hold the operators in space as they are, residuals in space hold the difference in layers as it is.
 
 The layer maps have no operators in space that do not depend on the thickness of the layers: both directions meet in
 the series of one slab (``map_residuals``), and their energies come from the layers alone (``map_energy``).
