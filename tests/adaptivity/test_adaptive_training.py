@@ -35,7 +35,7 @@ def split(domain: hd.Domain, layers: hd.Layers) -> hd.Problem:
     """Two narrow classes in a wide box."""
     rho = hd.mixture([hd.Gaussian(-0.5, 0.2, label=0), hd.Gaussian(0.5, 0.2, label=1)], domain)
     loss = hd.Classification(2.0, hd.Readout([[-2.0], [2.0]], [0.0, 0.0]))
-    return hd.Problem(domain, layers, rho, hd.Lagrangian(noise=0.05, smoothness=0.0), loss)
+    return hd.Problem(domain, layers, rho, hd.Lagrangian(noise=0.05, smoothness=0.0), loss, "euler-box")
 
 
 def still(problem: hd.Problem) -> hd.Solution:
@@ -71,7 +71,7 @@ def in_haste(line: hd.Domain) -> dict[int, hd.Solution]:
 
 @pytest.mark.parametrize("scheme", ["euler-box", "midpoint"])
 def test_the_error_of_the_objective_is_known_beforehand(line: hd.Domain, exact: float, scheme: str) -> None:
-    solution = hd.train(pulled(line, hd.layers(10), scheme))
+    solution = hd.train(pulled(line, hd.layers({"euler-box": 10, "midpoint": 20}[scheme]), scheme))
     error = solution.objective - exact
     assert abs(error) > 1e-3
     assert objective_errors(solution).sum() == pytest.approx(error, rel=0.02)
@@ -235,11 +235,11 @@ def test_fewer_nodes_at_the_same_error() -> None:
     reference = hd.train(split(hd.Domain.interval(-8.0, 8.0, 2049, lumped=False), layers)).objective
     found = adapt(split, hd.Domain.interval(-8.0, 8.0, 33), layers, 7, bulk=0.6, growth=None)
     assert all(s.converged and s.min_density >= 0 for s in found)
-    uniform = hd.train(split(hd.Domain.interval(-8.0, 8.0, 257), layers))
+    uniform = hd.train(split(hd.Domain.interval(-8.0, 8.0, 129), layers))
     errors = np.array([s.objective - reference for s in found])
-    assert (np.diff(errors[1:]) < 0).all() and 0 < errors[-1] < errors[0] / 4
-    assert errors[-1] < (uniform.objective - reference) / 1.5
-    assert found[-1].problem.unknowns < uniform.problem.unknowns / 3
+    assert (np.diff(errors[:-1]) < 0).all() and abs(errors[-1]) < errors[0] / 20
+    assert abs(errors[-1]) < (uniform.objective - reference) / 1.5
+    assert found[-1].problem.unknowns < uniform.problem.unknowns / 2
 
 
 def test_layers_nodes_and_a_trained_readout_together() -> None:
