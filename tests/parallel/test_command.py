@@ -29,7 +29,7 @@ source = "two_moons"
 samples = 80
 test_samples = 50
 [domain]
-nodes = [14, 13]
+nodes = [12, 11]
 [network]
 layers = 7
 [physics]
@@ -186,6 +186,7 @@ def test_no_convergence_is_told_once(where: Path) -> None:
     assert (where / "short" / "solution.h5").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problem", ["mesh", "snapshots, mesh"])
 def test_a_run_opens_without_the_tables_and_the_mesh_it_came_from(folder: Path, problem: str) -> None:
     if WORLD.rank == 0:

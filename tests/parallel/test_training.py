@@ -47,7 +47,8 @@ CASES: dict[str, tuple[int, str, str, int, dict[str, Any], dict[str, Any]]] = {
     "box trained readout": (2, "midpoint", "classification", 8, {}, {"losses": LEARNING}),
     "box neurons": (2, "euler-box", "classification", 8, {}, {"losses": LEARNING, "control": Neurons(12)}),
 }
-every_case = pytest.mark.parametrize("case", CASES)
+SLOW = ("box euler-box, iterated", "P2 midpoint")
+every_case = pytest.mark.parametrize("case", [pytest.param(c, marks=pytest.mark.slow if c in SLOW else ()) for c in CASES])
 
 
 def components(d: int, shift: float = 0.0) -> list[hd.Gaussian]:
