@@ -29,7 +29,7 @@ from hydrodl.mesh.layer_partition import layers
 from hydrodl.problem.solution import Controls
 from tests.builders.cli_runs import GAUSSIANS, WITHOUT_FIGURES
 
-KILLS = int(os.environ.get("HYDRODL_KILLS", "5"))  # HYDRODL_KILLS=20 for the long test
+KILLS = int(os.environ.get("HYDRODL_KILLS", "3"))  # HYDRODL_KILLS=20 for the long test
 RESULTS = {"solution.h5", "problem.toml", "report.json", "fields.pvd"}
 
 

@@ -174,11 +174,11 @@ def test_readout_messages() -> None:
 
 @pytest.mark.slow
 def test_the_accuracy_benchmark_runs_at_its_small_size() -> None:
-    command = [sys.executable, ROOT / "benchmarks/accuracy.py", "--small", "--only", "moons 0.1", "wine", "circles 0.1"]
+    command = [sys.executable, ROOT / "benchmarks/accuracy.py", "--small", "--only", "moons 0.1", "wine"]
     done = subprocess.run(command, text=True, capture_output=True, timeout=300)
     assert done.returncode == 0, done.stderr
     rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("| ")]
     accuracy = {row[0].strip(): [float(cell) for cell in row[1:4]] for row in rows[1:]}
-    assert set(accuracy) == {"moons 0.1", "wine", "circles 0.1"}
+    assert set(accuracy) == {"moons 0.1", "wine"}
     for name, values in accuracy.items():
         assert min(values) > 0.9, name

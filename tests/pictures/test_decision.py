@@ -38,7 +38,6 @@ def samples(d: int, n: int = 60) -> hd.Samples:
         {"d": 2, "nodes": 8},
         {"d": 2, "nodes": 5, "cells": "simplex", "degree": 2},
         {"d": 3, "nodes": 5},
-        {"d": 3, "nodes": 4, "cells": "simplex"},
     ],
 )
 def test_every_picture_is_drawn_in_class_colours(tmp_path: Path, choices: dict) -> None:
