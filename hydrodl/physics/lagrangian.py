@@ -32,7 +32,7 @@ Field = Callable[[Floats], Floats]
 """A scalar function of feature space: points (n, d) -> values (n,)."""
 
 
-NOISE = Number(0.02, above=0, smallest=1e-9, most=1e6)
+NOISE = Number(0.02, above=0, smallest=1e-16, most=1e6)
 
 
 _MARGIN = 1 + 1e-12  # of p^4, so that D(p) > p in floating point too

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
+from typing import Any
 
 import hydrodl as hd
 
 # isort: split
 import numpy as np
+import pytest
 from mpi4py import MPI
 
 from hydrodl.common.parallel import on_root
@@ -32,6 +34,11 @@ def alone_and_together[T](make: Callable[[MPI.Comm], T]) -> tuple[T, T]:
 def each_alone_and_together[T](make: Callable[[MPI.Comm], T]) -> tuple[T, T]:
     """The same for what cannot be sent: every rank makes its own."""
     return make(SELF), make(WORLD)
+
+
+def cases(names: Iterable[str], slow: Container[str]) -> list[Any]:
+    """Parameters, the slow ones marked: three ranks leave those out."""
+    return [pytest.param(name, marks=pytest.mark.slow if name in slow else ()) for name in names]
 
 
 def refusal(action: Callable[[], object]) -> str:

@@ -21,7 +21,7 @@ from hydrodl.analysis.stability.recommendation import recommend
 from hydrodl.analysis.stability.training_bounds import accelerations, layer_determinants, layer_lipschitz, lipschitz
 from hydrodl.discretisation.box_scheme import BoxScheme
 from hydrodl.problem.flow import Flow
-from tests.builders.on_ranks import agreed, alone_and_together
+from tests.builders.on_ranks import agreed, alone_and_together, cases
 
 GAS = hd.Lagrangian(0.01, decay=0.0, energy=hd.Focusing(1.0), smoothness=0.0)
 DOMAINS: dict[str, dict[str, Any]] = {
@@ -43,7 +43,7 @@ def made(domain: hd.Domain, lagrangian: hd.Lagrangian, theta: float) -> Flow:
     )
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if "P2" in n else ()) for n in DOMAINS])
+@pytest.mark.parametrize("name", cases(DOMAINS, ("P2",)))
 def test_bounds(name: str) -> None:
     def found(comm: MPI.Comm) -> dict[str, Any]:
         domain = hd.Domain.box(**DOMAINS[name], comm=comm)

@@ -22,7 +22,7 @@ from hydrodl.analysis.structure.multisymplectic_law import multisymplecticity, p
 from hydrodl.analysis.structure.space_time_action import SpaceTime
 from hydrodl.discretisation.layer_map_scheme import LayerMapScheme
 from hydrodl.problem.flow import Flow
-from tests.builders.on_ranks import agreed, alone_and_together
+from tests.builders.on_ranks import agreed, alone_and_together, cases
 from tests.convergence.test_modified import smooth_flow
 
 # name: (dimension, scheme, nodes, choices of the domain)
@@ -109,7 +109,7 @@ def analysed(case: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return one, agreed(many)
 
 
-every_case = pytest.mark.parametrize("case", [pytest.param(c, marks=pytest.mark.slow if c in SLOW else ()) for c in CASES])
+every_case = pytest.mark.parametrize("case", cases(CASES, SLOW))
 
 
 @every_case

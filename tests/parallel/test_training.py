@@ -15,7 +15,7 @@ from mpi4py import MPI
 
 from hydrodl.physics.neurons import Neurons
 from hydrodl.training.derivative_tests import hessian_symmetry, taylor_orders
-from tests.builders.on_ranks import LAST, WORLD, agreed, alone_and_together
+from tests.builders.on_ranks import LAST, WORLD, agreed, alone_and_together, cases
 
 EXACT = ("converged", "reason", "warnings")
 CLOSE = ("objective", "initial_gradient_norm", "start", "slope", "curvature", "norm")
@@ -48,7 +48,7 @@ CASES: dict[str, tuple[int, str, str, int, dict[str, Any], dict[str, Any]]] = {
     "box neurons": (2, "euler-box", "classification", 8, {}, {"losses": LEARNING, "control": Neurons(12)}),
 }
 SLOW = ("box euler-box, iterated", "P2 midpoint")
-every_case = pytest.mark.parametrize("case", [pytest.param(c, marks=pytest.mark.slow if c in SLOW else ()) for c in CASES])
+every_case = pytest.mark.parametrize("case", cases(CASES, SLOW))
 
 
 def components(d: int, shift: float = 0.0) -> list[hd.Gaussian]:

@@ -152,10 +152,7 @@ def test_classes_have_different_colours_and_directions_have_names() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("dimension", "cells", "degree"),
-    [(1, "box", 1), (2, "simplex", 2), (3, "box", 1)],
-)
+@pytest.mark.parametrize(("dimension", "cells", "degree"), [(1, "box", 1), (2, "simplex", 2), (3, "box", 1)])
 def test_every_figure_is_drawn_in_class_colours(tmp_path: Path, dimension: int, cells: str, degree: int) -> None:
     domain = Domain.box([-1] * dimension, [1] * dimension, 7, cells=cells, degree=degree)
     files = plot_all(*fake(domain, centres_of(dimension)), tmp_path)
