@@ -190,14 +190,16 @@ class _Mesh:
         """Raise MeshError if a point of the boundary lies in a cell, or on a side, that it does not belong to.
 
         Cells that pairwise lie on different sides of what they share can only overlap where the boundary crosses a
-        cell; so the boundary is all that is looked at, its vertices and the middles of its sides.
+        cell; so the boundary is all that is looked at: its vertices, the middles of its sides and points half-way between.
         """
         outer = np.bincount(number)[number] == 1
         corner = np.unique(vertices[outer])
-        middle = self.points[vertices[outer]].mean(axis=1)
-        place = np.concatenate([self.points[corner], middle])
-        vertex = np.concatenate([corner, np.full(len(middle), -1)])
-        cell = np.concatenate([np.full(len(corner), -1), owner[outer]])
+        ends = self.points[vertices[outer]]
+        middle = ends.mean(axis=1, keepdims=True)
+        within = np.concatenate([middle, (middle + ends) / 2], axis=1).reshape(-1, self.dimension)
+        place = np.concatenate([self.points[corner], within])
+        vertex = np.concatenate([corner, np.full(len(within), -1)])
+        cell = np.concatenate([np.full(len(corner), -1), np.repeat(owner[outer], 1 + ends.shape[1])])
         whole = self.points[self.cells]
         centre = whole.mean(axis=1)
         radius = np.linalg.norm(whole - centre[:, None], axis=2).max(axis=1)
@@ -212,7 +214,7 @@ class _Mesh:
             self._check_outside(against, place[tested], vertex[tested], cell[tested])
 
     def _check_outside(self, against: Ints, place: Floats, vertex: Ints, cell: Ints) -> None:
-        """Raise MeshError unless points, each a vertex or (-1) the middle of a side of a cell, lie outside cells."""
+        """Raise MeshError unless points, each a vertex or (-1) on a side of a cell, lie outside cells."""
         depth = self._depth(against, place)
         if (inside := depth > _INSIDE[self.corners == 8]).any():
             at = int(np.argmax(inside))

@@ -47,6 +47,7 @@ def test_a_weight_is_that_of_as_many_copies(data: str) -> None:
     np.testing.assert_allclose(ours.weights, theirs.weights, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_classifier_counts_weights_as_copies() -> None:
     weighted = HydroClassifier(**SMALL).fit(X, y, sample_weight=COUNTS)
     copies = HydroClassifier(**SMALL).fit(X[TWICE], y[TWICE])

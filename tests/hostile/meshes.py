@@ -115,7 +115,7 @@ MESHES: dict[str, Case] = {
     "a cube of tetrahedra": Case(CUBE, [("tetra", TETS)], 3, 8, 1.0),
     "tetrahedra twice": Case(CUBE, [("tetra", TETS + TETS[2:4])], 3, 8, 1.0),
     # refused
-    "a square on half of another": two(*both((P, T), (P + SHIFT * 0.5, T)), words="a vertex on a side of a cell"),
+    "a square on half of another": two(*both((P, T), (P + SHIFT * 0.5, T)), words="overlap"),
     "a square inside another": two(*both((P, T), (P * 0.1 + [0.52, 0.41, 0], T)), words="overlap"),
     "a finer square on another": two(*both((P, T), (FINE, SMALL)), words="a vertex on a side of a cell"),
     "a bridge over a square": two(*both((P, T), (P * [0.2, 3, 1] + [0.43, -1, 0], T)), words="overlap"),
