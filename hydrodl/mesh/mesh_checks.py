@@ -190,7 +190,7 @@ class _Mesh:
         """Raise MeshError if a point of the boundary lies in a cell, or on a side, that it does not belong to.
 
         Cells that pairwise lie on different sides of what they share can only overlap where the boundary crosses a
-        cell; so the boundary is all that is looked at: its vertices, the middles of its sides and points half-way between.
+        cell; so the boundary is all that is looked at: its vertices, middles of its sides, and half-way between.
         """
         outer = np.bincount(number)[number] == 1
         corner = np.unique(vertices[outer])
