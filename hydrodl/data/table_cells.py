@@ -129,8 +129,9 @@ class _Wrong:
         if self.first is None:
             return
         line, column, cell = self.first
-        what = f"{self.rows.name}: row {line}, column {shown(self._name(column))} is {self._what(cell)}"
-        raise DataError(what + (self._others() if sum(self.counts.values()) > 1 else ""))
+        what, several = self._what(cell), sum(self.counts.values()) > 1
+        others = self._others(told=" give " in what) if several else ""
+        raise DataError(f"{self.rows.name}: row {line}, column {shown(self._name(column))} is {what}{others}")
 
     def _what(self, cell: str) -> str:
         if not cell:
@@ -144,12 +145,12 @@ class _Wrong:
         infinite = math.isinf(number(cell, self.decimal))
         return f"{shown(cell)}, not a finite number" if infinite else f"{shown(cell)}, not a number"
 
-    def _others(self) -> str:
+    def _others(self, told: bool) -> str:
         listed = [f"{shown(self._name(column))} {count}" for column, count in self.counts.most_common(_LISTED)]
         more = f" and {len(self.counts) - _LISTED} columns more" if len(self.counts) > _LISTED else ""
         kind = "missing cells" if self.missing == self.counts else "cells without a number"
-        cure = "; fill them, or leave out such rows or columns" if kind == "missing cells" else ""
-        return f"; {kind} by column: {', '.join(listed)}{more}{cure}"
+        cure = "fill them, or leave out such rows or columns" if kind == "missing cells" else "name the features"
+        return f"; {kind} by column: {', '.join(listed)}{more}" + ("" if told else f"; {cure}")
 
     def _name(self, column: int) -> str:
         return self.rows.header[self.columns[column]]

@@ -21,6 +21,9 @@ from hydrodl.data.samples import Samples, check_classes
 from hydrodl.data.table_cells import Cells, number, read_cells
 from hydrodl.data.table_file import DECIMAL, Form, Rows, listed, opened
 
+_FEW = 40  # rows in which any values may be classes
+
+
 _INDEX_NAMES = frozenset({"id", "index", "idx", "row", "rowname", "rownames", "row_names", "nr", "no", "unnamed: 0"})
 """What a column is called, in small letters, that some programs write before the others to number the rows."""
 
@@ -86,6 +89,8 @@ def read_csv(
         labels, names = classes_of(cells.texts[0], cells.lines, str(path), label, decimal)
         if features is None:
             _check_index(rows, columns, cells)
+        if 2 * len(names) > max(len(labels), _FEW):
+            raise DataError(f"{where} has {len(names)} different values in {len(labels)} rows, which are no classes")
         check_classes(labels, names, where)
         check_constant(cells.numbers, columns, f"{path}: feature")
         _warn_of_labels(cells.numbers, columns, labels, names, f"{path}: feature", decimal)
@@ -169,6 +174,8 @@ def _places(rows: Rows, names: Sequence[str], what: str) -> list[int]:
     at = {name: place for place, name in enumerate(rows.header)}
     if absent := [name for name in names if name not in at]:
         hint = "; is the header line missing?" if any(map(_is_number, rows.header)) else ""
+        if len(rows.header) == 1 and len(rows.header[0].replace("|", " ").split()) > 1:
+            hint = "; if these are several, give the delimiter between them"
         found = f"no {what} {shown(absent[0])}; the columns are {listed(rows.header)}{hint}"
         raise DataError(f"{rows.name}: {found}")
     twice, times = Counter(names).most_common(1)[0] if names else ("", 0)

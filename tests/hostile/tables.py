@@ -48,7 +48,7 @@ TABLES: dict[str, Case] = {
     "semicolons": right(GOOD.replace(",", ";")),
     "tabs": right(GOOD.replace(",", "\t")),
     "bars, named": right(GOOD.replace(",", "|"), delimiter="|"),
-    "bars": wrong(GOOD.replace(",", "|"), "no label column 'kind'"),
+    "bars": wrong(GOOD.replace(",", "|"), "if these are several, give the delimiter between them"),
     "blanks, named": right(GOOD.replace(",", " "), delimiter=" "),
     "line ends of Windows": right(GOOD.replace("\n", "\r\n")),
     "line ends of old Macs": right(GOOD.replace("\n", "\r")),
@@ -144,6 +144,11 @@ TABLES: dict[str, Case] = {
     "nan among numbers": wrong(labels("0", "nan", "1", "1"), "missing labels: 'nan' 1"),
     "one class": wrong(labels("x", "x", "x", "x"), "a single class ('x')"),
     "a class of one": wrong(labels("x", "x", "x", "y"), "class 'y' has 1 sample"),
+    "blanks between cells": wrong(GOOD.replace(",", " "), "if these are several, give the delimiter between them"),
+    "a target of regression": wrong(
+        "a,kind\n" + "".join(f"{k % 7},{k / 8}\n" for k in range(50)),
+        "50 different values in 50 rows, which are no classes",
+    ),
     "measurements as labels": wrong(labels("0.1", "0.2", "0.3", "0.4"), "has 1 sample"),
     "names of mathematics": right(
         labels("$x_1$", "$x_1$", "<b>", "<b>"), classes={"$x_1$": RIGHT["x"], "<b>": RIGHT["y"]}
