@@ -109,17 +109,31 @@ class Sweeps:
         self.seconds["assembly"] += perf_counter() - start
         return parts
 
-    def backward(self) -> None:
-        """Potentials of every slab for the loaded velocity and the densities of the last forward sweep."""
+    def backward(self) -> Floats:
+        """Potentials of every slab for the loaded velocity and the densities of the last forward sweep.
+
+        Returns:
+            the derivative of every slab's running cost in u, (N, d, local), to be accumulated.
+        """
         start = perf_counter()
-        self._sweep_back({})
+        slope = self._sweep_back({})
         self._check_finite(self.slab_potential, "potential")
         self.halo.update(self.slab_potential)
         self.seconds["sweeps"] += perf_counter() - start
+        return slope
 
-    def _sweep_back(self, layers: Mapping[int, Floats]) -> None:
-        slabs = self.slab_potential[..., : self.halo.owned]
-        self.transport.backward(self._running_slope(), self.pulls(), slabs, layers)
+    def _sweep_back(self, layers: Mapping[int, Floats]) -> Floats:
+        """As for ``backward``, M phi_j into ``layers``; the running costs are assembled once for both."""
+        slabs, action = self.slab_potential[..., : self.halo.owned], self.action
+        by_velocity, by_density = self.halo.stack(*self.velocity.shape[:2]), self.halo.stack(len(self.steps), 1)
+        for k, total in enumerate(self.total):
+            action.set_slab(self.velocity[k], total)
+            found = action.blocked_vector(action.cost_1)
+            by_velocity[k], by_density[k, 0] = found[: action.R], found[action.R]
+        self.halo.accumulate(by_density)
+        sources = by_density[..., : self.halo.owned] + self._static[None]
+        self.transport.backward(sources, self.pulls(), slabs, layers)
+        return by_velocity
 
     def pulls(self) -> dict[int, Floats]:
         """dG at the layers of losses, dual vectors (C, owned)."""
@@ -127,16 +141,6 @@ class Sweeps:
         for loss in self.losses:
             found[loss.layer] += loss.gradient(self.density[loss.layer])
         return found
-
-    def _running_slope(self) -> Floats:
-        """dl/drho_c of every slab as dual vectors, (N, C, owned)."""
-        action, total = self.action, self.total
-        common = self.halo.stack(len(self.steps), 1)
-        for k in range(len(self.steps)):
-            action.set_slab(self.velocity[k], total[k])
-            common[k, 0] = action.blocked_vector(action.cost_1)[action.R]
-        self.halo.accumulate(common)
-        return common[..., : self.halo.owned] + self._static[None]
 
     def layer_potentials(self) -> tuple[Floats, Floats]:
         """phi_c at layers t_0 .. t_N, (N + 1, C, owned), and the jumps at losses, (N, C, owned); a backward sweep.

@@ -31,6 +31,9 @@ class Space(Protocol):
     def precondition(self, dual: Floats) -> Floats:
         """P^-1 times a dual vector."""
 
+    def square(self, dual: Floats) -> float:
+        """(g, P^-1 g) of a dual vector, this rank's part, to a percent."""
+
     def metric_product(self, x: Floats) -> Floats:
         """P times a direction."""
 
@@ -62,6 +65,10 @@ class FieldSpace:
     def precondition(self, dual: Floats) -> Floats:
         """P^-1 dual."""
         return self._functional.precondition(self.velocity(dual)).ravel()
+
+    def square(self, dual: Floats) -> float:
+        """That of the functional."""
+        return self._functional.square(self.velocity(dual))
 
     def metric_product(self, x: Floats) -> Floats:
         """P x."""
@@ -124,8 +131,8 @@ class NeuronSpace:
 
     def refresh(self) -> None:
         """Gram matrices of the neurons in the control inner product, factored on rank 0; collective."""
-        count, width = self.shape[0], self.shape[2]
-        local = np.array([self._functional.metric_gram(k, self._basis[k]) for k in range(count)])
+        width = self.shape[2]
+        local = self._functional.metric_product(self._basis) @ self._basis.transpose(0, 2, 1)
         total = summed(self._comm, local)
         total += self._decay[:, None, None] * np.eye(width)
         # many neurons are nearly dependent: rounding must not make the sum of a Gram matrix and the decay indefinite
@@ -141,6 +148,10 @@ class NeuronSpace:
         blocks = dual.reshape(self.shape)
         solved = [sla.cho_solve(f, block.T).T for f, block in zip(self._factors, blocks, strict=True)]
         return np.array(solved).ravel()
+
+    def square(self, dual: Floats) -> float:
+        """By its solution."""
+        return float((dual * self.precondition(dual)).sum())
 
     def metric_product(self, x: Floats) -> Floats:
         """P x."""

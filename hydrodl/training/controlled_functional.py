@@ -155,9 +155,10 @@ class ControlledFunctional:
     def precondition(self, dual: Floats) -> Floats:
         """P^-1 times a dual vector, P at the point of the last gradient."""
         out = self.space.precondition(dual[: self.space.size])
-        if not self._head_size:
-            return out
-        return np.concatenate([out, sla.solve(self._head_metric, dual[self.space.size :], assume_a="pos")])
+        return np.concatenate([out, self._solve_head(dual)]) if self._head_size else out
+
+    def _solve_head(self, dual: Floats) -> Floats:
+        return sla.solve(self._head_metric, dual[self.space.size :], assume_a="pos")
 
     def metric_product(self, x: Floats) -> Floats:
         """P times a direction."""
@@ -166,7 +167,10 @@ class ControlledFunctional:
 
     def norm(self, dual: Floats) -> float:
         """(g, P^-1 g)^(1/2) over all ranks."""
-        square = summed(self._comm, float((dual * self.precondition(dual)).sum()))
+        own = self.space.square(dual[: self.space.size])
+        if self._head_size:
+            own += float(dual[self.space.size :] @ self._solve_head(dual))
+        square = summed(self._comm, own)
         return float(np.sqrt(square)) if square >= 0 else np.inf
 
 

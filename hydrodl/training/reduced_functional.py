@@ -18,15 +18,12 @@ import numpy as np
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
 from hydrodl.common.parallel import smallest, summed
-from hydrodl.common.petsc_options import subset
-from hydrodl.discretisation.slab_action import OperatorEntries
-from hydrodl.linear_algebra.layered_family import LayeredFamily, operator_family
-from hydrodl.linear_algebra.operator_family import OperatorFamily
 from hydrodl.linear_algebra.solver_choice import EXACT
 from hydrodl.physics.losses import Loss
 from hydrodl.problem.problem import Problem
 from hydrodl.solver.linearised_sweeps import Response, Tangent
 from hydrodl.solver.sweeps import Sweeps
+from hydrodl.training.inner_products import inner_product
 
 _LEAST_DENSITY = 1e-12  # of the mean density, in the control inner product
 
@@ -53,6 +50,7 @@ class ReducedFunctional:
 
     Attributes:
         sweeps: the fields at the point last evaluated.
+        metric: the control inner product.
         products: number of Hessian products so far; restored: how often slabs had to be built again for one.
 
     Example:
@@ -70,25 +68,7 @@ class ReducedFunctional:
         self._built: Point | None = None
         self._linearised: Point | None = None
         self.tangent: Tangent | None = None
-        action, domain = sweeps.action, problem.domain
-        self._metric_entries = OperatorEntries(action, action.metric)
-        pattern = self._metric_entries.pattern
-        self._metric_diagonal: Floats | None = None
-        self._metric: OperatorFamily | LayeredFamily | None = None
-        if pattern.diagonal:
-            self._metric_diagonal = np.ones((len(problem.layers), 1, domain.owned))
-        else:
-            self._metric, _ = operator_family(
-                domain,
-                pattern,
-                action.column_owners(),
-                len(problem.layers),
-                domain.dimension,
-                options=subset(options, "metric_"),
-                name="control inner product",
-                symmetric=True,
-                independent=True,
-            )
+        self.metric = inner_product(problem, sweeps.action, options)
 
     @contextmanager
     def inexact(self, accuracy: float) -> Iterator[None]:
@@ -97,7 +77,7 @@ class ReducedFunctional:
         For the inner iterations of Newton's method, which ask for little: densities, potentials, gradients and norms
         are exact. Nothing changes where solves are direct or the caller's options name an accuracy.
         """
-        solvers = [self.sweeps.transport, *([self._metric] if self._metric else [])]
+        solvers = self.sweeps.transport, self.metric
         for solver in solvers:
             solver.solve_to(max(accuracy, EXACT))
         try:
@@ -155,66 +135,39 @@ class ReducedFunctional:
         self._build(point)  # a Hessian product may have put the slabs of its own point in place
         if point.gradient is not None:
             return point.gradient.copy()
-        sweeps.backward()
+        out = sweeps.backward()
         start = perf_counter()
-        action, total = sweeps.action, sweeps.total
-        out = sweeps.halo.stack(*self.shape[:2])
-        for k in range(len(out)):
-            action.set_slab(sweeps.velocity[k], total[k])
-            out[k] = action.blocked_vector(action.cost_1)[: action.dimension]
         sweeps.transport.velocity_gradient(sweeps.velocity, sweeps.slab_density, sweeps.slab_potential, out)
         out *= sweeps.steps[:, None, None]
         sweeps.halo.accumulate(out)
-        self._set_metric(total)
+        # an inner product stays one where a scheme without maximum principle lets R turn negative, or R underflows
+        least = _LEAST_DENSITY / self.problem.domain.volume
+        self.metric.move(sweeps.velocity, np.maximum(sweeps.total, least), sweeps.steps)
         sweeps.seconds["assembly"] += perf_counter() - start
         point.gradient = out[..., : sweeps.halo.owned].copy()
         return point.gradient.copy()
 
-    def _set_metric(self, total: Floats) -> None:
-        # an inner product stays one where a scheme without maximum principle lets R turn negative, or R underflows
-        total = np.maximum(total, _LEAST_DENSITY / self.problem.domain.volume)
-        action = self.sweeps.action
-        for k, step in enumerate(self.sweeps.steps):
-            action.set_slab(self.sweeps.velocity[k], total[k])
-            values = self._metric_entries() * step
-            if self._metric is not None:
-                self._metric.set(k, values)
-            elif self._metric_diagonal is not None:
-                self._metric_diagonal[k, 0] = values
-        if self._metric is not None:
-            self._metric.factor()
-
     def precondition(self, dual: Floats) -> Floats:
         """P^-1 times a dual vector (N, d, owned), P at the point of the last gradient."""
-        if self._metric_diagonal is not None:
-            return dual / self._metric_diagonal
-        assert self._metric is not None
         start = perf_counter()
-        out = self._metric.solve_all(dual)
+        out = self.metric.solve(dual)
         self.sweeps.seconds["sweeps"] += perf_counter() - start
         return out
 
     def metric_product(self, direction: Floats) -> Floats:
         """P times a direction (N, d, owned), a dual vector; P at the point of the last gradient."""
-        if self._metric_diagonal is not None:
-            return direction * self._metric_diagonal
-        assert self._metric is not None
-        return np.array([self._metric.product(k, fields).copy() for k, fields in enumerate(direction)])
+        return self.metric.product(direction)
 
-    def metric_gram(self, k: int, basis: Floats) -> Floats:
-        """This rank's part of B P_k B^T for fields B (J, owned) as control of one component of slab k, shape (J, J)."""
-        if self._metric_diagonal is not None:
-            return (basis * self._metric_diagonal[k, 0]) @ basis.T
-        assert self._metric is not None
-        width = self.shape[1]
-        padded = np.zeros((-(-len(basis) // width) * width, basis.shape[1]))
-        padded[: len(basis)] = basis
-        products = [self._metric.product(k, fields).copy() for fields in padded.reshape(-1, width, basis.shape[1])]
-        return np.concatenate(products)[: len(basis)] @ basis.T
+    def square(self, dual: Floats) -> float:
+        """(g, P^-1 g), this rank's part, to a percent."""
+        start = perf_counter()
+        out = self.metric.square(dual)
+        self.sweeps.seconds["sweeps"] += perf_counter() - start
+        return out
 
     def norm(self, dual: Floats) -> float:
         """(g, P^-1 g)^(1/2), the norm of a dual vector in the control inner product, over all ranks."""
-        square = summed(self.problem.domain.comm, float((dual * self.precondition(dual)).sum()))
+        square = summed(self.problem.domain.comm, self.square(dual))
         return float(np.sqrt(square)) if square >= 0 else np.inf  # also where it is not a number
 
     def linearise(self, velocity: Floats) -> None:
@@ -257,11 +210,9 @@ class ReducedFunctional:
 
     def unread_options(self) -> list[str]:
         """Options for the linear solvers that PETSc has not asked for so far, with their prefixes."""
-        unread = self.sweeps.transport.unread_options()
-        return unread + (["metric_" + key for key in self._metric.scope.unread()] if self._metric else [])
+        return self.sweeps.transport.unread_options() + self.metric.unread_options()
 
     def close(self) -> None:
         """Free the PETSc solvers; collective."""
         self.sweeps.transport.close()
-        if self._metric is not None:
-            self._metric.destroy()
+        self.metric.close()

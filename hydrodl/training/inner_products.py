@@ -1,0 +1,208 @@
+"""The control inner product, block-diagonal over slabs, one operator for all components of the velocity:
+
+    P_k = Delta_k ((w R_k + eps) M + alpha^2 K).
+
+Where M and P are diagonal that is all. On uniform boxes with the vertex rule multigrid needs no factorisation, whatever
+the scheme; elsewhere, or where the caller chose a solver for it, PETSc has one operator a slab.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from hydrodl.common.arrays import Floats
+from hydrodl.common.petsc_options import subset
+from hydrodl.discretisation.slab_action import OperatorEntries, SlabAction
+from hydrodl.linear_algebra.grid_operators import GridOperators
+from hydrodl.linear_algebra.layer_shares import Shares
+from hydrodl.linear_algebra.layered_family import operator_family
+from hydrodl.linear_algebra.solver_choice import EXACT
+from hydrodl.mesh.grid_nodes import GridNodes
+from hydrodl.problem.problem import Problem
+
+
+class InnerProduct(Protocol):
+    """P at one point; stacks (N, m, owned), all methods collective."""
+
+    def move(self, velocity: Floats, total: Floats, steps: Floats) -> None:
+        """To u (N, d, local), R (N, local), all positive, and thicknesses (N,)."""
+
+    def solve(self, dual: Floats) -> Floats:
+        """P^-1 dual for dual vectors (N, d, owned), to the accuracy last asked for."""
+
+    def square(self, dual: Floats) -> float:
+        """(dual, P^-1 dual), this rank's part, to a percent."""
+
+    def product(self, direction: Floats) -> Floats:
+        """P direction, (N, m, owned)."""
+
+    def solve_to(self, accuracy: float) -> None:
+        """From now on: to rounding (EXACT), or as preconditioners need it, one fixed operator near P^-1."""
+
+    def unread_options(self) -> list[str]:
+        """Options that PETSc has not asked for so far."""
+
+    def close(self) -> None:
+        """Free what is PETSc's."""
+
+
+def inner_product(problem: Problem, action: SlabAction, options: Mapping[str, Any]) -> InnerProduct:
+    """What suits the domain, or the caller's "metric_..." options; collective."""
+    domain, own = problem.domain, subset(options, "metric_")
+    entries = OperatorEntries(action, action.metric)
+    if entries.pattern.diagonal:
+        return DiagonalProduct(entries, action)
+    if domain.uniform_box and domain.lumped and not own:
+        return GridProduct(problem)
+    return FamilyProduct(problem, entries, action, own)
+
+
+class DiagonalProduct:
+    """P where nothing couples nodes: lumped mass and no smoothness."""
+
+    def __init__(self, entries: OperatorEntries, action: SlabAction) -> None:
+        self._entries, self._action = entries, action
+        self._diagonal = np.ones((1, 1, 1))
+
+    def move(self, velocity: Floats, total: Floats, steps: Floats) -> None:
+        """See :class:`InnerProduct`."""
+        found = []
+        for u, R, step in zip(velocity, total, steps, strict=True):
+            self._action.set_slab(u, R)
+            found.append(self._entries() * step)
+        self._diagonal = np.array(found)[:, None]
+
+    def solve(self, dual: Floats) -> Floats:
+        """See :class:`InnerProduct`."""
+        return dual / self._diagonal
+
+    def square(self, dual: Floats) -> float:
+        """See :class:`InnerProduct`."""
+        return float((dual * self.solve(dual)).sum())
+
+    def product(self, direction: Floats) -> Floats:
+        """See :class:`InnerProduct`."""
+        return direction * self._diagonal
+
+    def solve_to(self, accuracy: float) -> None:
+        """Nothing: it is exact."""
+
+    def unread_options(self) -> list[str]:
+        """None."""
+        return []
+
+    def close(self) -> None:
+        """Nothing belongs to PETSc here."""
+
+
+class GridProduct:
+    """P on the nodes of a uniform box, by multigrid; every rank has its layers whole."""
+
+    def __init__(self, problem: Problem) -> None:
+        physics = problem.lagrangian
+        self._nodes, self._shares = GridNodes(problem.domain), Shares(problem.domain, len(problem.layers))
+        smoothness = float(physics.smoothness) ** 2
+        self._operators = GridOperators(self._nodes.shape, self._nodes.spacing, smoothness, self._shares.mine)
+        self._physics, self._owned = physics, problem.domain.owned
+        self._steps = np.ones((len(problem.layers), 1, 1))
+        self._exact = True
+
+    def move(self, velocity: Floats, total: Floats, steps: Floats) -> None:
+        """See :class:`InnerProduct`."""
+        self._steps = steps[:, None, None]
+        own = self._own(total[:, None, : self._owned])[:, 0]
+        self._operators.set(self._nodes.mass * self._physics.inertia(own))
+
+    def solve(self, dual: Floats) -> Floats:
+        """See :class:`InnerProduct`."""
+        own = self._own(dual / self._steps)
+        return self._spread(self._operators.solve(own, EXACT) if self._exact else self._operators.cycle(own))
+
+    def square(self, dual: Floats) -> float:
+        """See :class:`InnerProduct`."""
+        return self._operators.squares(self._own(dual / np.sqrt(self._steps)))
+
+    def product(self, direction: Floats) -> Floats:
+        """See :class:`InnerProduct`."""
+        return self._spread(self._operators.product(self._own(direction * self._steps)))
+
+    def _own(self, stack: Floats) -> Floats:
+        """On the grid at this rank's layers."""
+        return self._nodes.to_grid(self._shares.to_layers(stack))
+
+    def _spread(self, own: Floats) -> Floats:
+        out = np.empty((len(self._steps), own.shape[1], self._owned))
+        self._shares.to_nodes(self._nodes.to_whole(own), out)
+        return out
+
+    def solve_to(self, accuracy: float) -> None:
+        """See :class:`InnerProduct`."""
+        self._exact = accuracy <= EXACT
+
+    def unread_options(self) -> list[str]:
+        """None: the caller chose none."""
+        return []
+
+    def close(self) -> None:
+        """Nothing belongs to PETSc here."""
+
+
+class FamilyProduct:
+    """P as one PETSc operator a slab, with PETSc's solvers."""
+
+    def __init__(
+        self, problem: Problem, entries: OperatorEntries, action: SlabAction, options: Mapping[str, Any]
+    ) -> None:
+        domain = problem.domain
+        self._entries, self._action, self._width = entries, action, domain.dimension
+        self._family, _ = operator_family(
+            domain,
+            entries.pattern,
+            action.column_owners(),
+            len(problem.layers),
+            domain.dimension,
+            options=options,
+            name="control inner product",
+            symmetric=True,
+            independent=True,
+        )
+
+    def move(self, velocity: Floats, total: Floats, steps: Floats) -> None:
+        """See :class:`InnerProduct`."""
+        for k, (u, R, step) in enumerate(zip(velocity, total, steps, strict=True)):
+            self._action.set_slab(u, R)
+            self._family.set(k, self._entries() * step)
+        self._family.factor()
+
+    def solve(self, dual: Floats) -> Floats:
+        """See :class:`InnerProduct`."""
+        return self._family.solve_all(dual)
+
+    def square(self, dual: Floats) -> float:
+        """See :class:`InnerProduct`."""
+        return float((dual * self.solve(dual)).sum())
+
+    def product(self, direction: Floats) -> Floats:
+        """See :class:`InnerProduct`."""
+        count, m, owned = direction.shape
+        padded = np.zeros((count, -(-m // self._width), self._width, owned))
+        padded.reshape(count, -1, owned)[:, :m] = direction
+        for k, groups in enumerate(padded):
+            for fields in groups:
+                fields[...] = self._family.product(k, fields)
+        return padded.reshape(count, -1, owned)[:, :m]
+
+    def solve_to(self, accuracy: float) -> None:
+        """Relative residual of Krylov methods; nothing where solves are direct or their accuracy is the caller's."""
+        self._family.solve_to(accuracy)
+
+    def unread_options(self) -> list[str]:
+        """Options that PETSc has not asked for so far, with their prefix."""
+        return ["metric_" + key for key in self._family.scope.unread()]
+
+    def close(self) -> None:
+        """Free the PETSc solvers."""
+        self._family.destroy()
