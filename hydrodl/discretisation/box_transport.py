@@ -20,6 +20,7 @@ from hydrodl.common.petsc_options import subset
 from hydrodl.discretisation.box_coupling import BoxCoupling
 from hydrodl.discretisation.layer_recursion import LayerMarch, Marched, NodeMarch
 from hydrodl.discretisation.nodal_noise import NodalNoise
+from hydrodl.discretisation.running_cost import FormCost
 from hydrodl.discretisation.scheme import EffectiveNoise
 from hydrodl.discretisation.slab_action import OperatorEntries, SlabAction
 from hydrodl.linear_algebra.layered_family import LayeredFamily, operator_family
@@ -71,6 +72,7 @@ class BoxTransport(Marched):
         self._physics = lagrangian.resolved(domain.lumped)
         self._generator = generator = Generator(domain, lagrangian)
         self.halo, self.action, self.mass = generator.halo, generator.action, generator.mass
+        self.cost = FormCost(self.action)
         own = subset(options, "slab_")
         self.operators, self.linear_solver = operator_family(
             domain, generator.pattern, generator.columns, slabs, classes, options=own, name="slab operator"

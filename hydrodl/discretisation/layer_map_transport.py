@@ -21,6 +21,7 @@ import numpy as np
 from hydrodl.common.arrays import Floats
 from hydrodl.discretisation.layer_map_coupling import LayerMapCoupling
 from hydrodl.discretisation.layer_recursion import LayerMarch, Marched, NodeMarch
+from hydrodl.discretisation.nodal_cost import NodalCost
 from hydrodl.discretisation.noise_resolvent import NoiseResolvent, NoiseSplit, noise_split
 from hydrodl.discretisation.push import Push, Splines
 from hydrodl.discretisation.scheme import EffectiveNoise
@@ -45,6 +46,8 @@ class LayerMapTransport(Marched):
         self.mass = self.action.mass_matrix()
         self.linear_solver = f"spline push of degree {degree}"
         self.nodes, self.shares = GridNodes(domain), Shares(domain, slabs)
+        assert self.mass.diagonal is not None  # by the vertex rule
+        self.cost = NodalCost(domain, lagrangian, self.mass.diagonal, self)
         self._noise, self._before, self._steps = float(lagrangian.noise), before, np.ones(slabs)
         self._splines = Splines(self.nodes.shape, self.nodes.spacing, degree)
         still = np.zeros((domain.dimension, domain.nodes))

@@ -15,8 +15,8 @@ import numpy as np
 
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.discretisation.layer_recursion import Pulls
+from hydrodl.discretisation.running_cost import RunningCost
 from hydrodl.discretisation.slab_action import SlabAction
-from hydrodl.linear_algebra.block_operator import BlockOperator
 from hydrodl.linear_algebra.mass_matrix import Mass
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
@@ -26,16 +26,22 @@ Walk = Callable[[int, Floats, float, Ints, np.random.Generator], Ints]
 """(slab, velocity (d, owned), thickness, counts of paths (n, nodes), random numbers) -> counts above the slab."""
 
 
+class NodeOperator(Protocol):
+    """One operator a slab."""
+
+    def apply(self, x: Floats, y: Floats) -> None:
+        """y = A x for whole stacks (N, 1, local); y is to be accumulated."""
+
+
 class Coupling(Protocol):
     """Second derivatives of H_h at one point: what a change of the velocity does to both sweeps, and they to it.
 
     K has the rows (phi_c, rho_c) of every class and the columns u; B is d2H/du2.
-
-    Attributes:
-        energy: U''(R) as a stack of operators on R, None where it vanishes.
     """
 
-    energy: BlockOperator | None
+    @property
+    def energy(self) -> NodeOperator | None:
+        """U''(R) as operators on R, None where it vanishes."""
 
     def assemble(self, velocity: Floats, density: Floats, potential: Floats) -> None:
         """Take the point u (N, d, local), r and q (N, C, local), ghosts valid; collective."""
@@ -68,13 +74,17 @@ class Transport(Protocol):
     scheme knows with what weight they enter.
 
     Attributes:
-        halo: ghosts of stacks; action: forms of the running cost; mass: M; linear_solver: what solves, in words.
+        halo: ghosts of stacks; action: forms of a slab; mass: M; linear_solver: what solves, in words.
     """
 
     halo: Halo
     action: SlabAction
     mass: Mass
     linear_solver: str
+
+    @property
+    def cost(self) -> RunningCost:
+        """The running cost."""
 
     def set_velocity(self, velocity: Floats, steps: Floats) -> None:
         """Build all slabs for u (N, d, local) and thicknesses (N,); collective."""

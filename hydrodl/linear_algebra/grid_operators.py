@@ -19,6 +19,28 @@ from hydrodl.linear_algebra.grid_levels import GridLevels
 _MOST = 300  # cycles of a solve; a digit in three is usual, in five where s is next to nothing
 
 
+class GridStiffness:
+    """c K on all nodes in the order of the grid, without a matrix.
+
+    Args:
+        shape: nodes per axis; spacing: h_a, (d,); stiffness: c >= 0.
+    """
+
+    def __init__(self, shape: Sequence[int], spacing: Floats, stiffness: float) -> None:
+        levels = GridLevels.of(shape, spacing)
+        self._arrays = levels.places[0], levels.mass, stiffness * levels.edge
+        nodes = int(np.prod(shape))
+        self._diagonal = np.empty((1, nodes))
+        kernels.diagonal(np.zeros(nodes), *self._arrays, self._diagonal[0])
+
+    def product(self, fields: Floats) -> Floats:
+        """c K times each of the fields (..., nodes)."""
+        given = np.ascontiguousarray(fields).reshape(1, -1, fields.shape[-1])
+        out = np.empty(given.shape)
+        kernels.products(np.zeros(1, dtype=np.int64), given, self._diagonal, *self._arrays, out)
+        return out.reshape(fields.shape)
+
+
 class GridOperators:
     """A_k = s_k + c K for slabs k, on all nodes in the order of the grid.
 
@@ -72,7 +94,7 @@ class GridOperators:
         kernels.cycles(which, given, out, self._diagonals, self._inverses, self._last, *arrays)
         return out
 
-    def squares(self, duals: Floats) -> float:
+    def rough_square(self, duals: Floats) -> float:
         """The sum of (b, A_k^-1 b) over the right-hand sides (count, m, nodes), to a percent: by two cycles."""
         x = self.cycle(duals)
         if self._line is not None:

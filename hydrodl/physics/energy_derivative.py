@@ -20,17 +20,31 @@ def energy_derivative(lagrangian: Lagrangian, density: Floats, order: int) -> Fl
     values = np.maximum(np.asarray(density, dtype=float), 1e-12)
     if lagrangian.energy is None or not values.size:
         return np.zeros_like(values)
-    # the values are the nodes of a line on this rank alone: one compiled kernel serves every feature mesh
-    line = dmesh.create_interval(MPI.COMM_SELF, max(values.size - 1, 1), [0.0, 1.0])
-    space = fem.functionspace(line, ("Lagrange", 1))
-    given, found = fem.Function(space), fem.Function(space)
-    given.x.array[:] = values.ravel()[0]
-    given.x.array[: values.size] = values.ravel()
-    energy = lagrangian.on(line).energy
-    assert energy is not None
-    total = ufl.variable(given)
-    expression = energy.density(total)
-    for _ in range(order):
-        expression = ufl.diff(expression, total)
-    found.interpolate(fem.Expression(expression, space.element.interpolation_points))
-    return np.array(found.x.array[: values.size]).reshape(values.shape)
+    return EnergyValues(lagrangian, values.size)(values.reshape(1, -1), order).reshape(values.shape)
+
+
+class EnergyValues:
+    """U of an internal energy and its derivatives at rows of densities (m, size), on this rank alone."""
+
+    def __init__(self, lagrangian: Lagrangian, size: int) -> None:
+        # the values are the nodes of a line: one compiled kernel serves every feature mesh
+        line = dmesh.create_interval(MPI.COMM_SELF, max(size - 1, 1), [0.0, 1.0])
+        space = fem.functionspace(line, ("Lagrange", 1))
+        self._given, self._found, self._size = fem.Function(space), fem.Function(space), size
+        energy = lagrangian.on(line).energy
+        assert energy is not None
+        total = ufl.variable(self._given)
+        self._expressions, expression = [], energy.density(total)
+        for _ in range(3):
+            self._expressions.append(fem.Expression(expression, space.element.interpolation_points))
+            expression = ufl.diff(expression, total)
+
+    def __call__(self, rows: Floats, order: int) -> Floats:
+        """The derivative of an order 0, 1 or 2, (m, size)."""
+        out = np.empty(rows.shape)
+        for row, found in zip(rows, out, strict=True):
+            self._given.x.array[:] = row[0]
+            self._given.x.array[: self._size] = row
+            self._found.interpolate(self._expressions[order])
+            found[:] = self._found.x.array[: self._size]
+        return out

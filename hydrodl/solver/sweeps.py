@@ -92,11 +92,7 @@ class Sweeps:
     def objective(self) -> dict[str, float]:
         """Parts of J after a forward sweep: "running" and one entry a loss, summed over ranks."""
         start = perf_counter()
-        action, total = self.action, self.total
-        running = 0.0
-        for k, step in enumerate(self.steps):
-            action.set_slab(self.velocity[k], total[k])
-            running += step * action.scalar(action.cost)
+        running = self.transport.cost.value(self.velocity, self.total, self.steps)
         local = [running, 0.0] + [loss.value(self.density[loss.layer]) for loss in self.losses]
         owned = self.halo.owned
         weights = self.steps[:, None, None]
@@ -124,12 +120,8 @@ class Sweeps:
 
     def _sweep_back(self, layers: Mapping[int, Floats]) -> Floats:
         """As for ``backward``, M phi_j into ``layers``; the running costs are assembled once for both."""
-        slabs, action = self.slab_potential[..., : self.halo.owned], self.action
-        by_velocity, by_density = self.halo.stack(*self.velocity.shape[:2]), self.halo.stack(len(self.steps), 1)
-        for k, total in enumerate(self.total):
-            action.set_slab(self.velocity[k], total)
-            found = action.blocked_vector(action.cost_1)
-            by_velocity[k], by_density[k, 0] = found[: action.R], found[action.R]
+        slabs = self.slab_potential[..., : self.halo.owned]
+        by_velocity, by_density = self.transport.cost.slopes(self.velocity, self.total)
         self.halo.accumulate(by_density)
         sources = by_density[..., : self.halo.owned] + self._static[None]
         self.transport.backward(sources, self.pulls(), slabs, layers)

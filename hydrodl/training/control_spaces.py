@@ -31,8 +31,8 @@ class Space(Protocol):
     def precondition(self, dual: Floats) -> Floats:
         """P^-1 times a dual vector."""
 
-    def square(self, dual: Floats) -> float:
-        """(g, P^-1 g) of a dual vector, this rank's part, to a percent."""
+    def square(self, dual: Floats, rough: bool = False) -> float:
+        """(g, P^-1 g) of a dual vector, this rank's part; rough: to a percent."""
 
     def metric_product(self, x: Floats) -> Floats:
         """P times a direction."""
@@ -66,9 +66,9 @@ class FieldSpace:
         """P^-1 dual."""
         return self._functional.precondition(self.velocity(dual)).ravel()
 
-    def square(self, dual: Floats) -> float:
+    def square(self, dual: Floats, rough: bool = False) -> float:
         """That of the functional."""
-        return self._functional.square(self.velocity(dual))
+        return self._functional.square(self.velocity(dual), rough)
 
     def metric_product(self, x: Floats) -> Floats:
         """P x."""
@@ -149,7 +149,7 @@ class NeuronSpace:
         solved = [sla.cho_solve(f, block.T).T for f, block in zip(self._factors, blocks, strict=True)]
         return np.array(solved).ravel()
 
-    def square(self, dual: Floats) -> float:
+    def square(self, dual: Floats, rough: bool = False) -> float:
         """By its solution."""
         return float((dual * self.precondition(dual)).sum())
 

@@ -165,9 +165,9 @@ class ControlledFunctional:
         out = self.space.metric_product(x[: self.space.size])
         return np.concatenate([out, self._head_metric @ x[self.space.size :]]) if self._head_size else out
 
-    def norm(self, dual: Floats) -> float:
-        """(g, P^-1 g)^(1/2) over all ranks."""
-        own = self.space.square(dual[: self.space.size])
+    def norm(self, dual: Floats, rough: bool = False) -> float:
+        """(g, P^-1 g)^(1/2) over all ranks; rough: to a percent, which is sooner had."""
+        own = self.space.square(dual[: self.space.size], rough)
         if self._head_size:
             own += float(dual[self.space.size :] @ self._solve_head(dual))
         square = summed(self._comm, own)

@@ -19,9 +19,13 @@ from hydrodl.discretisation.slab_action import OperatorEntries, SlabAction
 from hydrodl.linear_algebra.grid_operators import GridOperators
 from hydrodl.linear_algebra.layer_shares import Shares
 from hydrodl.linear_algebra.layered_family import operator_family
+from hydrodl.linear_algebra.mass_matrix import Mass
 from hydrodl.linear_algebra.solver_choice import EXACT
 from hydrodl.mesh.grid_nodes import GridNodes
 from hydrodl.problem.problem import Problem
+
+_SQUARE = 1e-7
+"""Relative error of a solve, in the norm of P, of which a square has its own square: rounding."""
 
 
 class InnerProduct(Protocol):
@@ -33,8 +37,8 @@ class InnerProduct(Protocol):
     def solve(self, dual: Floats) -> Floats:
         """P^-1 dual for dual vectors (N, d, owned), to the accuracy last asked for."""
 
-    def square(self, dual: Floats) -> float:
-        """(dual, P^-1 dual), this rank's part, to a percent."""
+    def square(self, dual: Floats, rough: bool = False) -> float:
+        """(dual, P^-1 dual), this rank's part, or a number within a percent of it if that is sooner had."""
 
     def product(self, direction: Floats) -> Floats:
         """P direction, (N, m, owned)."""
@@ -49,37 +53,33 @@ class InnerProduct(Protocol):
         """Free what is PETSc's."""
 
 
-def inner_product(problem: Problem, action: SlabAction, options: Mapping[str, Any]) -> InnerProduct:
+def inner_product(problem: Problem, action: SlabAction, mass: Mass, options: Mapping[str, Any]) -> InnerProduct:
     """What suits the domain, or the caller's "metric_..." options; collective."""
     domain, own = problem.domain, subset(options, "metric_")
-    entries = OperatorEntries(action, action.metric)
-    if entries.pattern.diagonal:
-        return DiagonalProduct(entries, action)
+    if mass.diagonal is not None and not problem.lagrangian.smoothness:
+        return DiagonalProduct(problem, mass.diagonal)
     if domain.uniform_box and domain.lumped and not own:
         return GridProduct(problem)
-    return FamilyProduct(problem, entries, action, own)
+    return FamilyProduct(problem, action, own)
 
 
 class DiagonalProduct:
-    """P where nothing couples nodes: lumped mass and no smoothness."""
+    """P where nothing couples nodes: lumped mass, given at the owned nodes, and no smoothness."""
 
-    def __init__(self, entries: OperatorEntries, action: SlabAction) -> None:
-        self._entries, self._action = entries, action
+    def __init__(self, problem: Problem, mass: Floats) -> None:
+        self._physics, self._mass = problem.lagrangian, mass
         self._diagonal = np.ones((1, 1, 1))
 
     def move(self, velocity: Floats, total: Floats, steps: Floats) -> None:
         """See :class:`InnerProduct`."""
-        found = []
-        for u, R, step in zip(velocity, total, steps, strict=True):
-            self._action.set_slab(u, R)
-            found.append(self._entries() * step)
-        self._diagonal = np.array(found)[:, None]
+        own = self._physics.inertia(total[:, : len(self._mass)])
+        self._diagonal = (steps[:, None] * self._mass * own)[:, None]
 
     def solve(self, dual: Floats) -> Floats:
         """See :class:`InnerProduct`."""
         return dual / self._diagonal
 
-    def square(self, dual: Floats) -> float:
+    def square(self, dual: Floats, rough: bool = False) -> float:
         """See :class:`InnerProduct`."""
         return float((dual * self.solve(dual)).sum())
 
@@ -121,9 +121,10 @@ class GridProduct:
         own = self._own(dual / self._steps)
         return self._spread(self._operators.solve(own, EXACT) if self._exact else self._operators.cycle(own))
 
-    def square(self, dual: Floats) -> float:
+    def square(self, dual: Floats, rough: bool = False) -> float:
         """See :class:`InnerProduct`."""
-        return self._operators.squares(self._own(dual / np.sqrt(self._steps)))
+        own = self._own(dual / np.sqrt(self._steps))
+        return self._operators.rough_square(own) if rough else float((own * self._operators.solve(own, _SQUARE)).sum())
 
     def product(self, direction: Floats) -> Floats:
         """See :class:`InnerProduct`."""
@@ -153,10 +154,8 @@ class GridProduct:
 class FamilyProduct:
     """P as one PETSc operator a slab, with PETSc's solvers."""
 
-    def __init__(
-        self, problem: Problem, entries: OperatorEntries, action: SlabAction, options: Mapping[str, Any]
-    ) -> None:
-        domain = problem.domain
+    def __init__(self, problem: Problem, action: SlabAction, options: Mapping[str, Any]) -> None:
+        domain, entries = problem.domain, OperatorEntries(action, action.metric)
         self._entries, self._action, self._width = entries, action, domain.dimension
         self._family, _ = operator_family(
             domain,
@@ -181,7 +180,7 @@ class FamilyProduct:
         """See :class:`InnerProduct`."""
         return self._family.solve_all(dual)
 
-    def square(self, dual: Floats) -> float:
+    def square(self, dual: Floats, rough: bool = False) -> float:
         """See :class:`InnerProduct`."""
         return float((dual * self.solve(dual)).sum())
 

@@ -176,10 +176,13 @@ class Optimiser:
     def _test(self, tao: Any) -> Any:
         """PETSc's tests of the gradient, in the control inner product instead of the Euclidean norm."""
         default = tao.getConvergedReason()
-        norm = self.functional.norm(self.array(tao.getGradient()[0]))
-        value = tao.getObjectiveValue()
-        asked_to_stop = self._record(tao, norm, value)
+        gradient, value = self.array(tao.getGradient()[0]), tao.getObjectiveValue()
         absolute, relative, reduction = self._tolerances
+        norm = self.functional.norm(gradient, rough=bool(self.history))
+        first = self.history[0]["gradient_norm"] if self.history else norm
+        if norm <= 1.1 * max(absolute, relative * abs(value), reduction * first):  # it decides
+            norm = self.functional.norm(gradient)
+        asked_to_stop = self._record(tao, norm, value)
         if not np.isfinite(norm):
             self._words = (
                 "the control inner product is not positive here: refine the mesh, or raise decay or smoothness"

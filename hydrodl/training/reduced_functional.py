@@ -68,7 +68,7 @@ class ReducedFunctional:
         self._built: Point | None = None
         self._linearised: Point | None = None
         self.tangent: Tangent | None = None
-        self.metric = inner_product(problem, sweeps.action, options)
+        self.metric = inner_product(problem, sweeps.action, sweeps.mass, options)
 
     @contextmanager
     def inexact(self, accuracy: float) -> Iterator[None]:
@@ -158,10 +158,10 @@ class ReducedFunctional:
         """P times a direction (N, d, owned), a dual vector; P at the point of the last gradient."""
         return self.metric.product(direction)
 
-    def square(self, dual: Floats) -> float:
-        """(g, P^-1 g), this rank's part, to a percent."""
+    def square(self, dual: Floats, rough: bool = False) -> float:
+        """(g, P^-1 g), this rank's part; rough: to a percent, which is sooner had."""
         start = perf_counter()
-        out = self.metric.square(dual)
+        out = self.metric.square(dual, rough)
         self.sweeps.seconds["sweeps"] += perf_counter() - start
         return out
 

@@ -1,0 +1,90 @@
+"""The running cost on a uniform box, where the vertex rule makes it numbers at nodes and one constant stiffness:
+
+    cost(u, R) = sum_i M_i [ 1/2 (w R_i + eps) |u_i|^2 + U(R_i) ] + 1/2 alpha^2 sum_a u_a . K u_a,
+
+K with the neighbours along the axes. These are the numbers of the UFL forms (a test holds both against each other), for
+a fraction of the time and without matrices. U and its derivatives come from its UFL expression.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from hydrodl.common.arrays import Floats
+from hydrodl.linear_algebra.grid_operators import GridStiffness
+from hydrodl.linear_algebra.layer_shares import Shares
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.ghosts import Halo
+from hydrodl.mesh.grid_nodes import GridNodes
+from hydrodl.physics.energy_derivative import EnergyValues
+from hydrodl.physics.lagrangian import Lagrangian
+
+
+class OnGrid(Protocol):
+    """Stacks from nodes to this rank's layers on the grid and back."""
+
+    halo: Halo
+    nodes: GridNodes
+    shares: Shares
+
+    def own_fields(self, stack: Floats, name: str) -> Floats:
+        """A stack (N, m, local) on the grid at this rank's layers, not to be written to; collective."""
+
+    def add_own(self, own: Floats, out: Floats) -> None:
+        """Add fields on the grid at this rank's layers to a stack; collective."""
+
+
+class NodalCost:
+    """See :class:`~hydrodl.discretisation.running_cost.RunningCost`.
+
+    Args:
+        domain, lagrangian: of the flow; mass: M at the owned nodes; grid: where stacks go for K.
+
+    Attributes:
+        physics: the Lagrangian; stiffness: alpha^2 K on the grid, None where it vanishes.
+    """
+
+    def __init__(self, domain: Domain, lagrangian: Lagrangian, mass: Floats, grid: OnGrid) -> None:
+        self.physics, self._grid, self._owned = lagrangian, grid, domain.owned
+        self._mass = mass
+        self._energy = None if lagrangian.energy is None else EnergyValues(lagrangian, domain.owned)
+        smoothness = float(lagrangian.smoothness) ** 2
+        self.stiffness = GridStiffness(grid.nodes.shape, grid.nodes.spacing, smoothness) if smoothness else None
+
+    def value(self, velocity: Floats, total: Floats, steps: Floats) -> float:
+        """See :class:`~hydrodl.discretisation.running_cost.RunningCost`."""
+        u, R = velocity[..., : self._owned], total[:, : self._owned]
+        density = 0.5 * self.physics.inertia(R) * np.einsum("kdn,kdn->kn", u, u)
+        if self._energy is not None:
+            density += self._energy(R, 0)
+        found = float(steps @ (density @ self._mass))
+        if self.stiffness is not None:
+            own = self._grid.own_fields(velocity, "u")
+            bent = np.einsum("kdn,kdn->k", own, self.stiffness.product(own))
+            found += 0.5 * float(steps[self._grid.shares.layers] @ bent)
+        return found
+
+    def slopes(self, velocity: Floats, total: Floats) -> tuple[Floats, Floats]:
+        """See :class:`~hydrodl.discretisation.running_cost.RunningCost`."""
+        u, R, owned = velocity[..., : self._owned], total[:, : self._owned], self._owned
+        by_velocity, by_density = np.zeros_like(velocity), np.zeros((len(total), 1, total.shape[1]))
+        np.multiply((self._mass * self.physics.inertia(R))[:, None], u, out=by_velocity[..., :owned])
+        if self.stiffness is not None:
+            self._grid.add_own(self.stiffness.product(self._grid.own_fields(velocity, "u")), by_velocity)
+        density = 0.5 * float(self.physics.kinetic) * np.einsum("kdn,kdn->kn", u, u)
+        if self._energy is not None:
+            density += self._energy(R, 1)
+        by_density[:, 0, :owned] = self._mass * density
+        return by_velocity, by_density
+
+    @property
+    def has_energy(self) -> bool:
+        """Is there an internal energy?"""
+        return self._energy is not None
+
+    def energy(self, total: Floats) -> Floats:
+        """M U''(R) at the owned nodes, (N, owned)."""
+        assert self._energy is not None
+        return self._mass * self._energy(total[:, : self._owned], 2)
