@@ -16,6 +16,7 @@ import numpy as np
 
 from hydrodl.common.arrays import Floats
 from hydrodl.discretisation.nodal_cost import NodalCost, OnGrid
+from hydrodl.discretisation.nodal_kernels import across, along
 from hydrodl.discretisation.push import Push
 from hydrodl.discretisation.slab_action import SlabAction
 
@@ -54,8 +55,8 @@ class LayerMapCoupling:
         # M r_c; d2H/drho_c du and d2H/du2 without the stiffness
         self._masses, self._weighted = np.zeros((count, classes, nodes)), np.zeros((count, classes, d, nodes))
         self._curvature = np.zeros((count, d, d, nodes))
-        self._sources, self._dual = np.zeros((count, 2 * classes, nodes)), np.zeros((count, d, nodes))
-        self._none = np.zeros((classes, nodes))
+        self._by_potential, self._by_density = np.zeros((2, count, classes, nodes))
+        self._dual = np.zeros((count, d, nodes))
 
     def assemble(self, velocity: Floats, density: Floats, potential: Floats) -> None:
         """Masses, weighted gradients and curvatures at the point; collective."""
@@ -78,21 +79,23 @@ class LayerMapCoupling:
         """K direction."""
         slabs, classes = self._slabs, self._classes
         own = slabs.own_fields(direction, "u")
-        for j, push in enumerate(slabs.pushes):
-            self._sources[j, :classes] = push.carry_change(self._masses[j], -own[j], self._none)
-            np.einsum("can,an->cn", self._weighted[j], own[j], out=self._sources[j, classes:])
+        along(self._weighted, own, self._by_density)
+        for masses, field, found, push in zip(self._masses, own, self._by_potential, slabs.pushes, strict=True):
+            push.carry_shift(masses, field, out=found)
         out[...] = 0.0
-        slabs.add_own(self._sources, out)
+        slabs.add_own(self._by_density, out[:, classes:])
+        np.negative(self._by_potential, out=self._by_potential)
+        slabs.add_own(self._by_potential, out[:, :classes])
 
     def transposed(self, response: Floats, direction: Floats, out: Floats) -> None:
         """K^T response + B direction."""
         slabs, classes = self._slabs, self._classes
-        changes, own = slabs.own_fields(response, "response"), slabs.own_fields(direction, "u")
-        for j, push in enumerate(slabs.pushes):
-            slopes = push.pull_with_slopes(changes[j, :classes])[1]
-            dual = np.einsum("abn,bn->an", self._curvature[j], own[j])
-            dual -= np.einsum("cn,can->an", self._masses[j], slopes)
-            self._dual[j] = dual + np.einsum("can,cn->an", self._weighted[j], changes[j, classes:])
+        own = slabs.own_fields(direction, "u")
+        changes = slabs.own_fields(response[:, :classes], "q"), slabs.own_fields(response[:, classes:], "r")
+        for masses, change, found, push in zip(self._masses, changes[0], self._dual, slabs.pushes, strict=True):
+            push.forces(masses, change, out=found)
+        np.negative(self._dual, out=self._dual)
+        across(self._curvature, own, self._weighted, changes[1], self._dual)
         if slabs.cost.stiffness is not None:
             self._dual += slabs.cost.stiffness.product(own)
         out[...] = 0.0

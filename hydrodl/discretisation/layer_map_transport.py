@@ -84,10 +84,9 @@ class LayerMapTransport(Marched):
         """Add -sum_c M r_c grad (Pi q_c)(y)."""
         masses, potentials = self.nodes.mass * self.own_fields(density, "r"), self.own_fields(potential, "q")
         own = np.empty((self.shares.mine, velocity.shape[1], len(self.nodes.mass)))
-        for j, push in enumerate(self.pushes):
-            slopes = push.pull_with_slopes(potentials[j])[1]
-            own[j] = -np.einsum("cn,can->an", masses[j], slopes)
-        self.add_own(own, out)
+        for weights, potential_, force, push in zip(masses, potentials, own, self.pushes, strict=True):
+            push.forces(weights, potential_, out=force)
+        self.add_own(-own, out)
 
     def effective_noise(self, velocity: Floats, total: Floats) -> EffectiveNoise:
         """nu, or the noise of the splines on axes where that is larger; the mean over layers by thickness."""

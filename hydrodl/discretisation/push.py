@@ -81,17 +81,28 @@ class Push:
 
     def carry(self, masses: Floats, out: Floats | None = None) -> Floats:
         """W^T masses, (C, nodes): where the masses go."""
-        grid, padded = self.splines, self.splines.padded(len(masses))
-        kernels.carry(self._axes, grid.counts, grid.rules, np.ascontiguousarray(masses), padded)
-        return self._folded(padded, out)
+        return self._folded(self._carried(masses), out)
+
+    def carry_shift(self, masses: Floats, shift: Floats, out: Floats | None = None) -> Floats:
+        """The change of ``carry(masses)`` when y changes by ``shift``, (d, nodes)."""
+        padded = self.splines.padded(len(masses))
+        padded[:] = 0.0
+        return self._folded(self._shifted(masses, shift, padded), out)
 
     def carry_change(self, masses: Floats, shift: Floats, change: Floats, out: Floats | None = None) -> Floats:
         """The change of ``carry(masses)`` when y changes by ``shift``, (d, nodes), and the masses by ``change``."""
+        return self._folded(self._shifted(masses, shift, self._carried(change)), out)
+
+    def _carried(self, masses: Floats) -> Floats:
         grid, padded = self.splines, self.splines.padded(len(masses))
-        shift, masses, change = map(np.ascontiguousarray, (shift, masses, change))
-        shifts = self._three(shift)
-        kernels.carry_change(self._axes, grid.counts, grid.rules, masses, shifts, grid.scales, change, padded)
-        return self._folded(padded, out)
+        padded[:] = 0.0
+        kernels.carry(self._axes, grid.counts, grid.rules, np.ascontiguousarray(masses), padded)
+        return padded
+
+    def _shifted(self, masses: Floats, shift: Floats, padded: Floats) -> Floats:
+        grid, shift, masses = self.splines, np.ascontiguousarray(shift), np.ascontiguousarray(masses)
+        kernels.carry_shift(self._axes, grid.counts, grid.rules, masses, self._three(shift), grid.scales, padded)
+        return padded
 
     def pull(self, potentials: Floats, out: Floats | None = None) -> Floats:
         """W potentials, (C, nodes): the splines of the nodal values at y."""
@@ -110,6 +121,14 @@ class Push:
         grid, padded = self.splines, self._padded(potentials)
         kernels.pull_with_slopes(self._axes, grid.counts, grid.rules, padded, grid.scales, out, slopes)
         return out, slopes
+
+    def forces(self, masses: Floats, potentials: Floats, out: Floats | None = None) -> Floats:
+        """Gradients of the splines at y, summed over the classes with masses as weights, (d, nodes)."""
+        out = np.empty(self.places.shape) if out is None else out
+        grid, padded = self.splines, self._padded(potentials)
+        masses = np.ascontiguousarray(masses)
+        kernels.forces(self._axes, grid.counts, grid.rules, padded, grid.scales, masses, out)
+        return out
 
     def curvatures(self, masses: Floats, potentials: Floats, out: Floats | None = None) -> Floats:
         """Second derivatives of the splines at y, summed over the classes with masses as weights, (d, d, nodes)."""

@@ -130,8 +130,7 @@ def fold(padded: Floats, out: Floats) -> None:
 
 @njit(cache=True, error_model="numpy")
 def carry(places: Axes, shape: Shape, by: Rules, masses: Floats, padded: Floats) -> None:
-    """W^T masses, before images are folded."""
-    padded[:] = 0.0
+    """Add W^T masses, before images are folded."""
     for i in range(masses.shape[1]):
         a, u, _, _ = stencil(places[0][i], shape[0], by[0])
         b, v, _, _ = stencil(places[1][i], shape[1], by[1])
@@ -146,34 +145,22 @@ def carry(places: Axes, shape: Shape, by: Rules, masses: Floats, padded: Floats)
 
 
 @njit(cache=True, error_model="numpy")
-def carry_change(
-    places: Axes,
-    shape: Shape,
-    by: Rules,
-    masses: Floats,
-    shift: Axes,
-    scales: tuple[float, ...],
-    change: Floats,
-    padded: Floats,
+def carry_shift(
+    places: Axes, shape: Shape, by: Rules, masses: Floats, shift: Axes, scales: tuple[float, ...], padded: Floats
 ) -> None:
-    """W^T change + sum_a (dW/dt_a)^T (masses * shift_a * scale_a), before images are folded."""
-    padded[:] = 0.0
+    """Add sum_a (dW/dt_a)^T (masses * shift_a * scale_a), before images are folded."""
     for i in range(masses.shape[1]):
         a, u, du, _ = stencil(places[0][i], shape[0], by[0])
         b, v, dv, _ = stencil(places[1][i], shape[1], by[1])
         c, w, dw, _ = stencil(places[2][i], shape[2], by[2])
-        for q in range(len(masses)):
-            mass, new = masses[q, i], change[q, i]
-            first = mass * shift[0][i] * scales[0]
-            second = mass * shift[1][i] * scales[1]
-            third = mass * shift[2][i] * scales[2]
-            for r in range(len(u)):
-                x = new * u[r] + first * du[r]
-                for s in range(len(v)):
-                    y = x * v[s] + second * u[r] * dv[s]
-                    z = third * u[r] * v[s]
-                    for t in range(len(w)):
-                        padded[q, a + r, b + s, c + t] += y * w[t] + z * dw[t]
+        one, two, three = shift[0][i] * scales[0], shift[1][i] * scales[1], shift[2][i] * scales[2]
+        for r in range(len(u)):
+            for s in range(len(v)):
+                y, z = one * du[r] * v[s] + two * u[r] * dv[s], three * u[r] * v[s]
+                for t in range(len(w)):
+                    weight = y * w[t] + z * dw[t]
+                    for q in range(len(masses)):
+                        padded[q, a + r, b + s, c + t] += weight * masses[q, i]
 
 
 @njit(cache=True, error_model="numpy")
@@ -227,6 +214,38 @@ def pull_with_slopes(
             gradient = one * scales[0], two * scales[1], three * scales[2]
             for k in range(dim):
                 slopes[q, k, i] = gradient[k + 3 - dim]
+
+
+@njit(cache=True, error_model="numpy")
+def forces(
+    places: Axes, shape: Shape, by: Rules, padded: Floats, scales: tuple[float, ...], masses: Floats, out: Floats
+) -> None:
+    """The sum over classes of masses * dW/dt_a, for the last d axes times their scales, (d, nodes)."""
+    dim = len(out)
+    for i in range(len(places[0])):
+        a, u, du, _ = stencil(places[0][i], shape[0], by[0])
+        b, v, dv, _ = stencil(places[1][i], shape[1], by[1])
+        c, w, dw, _ = stencil(places[2][i], shape[2], by[2])
+        one, two, three = 0.0, 0.0, 0.0
+        for q in range(len(padded)):
+            mass = masses[q, i]
+            for r in range(len(u)):
+                x, x_two, x_three = 0.0, 0.0, 0.0
+                for s in range(len(v)):
+                    y, y_three = 0.0, 0.0
+                    for t in range(len(w)):
+                        found = padded[q, a + r, b + s, c + t]
+                        y += w[t] * found
+                        y_three += dw[t] * found
+                    x += v[s] * y
+                    x_two += dv[s] * y
+                    x_three += v[s] * y_three
+                one += mass * du[r] * x
+                two += mass * u[r] * x_two
+                three += mass * u[r] * x_three
+        gradient = one * scales[0], two * scales[1], three * scales[2]
+        for k in range(dim):
+            out[k, i] = gradient[k + 3 - dim]
 
 
 @njit(cache=True, error_model="numpy")

@@ -24,8 +24,8 @@ from hydrodl.linear_algebra.solver_choice import EXACT
 from hydrodl.mesh.grid_nodes import GridNodes
 from hydrodl.problem.problem import Problem
 
-_SQUARE = 1e-7
-"""Relative error of a solve, in the norm of P, of which a square has its own square: rounding."""
+_SQUARE = 1e-5
+"""Relative error of a solve, in the norm of P, of which a square has its own square."""
 
 
 class InnerProduct(Protocol):

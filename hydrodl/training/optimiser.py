@@ -79,6 +79,7 @@ class Optimiser:
         self.functional, self.monitor = functional, monitor
         self.comm = functional.problem.domain.comm
         self.history: list[dict[str, Any]] = []
+        self._exact = -1, np.nan  # the step after which the norm of the gradient was last taken exactly, and it
         self._began = perf_counter()
         self._asked = asked
         self._bound, self._words = lower_bound(functional.problem), ""
@@ -182,6 +183,7 @@ class Optimiser:
         first = self.history[0]["gradient_norm"] if self.history else norm
         if norm <= 1.1 * max(absolute, relative * abs(value), reduction * first):  # it decides
             norm = self.functional.norm(gradient)
+            self._exact = int(tao.getIterationNumber()), norm
         asked_to_stop = self._record(tao, norm, value)
         if not np.isfinite(norm):
             self._words = (
@@ -226,7 +228,9 @@ class Optimiser:
     def _finish(self, reason: int, words: str) -> Solution:
         functional = self.functional
         x = self.array(self._x)
-        norm = functional.norm(functional.gradient(x))
+        iteration, norm = self._exact
+        if iteration != int(self._tao.getIterationNumber()):
+            norm = functional.norm(functional.gradient(x))
         point, sweeps = functional.controls(x), functional.reduced.sweeps
         potential, jumps = sweeps.layer_potentials()
         seconds = perf_counter() - self._began
