@@ -1,6 +1,6 @@
-"""Peak memory and time of training against layers, nodes, dimension and classes: the constants of hydrodl/_estimate.py.
+"""Peak memory and time of training against layers, nodes, dimension and classes: the constants of size_estimate.py.
 
-    python benchmarks/memory.py [--dimensions 1 2 3] [--classes 2 3] [--largest 2e5]
+    python benchmarks/memory.py [--scheme strang] [--dimensions 1 2 3] [--classes 2 3] [--largest 2e5]
 
 Gaussian classes in a box, two Newton steps, which reach the peak. Each size runs in a process of its own. Measured is
 the growth of the process's peak over its size after the imports and a first tiny training, so that what remains is the
@@ -30,7 +30,9 @@ def peak_bytes() -> int:
     return 1024 * int(status["VmHWM"].split()[0])
 
 
-def gaussians(dimension: int, layers: int, nodes: int, classes: int, cells: str, degree: int) -> Any:
+def gaussians(
+    dimension: int, layers: int, nodes: int, classes: int, cells: str, degree: int, scheme: str | None = None
+) -> Any:
     """A problem of ``classes`` Gaussians in [-4, 4]^d, brought apart by a position loss."""
     import hydrodl as hd
 
@@ -38,7 +40,7 @@ def gaussians(dimension: int, layers: int, nodes: int, classes: int, cells: str,
     centres = [[-1.5 + 3.0 * c / (classes - 1)] + [0.0] * (dimension - 1) for c in range(classes)]
     rho = hd.mixture([hd.Gaussian(mean, std=0.6, label=str(c)) for c, mean in enumerate(centres)], domain)
     physics = hd.Lagrangian(noise=0.1, decay=0.02, smoothness=0.1)
-    return hd.Problem(domain, hd.layers(layers), rho, physics, hd.Classification(5.0))
+    return hd.Problem(domain, hd.layers(layers), rho, physics, hd.Classification(5.0), scheme)
 
 
 def one(given: argparse.Namespace) -> None:
@@ -48,9 +50,10 @@ def one(given: argparse.Namespace) -> None:
 
     d, layers, nodes, classes = given.one
     options = {"tao_max_it": 2}
-    hd.train(gaussians(d, 1, 5, classes, given.cells, given.degree), options=options)  # imports and compiled forms
+    chosen = given.cells, given.degree, given.scheme
+    hd.train(gaussians(d, 1, 5, classes, *chosen), options=options)  # imports and compiled forms
     before = peak_bytes()
-    problem = gaussians(d, layers, nodes, classes, given.cells, given.degree)
+    problem = gaussians(d, layers, nodes, classes, *chosen)
     velocity = hd.train(problem, options=options).velocity
     growth, points = peak_bytes() - before, layers * problem.domain.nodes
     functional = ReducedFunctional(problem)
@@ -72,6 +75,7 @@ def main() -> None:
     parser.add_argument("--classes", nargs="+", type=int, default=[2, 3])
     parser.add_argument("--cells", default="box")
     parser.add_argument("--degree", type=int, default=1)
+    parser.add_argument("--scheme", default="euler-box")
     parser.add_argument("--largest", type=float, default=2.5e5, help="leave out sizes with more layers x nodes")
     given = parser.parse_args()
     if given.one:
@@ -97,7 +101,9 @@ def show(given: argparse.Namespace, d: int, layers: int, nodes: int, classes: in
     """Print the row of one size."""
     if layers * nodes**d > given.largest:
         return
-    row = measured(d, layers, nodes, classes, "--cells", given.cells, "--degree", str(given.degree))
+    row = measured(
+        d, layers, nodes, classes, "--cells", given.cells, "--degree", str(given.degree), "--scheme", given.scheme
+    )
     each, grid = row["growth"] / row["points"], " x ".join([str(nodes)] * d)
     print(
         f"| {d} | {layers} | {grid} | {classes} | {row['points']} | {each:.0f} | {row['step']:.1f} "

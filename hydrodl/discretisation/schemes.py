@@ -10,6 +10,7 @@ from hydrodl.discretisation.scheme import Scheme
 SCHEMES: dict[str, Scheme] = {
     "residual": LayerMapScheme("residual", 0.0),
     "strang": LayerMapScheme("strang", 0.5),
+    "strang-cubic": LayerMapScheme("strang-cubic", 0.5, degree=3),
     "euler-box": BoxScheme("euler-box", 1.0),
     "midpoint": BoxScheme("midpoint", 0.5),
 }

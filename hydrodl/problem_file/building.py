@@ -10,6 +10,7 @@ from mpi4py import MPI
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
 from hydrodl.data.class_densities import Densities, mixture
+from hydrodl.discretisation.schemes import SCHEMES
 from hydrodl.mesh.domain import Domain
 from hydrodl.physics import lagrangian, losses
 from hydrodl.physics.internal_energy import Entropy, Focusing, InternalEnergy, Power
@@ -80,6 +81,7 @@ def _sizes(solved: sections.Config, given: Given) -> tuple[Sizes, Domain | None]
         solved.network.width or 0,
         wanted.degree,
         bool(wanted.lumped),
+        SCHEMES[str(solved.network.scheme)].moves_points,  # named once settled
     )
     return found, meshed
 

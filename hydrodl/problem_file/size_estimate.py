@@ -30,6 +30,16 @@ _FILL_BYTES = {1: 0.0, 2: 90.0, 3: 50.0}
 _FEW = 2000
 
 
+# The same for the layer maps, which have no matrices: numbers at nodes alone.
+_MAP_BYTES = {1: 510.0, 2: 820.0, 3: 1050.0}
+
+
+_MAP_CLASS_BYTES = {1: 125.0, 2: 110.0, 3: 200.0}
+
+
+_MAP_MESH_BYTES = {1: 1300.0, 2: 1500.0, 3: 3000.0}
+
+
 _OTHER_ELEMENTS = 1.2  # elements without the vertex rule keep a mass matrix and element matrices; times degree^(d/2)
 
 
@@ -42,6 +52,9 @@ _PROCESS = 350e6  # bytes of a rank before it has a problem
 # Of the same runs, on a core where _machine.seconds_per_solve is _SOLVE: microseconds per layer and node of a Newton
 # step, and per layer, node and class of a Hessian product.
 _STEP, _PRODUCT = {1: 2.5, 2: 6.0, 3: 15.0}, {1: 0.08, 2: 0.12, 3: 0.3}
+
+
+_MAP_STEP, _MAP_PRODUCT = {1: 0.35, 2: 0.3, 3: 0.55}, {1: 0.08, 2: 0.065, 3: 0.11}
 
 
 _SOLVE = 3e-8
@@ -60,6 +73,7 @@ class Sizes:
         dimension: d; classes: C.
         width: neurons of a layer, 0 for a value at every node.
         degree: of the elements; lumped: whether they carry the vertex rule.
+        maps: does the scheme move points, without operators that are factored?
     """
 
     layers: int
@@ -69,6 +83,7 @@ class Sizes:
     width: int = 0
     degree: int = 1
     lumped: bool = True
+    maps: bool = False
 
     @property
     def count(self) -> int:
@@ -89,6 +104,9 @@ class Sizes:
 def memory_bytes(sizes: Sizes) -> float:
     """Memory of all ranks together beyond what their processes take before they have a problem."""
     d = sizes.dimension
+    if sizes.maps:
+        each = _MAP_BYTES[d] + _MAP_CLASS_BYTES[d] * (sizes.classes - 2) + _NEURON_BYTES * sizes.width
+        return sizes.count * (_MAP_MESH_BYTES[d] + sizes.layers * each)
     fill = _FILL_BYTES[d] * max(math.log2(sizes.count / _FEW), 0.0)
     each = _BYTES[d] + _CLASS_BYTES[d] * (sizes.classes - 2) + fill
     per_node = _MESH_BYTES[d] + sizes.layers * each
@@ -104,7 +122,8 @@ def seconds(sizes: Sizes, steps: int = _STEPS, products: int = _PRODUCTS, solve:
         solve: what ``_machine.seconds_per_solve`` says of the core; by default the same everywhere.
     """
     d = sizes.dimension
-    each = 1e-6 * (steps * _STEP[d] + products * _PRODUCT[d] * sizes.classes) * (solve / _SOLVE)
+    step, product = (_MAP_STEP[d], _MAP_PRODUCT[d]) if sizes.maps else (_STEP[d], _PRODUCT[d])
+    each = 1e-6 * (steps * step + products * product * sizes.classes) * (solve / _SOLVE)
     if not sizes.lumped:
         each *= _OTHER_ELEMENTS * sizes.degree ** (d / 2)
     return each * sizes.layers * sizes.count
@@ -114,7 +133,14 @@ def sizes_of(problem: Problem) -> Sizes:
     """The sizes of a problem that has been built."""
     domain, width = problem.domain, 0 if problem.control is None else problem.control.width
     return Sizes(
-        len(problem.layers), domain.nodes, domain.dimension, problem.classes, width, domain.degree, domain.lumped
+        len(problem.layers),
+        domain.nodes,
+        domain.dimension,
+        problem.classes,
+        width,
+        domain.degree,
+        domain.lumped,
+        problem.method.moves_points,
     )
 
 
