@@ -49,7 +49,7 @@ def test_eigenvalues_are_those_of_the_dense_hessian(d: int, scheme: str, smoothn
     functional = trained(d, scheme, smoothness, energy)
     hessian, metric = dense(functional)
     values = scipy.linalg.eigh((hessian + hessian.T) / 2, metric, eigvals_only=True)
-    found = spectrum(functional, 3, tolerance=1e-9)  # SLEPc estimates what it compares with it
+    found = spectrum(functional, 3, tolerance=1e-10)  # SLEPc compares an estimate with it
     np.testing.assert_allclose(found.smallest, values[:3], rtol=0, atol=1e-10)
     np.testing.assert_allclose(found.largest, values[-3:][::-1], rtol=0, atol=1e-10)
     assert max(found.residuals) < 1e-8 and not found.negative_curvature and found.products < 500
