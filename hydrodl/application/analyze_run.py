@@ -20,6 +20,7 @@ from hydrodl.analysis.backward_error.modified_system import layer_residuals, mod
 from hydrodl.analysis.backward_error.objective_error import objective_error
 from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals
 from hydrodl.analysis.stability.bounds import cells_per_direction
+from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
 from hydrodl.analysis.stability.recommendation import weigh
 from hydrodl.analysis.stability.training_bounds import training_bounds
 from hydrodl.analysis.structure.conservation import Conservation, conservation
@@ -53,8 +54,9 @@ KEYS = (
 
 
 NEURONS = (
-    "the velocity is made of neurons: bounds and conservation laws are those of its values at the nodes and of the flow"
-    " between them; the momentum equation holds for the neurons' coefficients, not node by node"
+    "the velocity is made of neurons: layer invertibility is theirs, all else here is about the flow of their values "
+    "at the nodes, whose momentum equation holds for the neurons' coefficients and not node by node; depth convergence "
+    "is left out, because layers drawn apart are no samples of one velocity"
 )
 
 
@@ -287,7 +289,10 @@ def _stability(
     solution: Solution, flow: Flow, tolerance: float, options: Mapping[str, Any], limit: float, journal: _Journal
 ) -> dict[str, Any]:
     """Every bound that concerns a trained flow, and the numbers of layers and nodes that follow."""
-    bounds = journal.part("stability bounds", ("stability",), lambda: training_bounds(flow, tolerance)) or ()
+    neurons = NeuronLayers.of(solution)
+    bounds = (
+        journal.part("stability bounds", ("stability",), lambda: training_bounds(flow, tolerance, None, neurons)) or ()
+    )
     found = journal.part(
         "smallest eigenvalue of the Hessian",
         ("hessian_min_eigenvalue",),

@@ -9,6 +9,7 @@ from typing import Any
 from hydrodl.analysis.stability.bounds import Bound
 from hydrodl.analysis.stability.hessian_spectrum import Quadratic
 from hydrodl.analysis.stability.marching_bounds import marching_bounds
+from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
 from hydrodl.analysis.stability.training_bounds import cell_peclet, maximum_principle, training_bounds
 from hydrodl.problem.flow import Flow
 from hydrodl.problem.solution import Solution
@@ -51,7 +52,7 @@ def recommend(
     and ask again.
 
     Args:
-        given: a solution or a flow.
+        given: a solution or a flow; a solution's neurons are looked at themselves, of a flow the nodal values.
         tolerance: how far, in feature space, the network may be from the infinitely deep one; positive.
         functional: linearised at the solution's velocity; adds the second variation.
         marched: the flow was marched as an initial value problem: the bounds are those of waves.
@@ -68,7 +69,8 @@ def recommend(
     if marched:
         bounds = (maximum_principle(flow), cell_peclet(flow), *marching_bounds(flow))
     else:
-        bounds = training_bounds(flow, tolerance, functional)
+        neurons = NeuronLayers.of(given) if isinstance(given, Solution) else None
+        bounds = training_bounds(flow, tolerance, functional, neurons)
     return weigh(bounds)
 
 

@@ -18,6 +18,7 @@ from hydrodl.analysis.stability.discrete_modes import slowest
 from hydrodl.analysis.stability.element_gradients import Elements
 from hydrodl.analysis.stability.hessian_spectrum import Quadratic, Spectrum, spectrum
 from hydrodl.analysis.stability.map_bounds import map_bounds
+from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import largest, smallest, summed
@@ -164,16 +165,21 @@ def layer_determinants(flow: Flow) -> Floats:
     return smallest(flow.domain.comm, found)
 
 
-def layer_invertibility(flow: Flow) -> Bound:
+def layer_invertibility(flow: Flow, norms: Floats | None = None) -> Bound:
     """Delta_k Lip(u_k) < 1: x -> x + Delta_k u_k(x) is a homeomorphism onto its image, by the contraction principle.
 
     On a convex domain, and before points that left it are put back on its walls.
+
+    Args:
+        flow: the discrete flow.
+        norms: Lip(u_k) of the network's layers, (N,), where they are no interpolants of nodal values; by default
+            :func:`lipschitz`.
 
     Example:
         >>> hd.analysis.layer_invertibility(flow).holds
         True
     """
-    norms = lipschitz(flow)
+    norms = lipschitz(flow) if norms is None else norms
     value = float((flow.layers.steps * norms).max())
     return Bound(
         name="layer invertibility",
@@ -338,13 +344,17 @@ def second_variation(functional: Quadratic, comm: Any = MPI.COMM_WORLD, found: S
     )
 
 
-def training_bounds(flow: Flow, tolerance: float, functional: Quadratic | None = None) -> tuple[Bound, ...]:
+def training_bounds(
+    flow: Flow, tolerance: float, functional: Quadratic | None = None, neurons: NeuronLayers | None = None
+) -> tuple[Bound, ...]:
     """Every bound that concerns a trained flow.
 
     Args:
         flow: the trained flow.
         tolerance: for :func:`depth_convergence`, in its form by layer.
         functional: linearised at the flow's velocity; without it there is no second variation.
+        neurons: the layers of the network where they are neurons: invertibility is then that of these, and there is no
+            depth convergence, since layers of neurons drawn apart are no samples of one velocity.
 
     Raises:
         InputError: the tolerance is not positive.
@@ -357,8 +367,8 @@ def training_bounds(flow: Flow, tolerance: float, functional: Quadratic | None =
         maximum_principle(flow),
         cell_peclet(flow),
         *map_bounds(flow),
-        layer_invertibility(flow),
-        depth_convergence(flow, tolerance, by_layer=True),
+        layer_invertibility(flow, None if neurons is None else neurons.lipschitz()),
+        replace(depth_convergence(flow, tolerance, by_layer=True), applies=neurons is None),
         focusing(flow),
     ]
     # the network of a midpoint flow is still made of Euler's residual blocks

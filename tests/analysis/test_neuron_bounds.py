@@ -1,0 +1,66 @@
+"""Bounds of networks of neurons are those of the neurons, not of their values at the nodes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import hydrodl as hd
+from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
+from hydrodl.analysis.stability.training_bounds import layer_invertibility, lipschitz
+from hydrodl.physics.neurons import HiddenLayers, neuron_gradients
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("d", [1, 2])
+def test_the_bound_is_above_what_is_found_and_near_it(d: int, activation: str) -> None:
+    rng = np.random.default_rng(d)
+    domain = hd.Domain.box([-1.0] * d, [1.2] * d, 5)
+    for width in (1, 4, 40):
+        hidden = hd.Neurons(width, activation=activation, scale=3.0, seed=width).draw(domain, 2)
+        layers = NeuronLayers(hidden, rng.standard_normal((2, d, width)), np.array(domain.bounds))
+        points = rng.uniform(*domain.bounds, (20000, d))
+        for k, bound in enumerate(layers.lipschitz()):
+            found = np.linalg.norm(neuron_gradients(hidden, layers.outputs[k], k, points), ord=2, axis=(1, 2)).max()
+            assert found <= bound <= 1.05 * found, (width, k)
+
+
+def test_many_boxes_end_in_a_bound_all_the_same() -> None:
+    rng, domain = np.random.default_rng(0), hd.Domain.box([-1.0] * 3, [1.2] * 3, 5)
+    hidden = hd.Neurons(48, scale=4.0, seed=1).draw(domain, 1)
+    layers = NeuronLayers(hidden, rng.standard_normal((1, 3, 48)) / 48, np.array(domain.bounds))
+    points = rng.uniform(*domain.bounds, (5000, 3))
+    found = np.linalg.norm(neuron_gradients(hidden, layers.outputs[0], 0, points), ord=2, axis=(1, 2)).max()
+    sum_of_norms = (np.linalg.norm(layers.outputs[0], axis=0) * np.linalg.norm(hidden.weights[0], axis=1)).sum()
+    assert found <= layers.lipschitz()[0] < 0.3 * sum_of_norms
+
+
+def test_one_neuron_is_its_own_bound() -> None:
+    hidden = HiddenLayers(np.array([[[3.0, 4.0]]]), np.array([[0.5]]), "relu")
+    layers = NeuronLayers(hidden, np.array([[[2.0], [0.0]]]), np.array([[-1.0, -1.0], [1.0, 1.0]]))
+    assert layers.lipschitz()[0] == pytest.approx(10.0, rel=1e-9)  # |a| |w|
+
+
+def test_a_network_that_folds_is_not_said_to_be_invertible() -> None:
+    """Few nodes see little of steep neurons: their interpolant is one to one, the network is not."""
+    domain = hd.Domain.box([-2.0, -2.0], [2.0, 2.0], 9)
+    rho = hd.mixture([hd.Gaussian([m, 0.3 * m], 0.4, label=m) for m in (-0.6, 0.6)], domain)
+    physics, control = hd.Lagrangian(0.05), hd.Neurons(128, activation="relu", scale=4.0)
+    problem = hd.Problem(domain, hd.layers(2), rho, physics, hd.Classification(30.0), "euler-box", control)
+    solution = hd.train(problem)
+    neurons, flow = NeuronLayers.of(solution), solution.flow
+    assert neurons is not None
+    step, corners = flow.layers.steps[0], neurons.bounds
+    points = np.random.default_rng(0).uniform(*corners, (20000, 2))
+    least = min(
+        float(np.linalg.det(np.eye(2) + step * neuron_gradients(neurons.hidden, neurons.outputs[k], k, points)).min())
+        for k in range(2)
+    )
+    assert least < 0  # a point where the map folds
+    advice = {bound.name: bound for bound in hd.recommend(solution).bounds}
+    assert not advice["layer invertibility"].holds and "depth convergence" not in advice
+    assert advice["layer invertibility"].value > (flow.layers.steps * lipschitz(flow)).max()
+    assert layer_invertibility(flow, neurons.lipschitz()).value == advice["layer invertibility"].value
+    assert NeuronLayers.of(replace(solution, problem=replace(problem, control=None))) is None
