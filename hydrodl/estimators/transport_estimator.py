@@ -13,24 +13,27 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from hydrodl.common.arrays import Floats
+from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import COUNT, Choice
-from hydrodl.data.class_densities import BANDWIDTH, Densities, densities
-from hydrodl.data.preprocessing import features_of, preprocess
+from hydrodl.data.class_densities import BANDWIDTH, densities
+from hydrodl.data.outliers import OUTLIERS, clamped, unclamped
+from hydrodl.data.preprocessing import Preprocessing, features_of, preprocess
 from hydrodl.data.samples import Samples
 from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
 from hydrodl.estimators.ranks_and_seeds import COMM, agreed, check_choices, step_line, width_of
-from hydrodl.mesh.bounding_box import MARGIN
+from hydrodl.estimators.transport_checks import carrying_nodes, excess_of_noise, missed, some
+from hydrodl.mesh.bounding_box import MARGIN, around
 from hydrodl.mesh.domain import Domain
-from hydrodl.mesh.layer_partition import LAYERS, layers
+from hydrodl.mesh.layer_partition import LAYERS, Layers, layers
 from hydrodl.mesh.uniform_grid import Grid
 from hydrodl.physics.lagrangian import DECAY, NOISE, SMOOTHNESS, Lagrangian
 from hydrodl.problem.problem import SCHEME
+from hydrodl.transport.gaussian_bridge import gaussian_velocity
 from hydrodl.transport.probability_flow import ProbabilityFlow
 from hydrodl.transport.schroedinger_bridge import Bridge, bridge
 
-CHOICES = {"mode": Choice("flow", ("flow", "bridge")), "comm": COMM, "scheme": SCHEME}
+CHOICES = {"mode": Choice("flow", ("flow", "bridge")), "comm": COMM, "scheme": SCHEME, "outliers": OUTLIERS}
 """Parameters that are one of a few words."""
 
 
@@ -49,17 +52,22 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
     - mode="bridge": the noisy process. ``transform`` draws one end for each row, ``inverse_transform`` one
       beginning, from the process run backwards.
 
-    Training is collective as in :class:`~hydrodl.HydroClassifier`; the maps need no MPI.
+    Training is collective as in :class:`~hydrodl.HydroClassifier`; the maps need no MPI. A ``ConvergenceWarning`` says
+    that the target's density was not reached, how far the samples carried over are from the target's if that is more
+    than chance, and by how much the mesh's own noise makes the work too large.
 
     Args:
         layers: N, or the times 0 = t_0 < ... < t_N of the layers.
-        nodes: per direction, one number or one per direction; None: 121, 41 or 17 in 1, 2 or 3 dimensions.
+        nodes: per direction, one number or one per direction; None: as many as carry the noise
+            (docs/schemes.md), at least 121, 41 or 17 in the longest direction of 1, 2 or 3 dimensions and at most 2000,
+            4000 or 6000 in all.
         mode: "flow" or "bridge".
         noise: nu of the flow, in units of the standardised union of both samples.
         decay: weight decay where there is no density; smoothness: smoothness length of a layer. Both regularise: the
             work is the least one as they go to 0.
         bandwidth: of both densities, in the same units; None: for each by leave-one-out likelihood, but no less than
             the mesh width, below which the mesh would only show nodes.
+        outliers: as in :class:`~hydrodl.HydroClassifier`.
         margin: distance from the samples to the walls, in the same units.
         one_unit: the features share a unit: keep them in proportion; None or False: standardise each.
         tolerance: relative L1 distance to the target density at which training stops.
@@ -74,7 +82,12 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
     Attributes:
         cost_: transport cost, int int rho |u|^2 / 2 dx dt in the units of the features; as noise -> 0 half the squared
             Wasserstein distance of the two densities (of least work in the features' units if one_unit).
-        distance_: relative L1 distance of the last density to the target's.
+        distance_: how far source samples carried over are from the target samples, in units of the mean deviation of
+            the target's: the Wasserstein distance W_1 of the samples in d = 1, its mean over directions in more
+            (``hydrodl.transport.sliced_distance``). Two samples of n points of one distribution are about sqrt(2 / n)
+            apart. Of more than 2000 samples every k-th is used.
+        density_distance_: relative L1 distance of the last density to the target's.
+        outliers_: rows of source and target, one after the other, that count as lying at the edge.
         converged_: was the tolerance reached; n_rounds_: training problems solved.
         solution_, network_, n_features_in_, feature_names_in_: as in :class:`~hydrodl.HydroClassifier`.
 
@@ -95,9 +108,10 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         decay: float = DECAY.default,
         smoothness: float = SMOOTHNESS.default,
         bandwidth: float | None = BANDWIDTH.default,
+        outliers: str = OUTLIERS.default,
         margin: float | Sequence[float] = MARGIN.default,
         one_unit: bool | None = None,
-        tolerance: float = 0.05,
+        tolerance: float = 0.01,
         max_rounds: int = 8,
         substeps: int = 4,
         scheme: str | None = SCHEME.default,
@@ -113,6 +127,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         self.decay = decay
         self.smoothness = smoothness
         self.bandwidth = bandwidth
+        self.outliers = outliers
         self.margin = margin
         self.one_unit = one_unit
         self.tolerance = tolerance
@@ -139,12 +154,21 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
             raise InputError(
                 f"source and target have {source.shape[1]} and {target.shape[1]} features, must have the same 1, 2 or 3"
             )
-        agreed(communicator(self.comm), source, target)
+        comm = communicator(self.comm)
+        agreed(comm, source, target)
         with SOLVING:
-            self._keep(self._bridge(source, target))
-        if not self.converged_ and communicator(self.comm).rank == 0:
-            warnings.warn(f"the target was not reached: {self._reason}", ConvergenceWarning, stacklevel=2)
+            found = self._bridge(source, target)
+            self._keep(found)
+        self.distance_, far = missed(self._carried(source), self.preprocessing_.apply(target))
+        reached = "" if self.converged_ else f"the target was not reached: {self._reason}"
+        for words in (reached, far, excess_of_noise(found, self.preprocessing_)) if comm.rank == 0 else ():
+            if words:
+                warnings.warn(words, ConvergenceWarning, stacklevel=2)
         return self
+
+    def _carried(self, source: Floats) -> Floats:
+        """Source samples at the last layer, in mesh coordinates."""
+        return self._flow.push(self.preprocessing_.apply(some(source)), failures="ignore")
 
     def fit_transform(self, source: Any, target: Any) -> Floats:
         """``fit(source, target).transform(source)``."""
@@ -153,37 +177,54 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
     def _bridge(self, source: Floats, target: Floats) -> Bridge:
         comm = communicator(self.comm)
         names = tuple(f"x{i + 1}" for i in range(source.shape[1]))
-        union = np.concatenate([source, target])
-        self.preprocessing_ = preprocess(union, None, names, bool(self.one_unit), 0)
-        domain = Domain.around(self.preprocessing_.apply(union), self.nodes, margin=self.margin, comm=comm)
-        start, goal = (self._density(table, names, domain) for table in (source, target))
+        union, groups = np.concatenate([source, target]), np.repeat([0, 1], [len(source), len(target)])
+
+        def seen(table: Floats, rows: Ints) -> Preprocessing:
+            return preprocess(table, None, names, bool(self.one_unit), 0)
+
+        inside = unclamped(union, seen) if self.outliers == "keep" else clamped(union, groups, seen)
+        inside.tell(comm.rank)
+        self.preprocessing_, self.outliers_ = inside.preprocessing, inside.rows
+        both = [self._samples(inside.features[groups == g], names) for g in (0, 1)]
+        partition = layers(self.layers)
+        points = self.preprocessing_.apply(inside.features)
+        domain = Domain.around(points, self._nodes(points, partition), margin=self.margin, comm=comm)
+        widths = [self._width(samples, domain) for samples in both]
+        start, goal = (densities(samples, domain, width) for samples, width in zip(both, widths, strict=True))
+        first, last = (_moments(samples.points, width) for samples, width in zip(both, widths, strict=True))
         physics = Lagrangian(self.noise, self.decay, self.smoothness)
         show = step_line(comm) if self.verbose else None
         return bridge(
             start,
             goal,
-            layers(self.layers),
+            partition,
             physics,
             scheme=self.scheme,
             tolerance=self.tolerance,
             max_rounds=self.max_rounds,
+            initial=gaussian_velocity(domain.coordinates[: domain.owned], first, last, self.noise, partition),
             options=OPTIONS | dict(self.options or {}),
             monitor=show,
         )
 
-    def _density(self, table: Floats, names: tuple[str, ...], domain: Domain) -> Densities:
-        labels = np.zeros(len(table), dtype=np.int64)
-        samples = Samples(table, labels, ("samples",), names, self.preprocessing_)
-        width = self.bandwidth
-        if width is None:
-            width = max(width_of(samples), float(Grid.of(domain)[0].spacing.max()))
-        return densities(samples, domain, width)
+    def _samples(self, table: Floats, names: tuple[str, ...]) -> Samples:
+        return Samples(table, np.zeros(len(table), dtype=np.int64), ("samples",), names, self.preprocessing_)
+
+    def _nodes(self, points: Floats, partition: Layers) -> int | Sequence[int]:
+        if self.nodes is not None:
+            return self.nodes
+        return carrying_nodes(*around(points, self.margin), self.noise, float(partition.steps.min()))
+
+    def _width(self, samples: Samples, domain: Domain) -> float:
+        if self.bandwidth is not None:
+            return self.bandwidth
+        return max(width_of(samples), float(Grid.of(domain)[0].spacing.max()))
 
     def _keep(self, found: Bridge) -> None:
         """Everything that the maps need, as plain arrays on every rank."""
         self._keep_solution(found.solution, self.preprocessing_)
         self._flow = ProbabilityFlow.of(found.solution, self.substeps)
-        self.cost_, self.distance_, self.converged_ = found.raw_cost, found.distance, found.converged
+        self.cost_, self.density_distance_, self.converged_ = found.raw_cost, found.distance, found.converged
         self.n_rounds_, self._reason = found.rounds, found.reason
 
     def transform(self, X: ArrayLike) -> Floats:
@@ -218,3 +259,9 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         if self.mode == "flow":
             return self._flow.push(points, reverse=reverse)
         return self._flow.draw(points, rng, reverse=reverse)
+
+
+def _moments(points: Floats, width: float) -> tuple[Floats, Floats]:
+    """Mean and covariance of the kernel density of points (n, d)."""
+    spread = np.atleast_2d(np.cov(points.T, bias=True)) + width**2 * np.eye(points.shape[1])
+    return points.mean(axis=0), spread

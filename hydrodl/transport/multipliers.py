@@ -22,6 +22,11 @@ GROWTH = {"penalty": 10.0, "augmented": 3.0}  # of the weight: every round, or a
 GAIN = 0.25  # an "augmented" round must shrink the distance below this part of what it was
 
 
+STEP = 2.0
+"""Largest step of a KL multiplier in one round, in weights: a factor exp(2) of the shifted target. Far out, where the
+flow leaves next to nothing of what the target has, log(rho / rho*) would make the next target a crowd out there."""
+
+
 CLEAR = 1e-6  # of the floor: how near to -floor a shifted target may come before rounding would lose it
 
 
@@ -79,17 +84,20 @@ class Multipliers:
         if method == "penalty":
             self.weight *= GROWTH[method]
             return
-        self.values = self.after(solution)
+        self.values = self.after(solution, STEP)
         if self.last is not None and now > GAIN * self.last:
             self.weight *= GROWTH[method]
         self.last = now
 
-    def after(self, solution: Solution) -> dict[int, Floats]:
-        """The multipliers that a solution of this round's problem implies, by layer."""
-        return {
-            layer: self.values[layer] + self.weight * self._miss(solution.density[layer], goal)
-            for layer, goal in self.goals.items()
-        }
+    def after(self, solution: Solution, step: float = np.inf) -> dict[int, Floats]:
+        """The multipliers that a solution of this round's problem implies, by layer; of KL no further than ``step``."""
+        found = {}
+        for layer, goal in self.goals.items():
+            miss = self._miss(solution.density[layer], goal)
+            if self.divergence == "kl":
+                miss = np.clip(miss, -step, step)
+            found[layer] = self.values[layer] + self.weight * miss
+        return found
 
     def _miss(self, density: Floats, goal: Densities) -> Floats:
         if self.divergence == "l2":

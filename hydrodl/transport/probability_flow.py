@@ -56,7 +56,8 @@ class ProbabilityFlow(OnGrid):
         """Of a solution of one class on a uniform box of degree 1; collective.
 
         Raises:
-            InputError: several classes (each has its own), another domain, or densities that are not positive.
+            InputError: several classes (each has its own), another domain, or negative densities (0 is possible, far
+                out, where nothing is left of them).
         """
         flow, domain = solution.flow, solution.problem.domain
         if solution.problem.classes != 1:
@@ -64,8 +65,10 @@ class ProbabilityFlow(OnGrid):
         grid, order = Grid.of(domain)
         velocity = spread(domain, order, grid.size, flow.velocity)
         rho = spread(domain, order, grid.size, flow.density)[:, 0]
-        if not rho.min() > 0:
-            raise InputError(f"the probability flow needs positive densities, the smallest is {rho.min():.1e}")
+        if not rho.min() >= 0:
+            raise InputError(
+                f"the probability flow needs densities that are not negative, the smallest is {rho.min():.1e}"
+            )
         nu = _diffusivity(solution, order, grid.size)
         parts = np.tile((np.arange(substeps) + 0.5) / substeps, len(nu))[:, None]
         below, above = np.repeat(rho[:-1], substeps, axis=0), np.repeat(rho[1:], substeps, axis=0)

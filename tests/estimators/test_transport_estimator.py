@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from typing import Any
 
 import hydrodl as hd  # isort: skip  (before mpi4py: it loads the compiled stack in the order that needs)
@@ -14,6 +15,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_moons
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
+from hydrodl.estimators.transport_checks import carrying_nodes
 from hydrodl.estimators.transport_estimator import HydroTransport
 from hydrodl.transport.probability_flow import ProbabilityFlow
 
@@ -42,7 +44,7 @@ def line() -> HydroTransport:
 @pytest.mark.slow
 def test_the_flow_is_the_monotone_map_between_gaussians(line: HydroTransport) -> None:
     """In d = 1 only one increasing map carries one density to another, whatever the noise."""
-    assert line.converged_ and line.distance_ <= 0.005
+    assert line.converged_ and line.density_distance_ <= 0.005 and line.distance_ < 0.04
     width = 0.1 * line.preprocessing_.scale[0]  # of the kernel, which makes both Gaussians wider
     exact = M1 + np.sqrt((S1**2 + width**2) / (S0**2 + width**2)) * (SOURCE - M0)
     found = line.transform(SOURCE)
@@ -164,7 +166,7 @@ def test_a_constant_feature_stays() -> None:
 def test_a_target_that_is_not_reached_is_a_warning() -> None:
     with pytest.warns(ConvergenceWarning, match="target was not reached"):
         found = quick(tolerance=1e-6, max_rounds=1).fit(SOURCE, TARGET)
-    assert not found.converged_ and found.distance_ > 1e-6
+    assert not found.converged_ and found.density_distance_ > 1e-6
 
 
 @pytest.mark.parametrize(
@@ -209,3 +211,73 @@ def test_a_probability_flow_belongs_to_one_class() -> None:
     given = hd.Problem(domain, hd.layers(2), rho, hd.Lagrangian(0.1, smoothness=0.0), hd.Classification(1.0))
     with pytest.raises(hd.InputError, match="one class, the solution has 2"):
         ProbabilityFlow.of(hd.train(given))
+
+
+# The defaults, on problems whose answer is known
+
+
+def cloud(n: int, mean: tuple[float, ...], std: float = 0.5) -> np.ndarray:
+    """Points (n, d) whose mean and deviation in each direction are those of the Gaussian."""
+    if len(mean) == 1:
+        return mean[0] + std * norm.ppf((np.arange(n) + 0.5) / n)[:, None]
+    points = np.random.default_rng(int(10 + sum(mean))).standard_normal((n, len(mean)))
+    return np.asarray(mean) + std * (points - points.mean(axis=0)) / points.std(axis=0)
+
+
+def least_work(found: HydroTransport, way: float, std: float) -> float:
+    """Work of the bridge between two Gaussians of one deviation, by the entropy of its coupling."""
+    scale = float(found.preprocessing_.scale[0])
+    nu, a = found.noise * scale**2, std**2 + (found.bandwidth * scale) ** 2
+    c = np.sqrt(a**2 + nu**2) - nu
+    return float(nu * (np.log(2 * nu / (a - c**2 / a)) - 1) + (way**2 + 2 * a - 2 * c) / 2)
+
+
+@pytest.mark.slow
+def test_the_work_of_a_shift_at_any_noise() -> None:
+    source, target = cloud(400, (-1.0,)), cloud(400, (1.0,))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        for noise in (0.1, 0.02, 0.002):
+            found = HydroTransport(noise=noise).fit(source, target)
+            assert found.cost_ == pytest.approx(least_work(found, 2.0, 0.5), rel=0.02), noise
+            assert found.distance_ < 0.05 and abs(np.median(found.transform(source)) - 1) < 0.03
+        far = HydroTransport().fit(cloud(400, (0.0,), 1.0), cloud(400, (20.0,), 1.0))
+    assert far.cost_ == pytest.approx(200, rel=0.01)
+
+
+@pytest.mark.slow
+def test_the_work_of_a_shift_in_the_plane() -> None:
+    found = HydroTransport().fit(cloud(400, (-1.0, 0.0)), cloud(400, (1.0, 0.0)))
+    assert found.converged_ and found.cost_ == pytest.approx(2.0, rel=0.02)
+
+
+@pytest.mark.slow
+def test_one_target_far_away_moves_no_other() -> None:
+    source, target = cloud(400, (0.0,), 1.0), cloud(400, (3.0,), 1.0)
+    target[7] = 1000.0
+    with pytest.warns(ConvergenceWarning, match=r"samples carried over are 0\.\d+ mean deviations of the target"):
+        found = HydroTransport().fit(source, target)
+    assert found.outliers_.tolist() == [407] and found.distance_ > 0.5
+    assert np.median(found.transform(source)) == pytest.approx(3.0, abs=0.1)
+    rng = np.random.default_rng(0)
+    source, target = rng.standard_cauchy((400, 1)), 3 + rng.standard_cauchy((400, 1))
+    with pytest.warns(UserWarning, match="far outside the others"):
+        found = HydroTransport().fit(source, target)
+    way = np.median(found.transform(source)) - np.median(source)
+    assert way == pytest.approx(np.median(target) - np.median(source), abs=0.3)
+
+
+def test_noise_of_a_coarse_mesh_is_told_with_what_it_costs() -> None:
+    with pytest.warns(ConvergenceWarning, match=r"brings the noise .* is about .* \((\d+)%\) too high") as told:
+        found = HydroTransport(16, 13, bandwidth=0.4).fit(cloud(400, (-0.5,)), cloud(400, (0.5,)))
+    (words,) = (str(w.message) for w in told if "too high" in str(w.message))
+    share = int(words.partition("(")[2].partition("%")[0])
+    assert found.cost_ / 0.5 - 1 == pytest.approx(share / (100 - share), rel=0.7)
+
+
+def test_nodes_left_out_carry_the_noise() -> None:
+    low, high = np.array([0.0, -1.0]), np.array([6.0, 1.0])
+    assert carrying_nodes(low[:1], high[:1], 0.02, 1 / 16) == [121]
+    assert carrying_nodes(low[:1], high[:1], 0.002, 1 / 16) == [270]  # h = 2 sqrt(0.002 / 16) = 0.02236
+    counts = carrying_nodes(low, high, 1e-4, 1 / 16)
+    assert np.prod(counts) <= 4200 and counts[0] == pytest.approx(3 * counts[1], rel=0.05)
