@@ -59,8 +59,8 @@ def in_layers(layers: int, scheme: str) -> Flow:
 
 
 def box(nodes: int, d: int, comm: MPI.Comm = MPI.COMM_WORLD) -> hd.Domain:
-    """Sides and spacings differ."""
-    return hd.Domain.box([0.0] * d, [1.0, 1.3][:d], [nodes, nodes - 4][:d], comm=comm)
+    """Sides and spacings differ, the latter always by the same factor."""
+    return hd.Domain.box([0.0] * d, [1.0, 1.3][:d], nodes, comm=comm)
 
 
 def seen(coarse: ModifiedResiduals, fine: ModifiedResiduals, name: str) -> list[float]:
@@ -189,7 +189,7 @@ def smooth_flow(d: int, layers: int, theta: float, comm: MPI.Comm = MPI.COMM_WOR
 
 
 def test_an_unresolved_direction_is_named() -> None:
-    """Fast flow, little noise: h |u| / nu is far above 1, where the series of nu_h(u) diverges."""
+    """Fast flow, little noise: h |u| / nu is far above 1, where the series of the edges' noise diverges."""
     flow = smooth_flow(1, 12, 0.5)
     said = modified_system(replace(flow, lagrangian=replace(flow.lagrangian, noise=0.01))).note
     assert "residuals in space grow with the terms" in said
