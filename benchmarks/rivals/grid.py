@@ -59,13 +59,12 @@ class Grid:
 
     def edge_weights(self, u: Any) -> list[tuple[Any, Any]]:
         """For each axis the rates at which the lower and the upper node of an edge send mass along it."""
-        nu = jnp.sqrt(self.noise**2 + max(self.h) ** 2 * (u**2).sum(0))
         rates = []
         for axis in (0, 1):
             h, across = self.h[axis], self.section[axis] * self.h[1 - axis] / 2
-            (u_low, u_high), (nu_low, nu_high) = edges(u[axis], axis), edges(nu, axis)
-            diffusion = (nu_low + nu_high) / h
-            rates.append((across * (u_low + diffusion), across * (diffusion - u_high)))
+            along = sum(edges(u[axis], axis)) / 2
+            diffusion = 2 * self.noise / h * (1 + (along * h / (2 * self.noise)) ** 4) ** 0.25
+            rates.append((across * (diffusion + along), across * (diffusion - along)))
         return rates
 
     def generator(self, rates: Any, rho: Any) -> Any:

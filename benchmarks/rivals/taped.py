@@ -31,7 +31,9 @@ def record(problem: hd.Problem) -> tuple[pyadjoint.ReducedFunctional, list[Any]]
     noise, decay, smoothness = (
         fem.Constant(domain.mesh, x) for x in (physics.noise, physics.decay, physics.smoothness)
     )
-    h = fem.Constant(domain.mesh, float(domain.edge_length.x.array.max()))
+    middle = fem.Function(fem.functionspace(domain.mesh, ("DG", 0, (domain.dimension,))))
+    middle.interpolate(lambda x: x[: domain.dimension])
+    away = ufl.SpatialCoordinate(domain.mesh) - middle  # half an edge along each axis at a corner
     dx, step = domain.dx, float(problem.layers.steps[0])
     velocities = [dxa.Function(space, name=f"u{k}") for k in range(len(problem.layers))]
     u = dxa.Function(space, name="u")
@@ -41,8 +43,11 @@ def record(problem: hd.Problem) -> tuple[pyadjoint.ReducedFunctional, list[Any]]
     for c, values in enumerate(problem.densities.values):
         rho[c].x.array[:] = values
         before = dxa.Function(domain.V, name=f"before{c}")
-        spread = ufl.sqrt(noise**2 + h**2 * ufl.inner(u, u))
-        transport = r * ufl.dot(u, ufl.grad(v)) - spread * ufl.inner(ufl.grad(r), ufl.grad(v))
+        transport = 0
+        for a in range(domain.dimension):
+            along = u[a] - away[a] * u[a].dx(a)  # the mean of u over an edge
+            spread = noise * (1 + (along * away[a] / noise) ** 4) ** 0.25
+            transport += (along * r - spread * r.dx(a)) * v.dx(a)
         lhs, rhs = (r * v - step * transport) * dx, before * v * dx
         solvers.append((before, dxa.LinearProblem(lhs, rhs, u=rho[c], petsc_options=LU, adjoint_petsc_options=LU)))
     J: Any = 0.0

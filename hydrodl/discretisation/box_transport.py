@@ -108,7 +108,14 @@ class BoxTransport(Marched):
         tensors = np.array([np.diagonal(spread(u), axis1=0, axis2=1) for u in velocity[..., :owned]])
         sums = summed(domain.comm, np.append((weight[..., None] * tensors).sum(axis=(0, 1)), weight.sum()))
         most = max(spread.largest(u) for u in velocity[..., :owned]) / float(self._physics.noise)
-        return EffectiveNoise(sums[:-1] / sums[-1], most)
+        return EffectiveNoise(sums[:-1] / sums[-1], most, self._sign_note())
+
+    def _sign_note(self) -> str:
+        """What of the mesh lets densities turn negative although the diffusion is fitted, in words."""
+        domain = self._generator.domain
+        if not (domain.lumped and self._physics.fitted) or domain.monotone:
+            return ""
+        return f"{domain.edge_weights.note}: nothing keeps densities from turning negative there; see docs/schemes.md"
 
     def coupling(self, slabs: int, classes: int) -> BoxCoupling:
         """Room for the second derivatives of all slabs."""

@@ -29,7 +29,7 @@ class BoxWalk:
     """See ``Walk`` in :mod:`hydrodl.discretisation.scheme`; every rank holds every operator in turn.
 
     Raises:
-        InputError: a mesh whose operators are no Markov chains (all but the robust family).
+        InputError: no vertex rule, without which no operator is a Markov chain.
     """
 
     def __init__(self, domain: Domain, lagrangian: Lagrangian, theta: float) -> None:
@@ -84,7 +84,9 @@ class _Jumps:
         row = np.repeat(np.arange(len(leaving)), np.diff(jumps.indptr))
         self._targets[row, column], self._chances[row, column] = jumps.indices, jumps.data
         if self._chances.min() < -1e-12 * leaving.max():
-            raise InputError(f"slab {slab} is no Markov chain: a rate is negative; use box cells and fitted noise")
+            raise InputError(
+                f"slab {slab} is no Markov chain: a rate is negative; use fitted noise, and box cells or Delaunay triangles"
+            )
         self._chances = np.maximum(self._chances, 0.0)
         self._chances /= np.maximum(self._chances.sum(axis=1, keepdims=True), 1e-300)
 

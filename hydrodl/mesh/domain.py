@@ -281,7 +281,15 @@ class Domain:
 
     @property
     def monotone(self) -> bool:
-        """Do edge-averaged fluxes obey a maximum principle here, for any velocity; collective at first use."""
+        """Do edge-averaged fluxes keep densities non-negative here, for any velocity? Collective at first use.
+
+        So it is with the vertex rule on intervals, boxes of right angles, Delaunay triangles, and tetrahedra whose
+        dihedral angles at an edge are on the whole not obtuse; ``edge_weights`` counts the exceptions.
+
+        Example:
+            >>> hd.Domain.box([0, 0], [1, 1], 5, cells="simplex", lumped=True).monotone
+            True
+        """
         return self.lumped and self.edge_weights.wrong == 0
 
     @cached_property

@@ -30,13 +30,14 @@ class EdgeWeights:
         shared: A_e of every edge of this rank's own cells, divided evenly among the cells around it and by their
             volumes, (cells, edges of a cell); weights that are rounding are zero.
         wrong: number of edges with a negative weight, or of cells with other than right angles; of: how many there are.
-        simplices: are the cells triangles or tetrahedra?
+        dimension: d; simplices: are the cells triangles or tetrahedra?
         axes: the axis along which edges of the reference cell's directions lie, None where that is not one for all.
     """
 
     shared: Floats
     wrong: int
     of: int
+    dimension: int
     simplices: bool
     axes: tuple[int, ...] | None = None
 
@@ -46,8 +47,9 @@ class EdgeWeights:
         if not self.wrong:
             return ""
         if not self.simplices:
-            return f"{self.wrong} of {self.of} cells have angles that are not right"
-        return f"{self.wrong} of {self.of} edges have negative weights (angles too obtuse, the mesh is not Delaunay)"
+            return f"{self.wrong} of {self.of} cells have other than right angles"
+        kind = "the mesh is not Delaunay" if self.dimension == 2 else "dihedral angles are too obtuse"
+        return f"{self.wrong} of {self.of} edges have negative weights ({kind})"
 
 
 def edge_weights(mesh: dmesh.Mesh) -> EdgeWeights:
@@ -69,7 +71,9 @@ def _of_boxes(mesh: dmesh.Mesh, x: Floats) -> EdgeWeights:
     wrong, of = summed(mesh.comm, np.array([float((np.maximum(cosines, bent) > 1e-9).sum()), float(len(x))]))
     ends = np.array(reference_edges(mesh))
     lengths = np.linalg.norm(x[:, ends[:, 1]] - x[:, ends[:, 0]], axis=-1)
-    return EdgeWeights(0.5 ** (d - 1) / lengths**2, int(wrong), int(of), False, None if wrong else _axes(mesh, sides))
+    return EdgeWeights(
+        0.5 ** (d - 1) / lengths**2, int(wrong), int(of), d, False, None if wrong else _axes(mesh, sides)
+    )
 
 
 def _axes(mesh: dmesh.Mesh, sides: Floats) -> tuple[int, ...] | None:
@@ -104,4 +108,4 @@ def _of_simplices(mesh: dmesh.Mesh, x: Floats) -> EdgeWeights:
     weight = np.where(np.abs(weight) < _ROUNDING * scale, 0.0, weight)
     found = np.array([float((weight[: edges.size_local] < 0).sum()), float(edges.size_local)])
     wrong, of = summed(mesh.comm, found)
-    return EdgeWeights((weight / np.maximum(cells, 1))[links] / volumes[:, None], int(wrong), int(of), True)
+    return EdgeWeights((weight / np.maximum(cells, 1))[links] / volumes[:, None], int(wrong), int(of), d, True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import meshio
 import numpy as np
 import pytest
 import ufl
@@ -13,19 +15,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hydrodl as hd
+from hydrodl.adaptivity.mesh_refinement import refine_cells
 from hydrodl.problem.flow import peclet
 from hydrodl.solver.field_checks import measures
 from hydrodl.solver.sweeps import Sweeps
 
 NODES = {1: 21, 2: 9, 3: 5}
 NOISE = 0.02
+MESHES = Path(__file__).resolve().parents[2] / "meshes"
 
 
 def problem(
-    d: int, scheme: str = "euler-box", times: int | list[float] = 3, fitted: bool | None = None, cells: str = "box"
+    d: int,
+    scheme: str = "euler-box",
+    times: int | list[float] = 3,
+    fitted: bool | None = None,
+    cells: str = "box",
+    domain: hd.Domain | None = None,
 ) -> hd.Problem:
     """Two narrow classes, whose tails underflow to next to nothing on most of the box."""
-    domain = hd.Domain.box([-1.0] * d, [1.0] * d, NODES[d], cells=cells)
+    domain = domain or hd.Domain.box([-1.0] * d, [1.0] * d, NODES[d], cells=cells)
     means = [np.full(d, -0.5), np.full(d, 0.4)]
     rho = hd.mixture([hd.Gaussian(m, 0.1 + 0.1 * c, weight=1 + c, label=c) for c, m in enumerate(means)], domain)
     lagrangian = hd.Lagrangian(NOISE, fitted=fitted, smoothness=0.0)
@@ -85,6 +94,43 @@ def test_no_velocity_breaks_positivity_or_mass(d: int, seed: int, power: float) 
     assert found["min_density"] >= 0
     assert found["mass_error"] <= 1e-12
     assert found["negative_mass"] == 0 and found["warnings"] == ()
+
+
+SIMPLICES = {
+    "interval": lambda: hd.Domain(refine_cells(hd.Domain.interval(-1, 1, 9), [1, 2, 5]).mesh, lumped=True),
+    "triangles": lambda: hd.Domain.box([-1, -1], [1, 1], 8, cells="simplex", lumped=True),
+    "disc": lambda: hd.Domain.from_file(MESHES / "disc.msh", lumped=True),
+    "tetrahedra": lambda: hd.Domain.box([-1, -1, -1], [1, 1, 1], 5, cells="simplex", lumped=True),
+}
+
+
+@pytest.mark.parametrize("mesh", SIMPLICES)
+def test_nor_does_any_on_simplices_without_obtuse_edges(mesh: str) -> None:
+    domain = SIMPLICES[mesh]()
+    assert domain.monotone and not domain.edge_weights.note
+    sweeps = Sweeps(problem(domain.dimension, domain=domain), {})
+    for seed, power in enumerate([-1, 0, 1, 2, 3.5, 6]):
+        found = run(sweeps, 10.0**power * random(sweeps, seed))
+        assert found["min_density"] >= 0 and found["warnings"] == (), power
+        assert found["mass_error"] <= 1e-12 * max(1.0, 10.0 ** (power - 3))  # rounding of the rates
+
+
+def test_what_is_wrong_with_a_mesh_is_counted_and_told(tmp_path: Path) -> None:
+    # two triangles over a diagonal whose opposite angles add up to more than pi, and beside them a good one
+    points = np.array([[0.0, 0, 0], [2, 0, 0], [1, 0.3, 0], [1, -0.3, 0], [2.2, 1.2, 0]])
+    meshio.write(tmp_path / "flat.vtu", meshio.Mesh(points, [("triangle", [[0, 1, 2], [0, 3, 1], [1, 4, 2]])]))
+    flat = hd.Domain.from_file(tmp_path / "flat.vtu", lumped=True)
+    assert not flat.monotone
+    assert flat.edge_weights.note == "1 of 7 edges have negative weights (the mesh is not Delaunay)"
+    cube, quads = (hd.Domain.from_file(MESHES / name, lumped=True) for name in ("cube.msh", "quads.vtu"))
+    assert "725 of 3767 edges have negative weights (dihedral" in cube.edge_weights.note
+    assert quads.edge_weights.note == "432 of 432 cells have other than right angles"
+    made = problem(2, domain=flat)
+    with pytest.warns(RuntimeWarning, match="1 of 7 edges have negative weights") as told:
+        solution = hd.train(made, monitor=lambda entry: True)
+    assert sum("edges" in str(one.message) for one in told) == 1
+    assert "nothing keeps densities from turning negative" in solution.warnings[0]
+    assert not hd.train(replace(made, lagrangian=hd.Lagrangian(1.0, fitted=False)), monitor=lambda _: True).warnings
 
 
 @settings(max_examples=30, deadline=None)
