@@ -37,7 +37,7 @@ class BoxScheme:
 
     @property
     def positive(self) -> bool:
-        """No: it takes fitted diffusion, a mesh that is ``monotone``, and layers that are not too long where theta < 1."""
+        """No: it takes fitted diffusion, a domain that is ``monotone``, and short layers where theta < 1."""
         return False
 
     def physics(self, domain: Domain, lagrangian: Lagrangian) -> Lagrangian:

@@ -85,7 +85,7 @@ class _Jumps:
         self._targets[row, column], self._chances[row, column] = jumps.indices, jumps.data
         if self._chances.min() < -1e-12 * leaving.max():
             raise InputError(
-                f"slab {slab} is no Markov chain: a rate is negative; use fitted noise, and box cells or Delaunay triangles"
+                f"slab {slab} is no Markov chain: a rate is negative; use fitted noise, box cells or Delaunay triangles"
             )
         self._chances = np.maximum(self._chances, 0.0)
         self._chances /= np.maximum(self._chances.sum(axis=1, keepdims=True), 1e-300)

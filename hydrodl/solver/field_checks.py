@@ -24,8 +24,8 @@ def measures(sweeps: Sweeps) -> dict[str, Any]:
     if least < 0:
         notes.append(
             f"densities are negative somewhere (min {least:.2e}, negative mass {negative:.2e}) at cell Peclet "
-            f"number {number:.3g}; refine the mesh, raise the noise, or use the euler-box scheme on box cells or, lumped, "
-            "on Delaunay triangles"
+            f"number {number:.3g}; refine the mesh, raise the noise, or use the euler-box scheme with box "
+            "cells or, lumped, Delaunay triangles"
         )
     return {
         "min_density": least,
