@@ -77,6 +77,11 @@ SECTIONS = {
         "--layers 32 --nodes 128",
         small="--small",
     ),
+    "edges": Section(
+        "The box schemes as nodes are added",
+        "Errors of J, signs, Newton steps and the cost of a Hessian product on boxes, a disc and an annulus.",
+        small="--small",
+    ),
     "push": Section(
         "The layer map's kernels",
         "Compiled push and noise against sparse matrices and LAPACK, and a Hessian product of both; ratios of one run.",
