@@ -14,6 +14,13 @@ from hydrodl.common.parameters import Number
 LAYERS, DEPTH = Number(16, least=1, whole=True), Number(1.0, above=0, smallest=1e-6, most=1e6)
 
 
+THINNEST = 1e-9
+"""Of a layer, relative to the depth: thinner ones do nothing but spoil the scale of what is solved."""
+
+
+TOO_THIN = f"layer times must not be closer than {THINNEST:g} of the last one"
+
+
 @dataclass(frozen=True, eq=False)
 class Layers:
     """The partition 0 = t_0 < ... < t_N = T of depth.
@@ -38,6 +45,8 @@ class Layers:
             raise InputError("layers: at least 1 is needed")
         if times[0] != 0 or not np.isfinite(times).all() or (np.diff(times) <= 0).any():
             raise InputError("layer times must start at 0 and increase strictly")
+        if np.diff(times).min() < THINNEST * times[-1]:
+            raise InputError(TOO_THIN)
 
     def __len__(self) -> int:
         return self.times.size - 1

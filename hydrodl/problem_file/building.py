@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from mpi4py import MPI
 
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
+from hydrodl.common.parameters import Number
 from hydrodl.data.class_densities import Densities, mixture
 from hydrodl.discretisation.schemes import SCHEMES
 from hydrodl.mesh.domain import Domain
@@ -25,6 +27,10 @@ from hydrodl.problem_file.formula import Expression
 from hydrodl.problem_file.given_data import Given, densities_on, read
 from hydrodl.problem_file.settling import make_layers, settled
 from hydrodl.problem_file.size_estimate import Sizes, check_memory
+
+POTENTIAL = Number(most=1e12)
+"""Values of a potential energy; beyond them the rest of J is lost in rounding."""
+
 
 ENERGIES: dict[str, Callable[..., InternalEnergy]] = {"entropy": Entropy, "power": Power, "focusing": Focusing}
 
@@ -134,7 +140,9 @@ def make_control(network: sections.Network) -> Neurons | None:
 def _check_fields(problem: Problem) -> None:
     """Evaluate everything that is given at nodes once, so that what is wrong is known before the solve."""
     domain = problem.domain
-    problem.lagrangian.potentials(domain.coordinates[: domain.owned], problem.classes)
+    values = problem.lagrangian.potentials(domain.coordinates[: domain.owned], problem.classes)
+    if values.size and not POTENTIAL.allows(beyond := float(values.flat[np.abs(values).argmax()])):
+        raise InputError(f"physics.potential is {beyond:.3g} somewhere, must be {POTENTIAL.words}")
     for loss in problem.losses:  # type: ignore[union-attr]
         loss.field(domain, problem.classes)
 

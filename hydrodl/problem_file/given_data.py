@@ -9,8 +9,9 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
 from hydrodl.data.class_densities import Densities, densities, mixture, sample_mixture
-from hydrodl.data.datasets import DATASETS, load_dataset
+from hydrodl.data.datasets import DATASETS, SEED, load_dataset
 from hydrodl.data.outliers import Clamped
 from hydrodl.data.samples import Samples
 from hydrodl.data.snapshot_sets import Snapshots
@@ -18,8 +19,12 @@ from hydrodl.data.tables import read_csv
 from hydrodl.mesh.domain import Domain
 from hydrodl.problem_file.building_snapshots import components, densities_of, gaussians, read_sets
 from hydrodl.problem_file.data_schema import Data
+from hydrodl.problem_file.machine import available_bytes, gigabytes
 
 TEST_SEED = 1_000_003  # added to data.seed: test samples that no usual training seed repeats
+
+
+SAMPLE_BYTES = 300.0  # of memory at its peak, a drawn sample
 
 
 TAILS = 3.0  # standard deviations of a mixture that its box holds, before the margin
@@ -48,6 +53,7 @@ def read(data: Data) -> Given:
     Raises:
         InputError: anything wrong with them.
     """
+    _check_room(data)
     if data.is_series:
         sets = read_sets(data)
         if not data.has_tables or data.outliers == "keep":
@@ -61,6 +67,24 @@ def read(data: Data) -> Given:
     return Given(train, test and test.with_preprocessing(train.preprocessing), notes=_told(found))
 
 
+def _test_seed(data: Data) -> int:
+    return (data.seed + TEST_SEED) % (int(SEED.most) + 1)
+
+
+def _check_room(data: Data) -> None:
+    """Refuse more samples than memory has room for, before any is drawn; collective."""
+    built_in = DATASETS.get(str(data.source))
+    if data.mixture is None and (built_in is None or not built_in.source.startswith("generated")):
+        return
+    room, comm = available_bytes(MPI.COMM_WORLD), MPI.COMM_WORLD
+    for name, count in (("samples", data.samples), ("test_samples", data.test_samples)):
+        if (needed := SAMPLE_BYTES * count * comm.size) > room:  # every rank has them all
+            raise InputError(
+                f"data.{name} is {count}, which needs about {gigabytes(needed)} of memory, there are "
+                f"{gigabytes(room)} free; what would fit: {int(room / SAMPLE_BYTES / comm.size)}"
+            )
+
+
 def _told(found: Clamped) -> tuple[str, ...]:
     """What there is to say of outliers, also as a warning."""
     found.tell(MPI.COMM_WORLD.rank)
@@ -72,14 +96,14 @@ def _samples(data: Data) -> tuple[Samples, Samples | None]:
     if data.mixture is not None:
         parts = gaussians(data.mixture)
         drawn = sample_mixture(parts, data.samples, data.seed)
-        return drawn, sample_mixture(parts, data.test_samples, data.seed + TEST_SEED) if data.test_samples else None
+        return drawn, sample_mixture(parts, data.test_samples, _test_seed(data)) if data.test_samples else None
     seen: dict[str, Any] = {"dimensions": data.dimensions, "one_unit": data.one_unit, "lift": data.lift}
     source = str(data.source)
     if not data.is_table and DATASETS[source].source.startswith("generated"):
         made = load_dataset(source, n=data.samples, noise=data.noise, seed=data.seed, **seen)
         if not data.test_samples:
             return made, None
-        test = load_dataset(source, n=data.test_samples, noise=data.noise, seed=data.seed + TEST_SEED)
+        test = load_dataset(source, n=data.test_samples, noise=data.noise, seed=_test_seed(data))
         return made, test.with_preprocessing(made.preprocessing)
     if data.is_table:
         written: dict[str, Any] = {"delimiter": data.delimiter, "decimal": data.decimal}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from time import perf_counter
 
 import numpy as np
@@ -23,6 +24,11 @@ def available_bytes(comm: MPI.Comm) -> float:
     share = machine.bcast(free_here() if machine.rank == 0 else None) / machine.size
     machine.Free()
     return float(smallest(comm, min(share, address_space_left()))) * comm.size
+
+
+def gigabytes(size: float) -> str:
+    """A number of bytes for a person."""
+    return "an unknown amount" if math.isinf(size) else f"{size / 2**30:.2g} GiB"
 
 
 def seconds_per_solve(comm: MPI.Comm) -> float:

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import Choice, Number
 from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, NODE_COUNT
-from hydrodl.mesh.layer_partition import DEPTH, LAYERS
+from hydrodl.mesh.layer_partition import DEPTH, LAYERS, THINNEST, TOO_THIN
 from hydrodl.physics import internal_energy, losses, neurons
 from hydrodl.physics.lagrangian import COSTS_NOTHING, DECAY, KINETIC, LEAST_COST, NOISE, SMOOTHNESS
 from hydrodl.problem.problem import SCHEME
@@ -108,6 +108,8 @@ class Network(Section):
             raise ValueError("times excludes layers and depth")
         if len(self.times) < 2 or self.times[0] != 0 or not all(np.diff(self.times) > 0):
             raise ValueError("times must start at 0, increase, and hold at least 2 numbers")
+        if np.diff(self.times).min() < THINNEST * self.times[-1]:
+            raise ValueError(TOO_THIN)
         return self
 
     @property

@@ -10,7 +10,7 @@ from mpi4py import MPI
 
 from hydrodl.common.errors import InputError
 from hydrodl.problem.problem import Problem
-from hydrodl.problem_file.machine import available_bytes, seconds_per_solve
+from hydrodl.problem_file.machine import available_bytes, gigabytes, seconds_per_solve
 
 # Measured by benchmarks/memory.py, by dimension, for two classes of Q1 elements with the vertex rule. Bytes per node
 # whatever the layers (mesh, patterns, sums over corners); per layer and node; what every class beyond the second and
@@ -206,11 +206,6 @@ def lines(sizes: Sizes, comm: MPI.Comm) -> list[str]:
         f"{gigabytes(room)} free",
         f"time      about {span} on {ranks}, if it takes {_STEPS} Newton steps and {_PRODUCTS} Hessian products",
     ]
-
-
-def gigabytes(size: float) -> str:
-    """A number of bytes for a person."""
-    return "an unknown amount" if math.isinf(size) else f"{size / 2**30:.2g} GiB"
 
 
 def duration(span: float) -> str:

@@ -41,6 +41,21 @@ BELOW = 1e-6
 BELOW_BOUND = "objective below {:.3g}, its least value for any velocity, as only negative densities let it"
 
 
+STALL, STEPS = 1e-6, 200
+"""J no longer falls if it falls by less than this of its size in so many steps."""
+
+
+AT_REST = 1e-10
+"""What Newton's method promises yet, g^2/2, relative to J: below it a J that no longer falls is the least one."""
+
+
+MASS = 1e-6
+"""How far a class may gain or lose mass, of a total of 1: rounding of linear solves, which grows with the noise."""
+
+
+_NO_FALL = f"objective falls by less than {STALL:g} of its size in {STEPS} steps"
+
+
 _Reason = PETSc.TAO.ConvergedReason
 
 
@@ -204,6 +219,9 @@ class Optimiser:
             return int(_Reason.DIVERGED_USER)
         if asked_to_stop:
             return int(_Reason.DIVERGED_USER)
+        if len(self.history) > STEPS and self.history[-1 - STEPS]["objective"] - value < STALL * abs(value):
+            self._words = _NO_FALL
+            return int(_Reason.DIVERGED_USER)
         return int(default)
 
     def _record(self, tao: Any, norm: float, value: float) -> bool:
@@ -239,11 +257,17 @@ class Optimiser:
         owned = sweeps.halo.owned
         found = measures(sweeps)
         found["warnings"] += self._unread_options()
+        objective = functional.evaluate(x)
+        stuck = reason == _Reason.DIVERGED_LS_FAILURE or words == _NO_FALL
+        if stuck and norm**2 / 2 <= max(AT_REST, found["mass_error"]) * abs(objective):
+            reason, words = int(_Reason.CONVERGED_USER), "objective falls no further in relation to its size"
+        if found["mass_error"] > MASS:
+            reason, words = int(_Reason.DIVERGED_USER), _lost_mass(found["mass_error"])
         return Solution(
             problem=functional.solved(point),
             flow=self.functional.problem.flow(point.velocity, sweeps.density[..., :owned].copy(), potential, jumps),
             coefficients=point.coefficients,
-            objective=functional.evaluate(x),
+            objective=objective,
             parts=dict(functional.parts),
             gradient_norm=norm,
             initial_gradient_norm=self.history[0]["gradient_norm"] if self.history else norm,
@@ -271,6 +295,13 @@ class Optimiser:
         for item in (self._tao, self._hessian, self._x):
             item.destroy()
         self._scope.close()
+
+
+def _lost_mass(error: float) -> str:
+    return (
+        f"masses change by {error:.1g} in linear solves of the noise, which is large for these layers and cells; lower "
+        "the noise, or take thinner layers or larger cells"
+    )
 
 
 class _Hessian:
