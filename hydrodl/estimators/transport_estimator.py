@@ -142,6 +142,8 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
     def fit(self, source: Any, target: Any) -> Self:
         """Train on samples of the source (n, d) and of the target (m, d), d <= 3; collective if comm="world".
 
+        Rows have no weights here; ``Samples(weights=...)``, ``densities`` and ``bridge`` take them.
+
         Raises:
             ValueError: samples that are not finite, dense and numeric, of different or too many features, or constant
                 over both, or a parameter out of range (``InputError``).

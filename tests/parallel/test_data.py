@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import hydrodl as hd
@@ -14,6 +16,7 @@ from dolfinx import mesh as dmesh
 from mpi4py import MPI
 
 from hydrodl.data.bandwidth import choose_bandwidth
+from hydrodl.data.snapshot_sets import read_snapshots
 from hydrodl.data.tables import read_csv, read_points
 from hydrodl.estimators.initial_readout import logistic_readout
 from tests.builders.on_ranks import WORLD, agreed, alone_and_together, everywhere, refusal
@@ -21,6 +24,9 @@ from tests.builders.on_ranks import WORLD, agreed, alone_and_together, everywher
 # read by all ranks together, and so not where one of them works alone
 MOONS, WINE = hd.load_dataset("two_moons", n=60), hd.load_dataset("wine", dimensions=3)
 LINE = hd.load_dataset("circles", n=40, dimensions=1)
+
+
+WEIGHTED = replace(MOONS, weights=np.linspace(0.1, 3.0, len(MOONS)))
 
 
 def on_nodes() -> hd.Samples:
@@ -43,6 +49,7 @@ CASES: dict[str, Callable[[MPI.Comm], hd.Densities]] = {
     "triangles P2": lambda comm: hd.densities(
         MOONS, hd.Domain.around(MOONS, 9, degree=2, cells="simplex", comm=comm), 0.3
     ),
+    "weighted": lambda comm: hd.densities(WEIGHTED, hd.Domain.around(WEIGHTED, 21, comm=comm)),
     "interval": lambda comm: hd.densities(LINE, hd.Domain.around(LINE, 31, comm=comm)),
     "two cells": lambda comm: hd.densities(LINE, hd.Domain.interval(-5, 5, 3, comm=comm)),
     "cube": lambda comm: hd.densities(WINE, hd.Domain.around(WINE, 9, comm=comm), 0.5),
@@ -82,6 +89,19 @@ def test_a_table_is_read_by_one_rank_for_all(folder: Path) -> None:
     read = read_csv(path, label="kind")
     agreed((read.points.tolist(), read.labels.tolist()))
     assert read.class_names == ("x", "y") and read.features.tolist() == [[1, 2], [2, 1], [3, 5], [4, 4]]
+
+
+def test_a_series_in_one_table_and_labels_that_are_one_number_are_the_same_everywhere(folder: Path) -> None:
+    path = folder / "series.csv"
+    if WORLD.rank == 0:
+        path.write_text("day;x;kind\n2;1,5;1\n1;0,5;1,0\n1;2;0\n2;3,5;0\n")
+    series = read_snapshots(path, time="day", features=["x"], decimal=",")
+    assert agreed([table.tolist() for table in series.features]) == [[[0.5], [2.0]], [[1.5], [3.5]]]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        read = read_csv(path, label="kind", decimal=",")
+    assert agreed(read.class_names) == ("0", "1") and read.labels.tolist() == [1, 1, 0, 0]
+    assert len(said) == (WORLD.rank == 0)
 
 
 def test_every_rank_meets_the_same_error(folder: Path) -> None:
