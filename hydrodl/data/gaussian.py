@@ -58,7 +58,7 @@ class Gaussian:
                 "d numbers, one or d numbers, d rows of d numbers"
             ) from None
         if center.ndim != 1 or center.size not in (1, 2, 3) or not all(map(COORDINATE.allows, center)):
-            raise InputError(f"mean of a Gaussian is {self.mean}, must be 1, 2 or 3 of {COORDINATE.words}")
+            raise InputError(f"mean of a Gaussian is {self.mean}, must be 1, 2 or 3 numbers, each {COORDINATE.words}")
         if self.std is not None and not all(map(SPREAD.allows, np.ravel(self.std))):
             raise InputError(f"std of a Gaussian is {self.std}, must be {SPREAD.words}, or one per direction")
         symmetric = matrix.shape == (center.size,) * 2 and np.isfinite(matrix).all() and np.allclose(matrix, matrix.T)

@@ -139,7 +139,7 @@ def test_a_narrow_added_direction_still_has_a_node_in_the_middle() -> None:
     ("words", "message"),
     [
         ({"margin": [1.0, 1.0]}, "margin is [1.0, 1.0], must be one number or 3"),
-        ({"margin": [1.0, 1.0, -0.5]}, "margin is [1.0, 1.0, -0.5], must not be negative"),
+        ({"margin": [1.0, 1.0, -0.5]}, "margin is -0.5, must be a number that is not negative"),
         ({"margin": [1.0, 1.0, 0.0]}, "the box needs lower < upper"),
         ({"nodes": 1}, "nodes is 1, must be whole numbers of at least 2"),
         ({"nodes": [5, 5]}, "nodes is [5, 5], must be one number or 3"),
