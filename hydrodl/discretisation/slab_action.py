@@ -75,10 +75,7 @@ class SlabAction(NodeAssembler):
     Components of y and z are numbered u_0 .. u_{d-1}, then R; u_0 .. u_{d-1}, then rho (``RHO``), then phi (``PHI``).
 
     Attributes:
-        cost, cost_1, cost_2: the cost, its gradient and Hessian in y.
-        carried_1, carried_2: gradient and Hessian of one class's carried part in z.
-        generator: <L(u) w, v>; metric: d2 cost/du_0^2, the same for every component; mass: (w, v); all on V x V.
-        potential_1: (V_c, v).
+        mass: (w, v), on V x V; potential: V_c; potential_1: (V_c, v).
         cost_density, carried_density: the integrands with the functions they are derived by, for sums over corners.
     """
 
@@ -95,24 +92,48 @@ class SlabAction(NodeAssembler):
         transport = physics.transport(ufl.as_vector(z[:d]), z[d], z[d + 1], domain.edges)
         self.carried_density: Integrand = (-transport, self._z)
         self._physics = physics
+        self.potential_1 = fem.form(self.potential * ufl.TestFunction(domain.V) * domain.dx)
+
+    # Compiled when first asked for, by all ranks: a scheme needs some of them, and each takes a few milliseconds.
+
+    @cached_property
+    def cost(self) -> fem.Form:
+        """The cost."""
+        return fem.form(self.cost_density[0] * self.domain.dx)
+
+    @cached_property
+    def cost_1(self) -> fem.Form:
+        """Gradient of the cost in y."""
+        return fem.form(ufl.derivative(self.cost_density[0] * self.domain.dx, self._y))
+
+    @cached_property
+    def carried_1(self) -> fem.Form:
+        """Gradient of one class's carried part in z."""
+        return fem.form(ufl.derivative(self.carried_density[0] * self.domain.dx, self._z))
+
+    @cached_property
+    def generator(self) -> fem.Form:
+        """<L(u) w, v>."""
+        return self._second_form(-self.carried_density[0], self._z, self.PHI, self.RHO)
+
+    @cached_property
+    def metric(self) -> fem.Form:
+        """d2 cost/du_0^2 at R >= 0, the same for every component."""
+        y, d = ufl.split(self._y), self.dimension
         # an inner product stays one where densities that are positive at nodes are negative between them
-        seen = ufl.max_value(y[d], 0.0) if domain.degree > 1 else y[d]
-        metric = physics.running_cost(ufl.as_vector(y[:d]), seen) * domain.dx
-        self._compile(self.cost_density[0] * domain.dx, self.carried_density[0] * domain.dx, metric)
+        seen = ufl.max_value(y[d], 0.0) if self.domain.degree > 1 else y[d]
+        return self._second_form(self._physics.running_cost(ufl.as_vector(y[:d]), seen), self._y, 0, 0)
 
-    def _compile(self, cost: Any, carried: Any, metric: Any) -> None:
-        D, dx, d = ufl.derivative, self.domain.dx, self.dimension
+    def _second_form(self, density: Any, state: fem.Function, row: int, column: int) -> fem.Form:
+        """The second derivative of an integral in two components of a state, on V x V."""
         v, w = ufl.TestFunction(self.domain.V), ufl.TrialFunction(self.domain.V)
-        self.cost, self.cost_1 = fem.form(cost), fem.form(D(cost, self._y))
-        self.carried_1 = fem.form(D(carried, self._z))
+        size = len(ufl.split(state))
 
-        def along(component: int, size: int, argument: Any) -> Any:
+        def along(component: int, argument: Any) -> Any:
             return ufl.as_vector([argument if i == component else ufl.zero() for i in range(size)])
 
-        generator = D(D(-carried, self._z, along(self.PHI, d + 2, v)), self._z, along(self.RHO, d + 2, w))
-        self.generator = fem.form(generator)
-        self.metric = fem.form(D(D(metric, self._y, along(0, d + 1, v)), self._y, along(0, d + 1, w)))
-        self.potential_1 = fem.form(self.potential * v * dx)
+        first = ufl.derivative(density * self.domain.dx, state, along(row, v))
+        return fem.form(ufl.derivative(first, state, along(column, w)))
 
     @cached_property
     def cost_2(self) -> fem.Form:
