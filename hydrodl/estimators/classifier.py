@@ -23,6 +23,7 @@ from hydrodl.data.preprocessing import LIFT, Preprocessing, preprocess
 from hydrodl.data.samples import Samples
 from hydrodl.estimators.initial_readout import PENALTY, logistic_readout
 from hydrodl.estimators.labels_and_weights import check_labels, weights_of
+from hydrodl.estimators.neighbour_check import behind_neighbours, looked_at
 from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
 from hydrodl.estimators.ranks_and_seeds import COMM, agreed, check_choices, seed_of, step_line, width_of
 from hydrodl.mesh.bounding_box import MARGIN
@@ -112,7 +113,8 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
     There is no ``partial_fit``: box, standardisation and densities are those of all samples, and Newton's method
     starts from the identity network; a model of more samples is a new fit.
 
-    A fit that did not converge gives a ``ConvergenceWarning``; its network predicts all the same.
+    A fit that did not converge gives a ``ConvergenceWarning``; its network predicts all the same. So does one that
+    converged, but predicts its own samples less well than their nearest neighbours do: the warning says how much.
 
     Example:
         >>> classifier = hd.HydroClassifier(layers=4, nodes=13).fit(samples.features, samples.labels)
@@ -195,12 +197,15 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         agreed(comm, X, labels, np.ones(0) if weights is None else weights)
         options, show = OPTIONS | dict(self.options or {}), step_line(comm) if self.verbose else None
         with SOLVING:
-            solution = train(
-                self._problem(self._samples(X, labels, weights, comm), comm), options=options, monitor=show
-            )
+            samples = self._samples(X, labels, weights, comm)
+            solution = train(self._problem(samples, comm), options=options, monitor=show)
             self._keep(solution)
-        if not solution.converged and comm.rank == 0:
-            warnings.warn(f"the training did not converge: {solution.reason}", ConvergenceWarning, stacklevel=2)
+        rows = looked_at(len(labels))
+        predicted = self._at(samples.points[rows]).argmax(axis=1)
+        stopped = "" if solution.converged else f"the training did not converge: {solution.reason}"
+        for words in (stopped, behind_neighbours(samples, predicted, rows, solution)) if comm.rank == 0 else ():
+            if words:
+                warnings.warn(words, ConvergenceWarning, stacklevel=2)
         return self
 
     def _samples(self, X: Floats, labels: NDArray[np.int64], weights: Floats | None, comm: MPI.Comm) -> Samples:
@@ -260,7 +265,11 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         check_choices(self, CHOICES)
         features = validate_data(self, X, dtype=np.float64, reset=False)
-        points, network = self.preprocessing_.apply(features), self._state.network
+        return self._at(self.preprocessing_.apply(features))
+
+    def _at(self, points: Floats) -> Floats:
+        """The same at points (n, d) of feature space."""
+        network = self._state.network
         if self.probabilities == "posterior":
             averages = network.grid.interpolate(self._posterior, network.into(points))
             return np.log(np.clip(averages, np.finfo(float).tiny, 1.0))
