@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -17,7 +16,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
 from hydrodl.mesh.gathering import gather
-from hydrodl.pictures.canvas import STYLE, axis_names, blend, colour, few_ticks, frame, image, legend, panels, scatter
+from hydrodl.pictures.canvas import axis_names, blend, colour, few_ticks, frame, image, legend, panels, scatter, styled
 from hydrodl.pictures.raster import Raster, rasterise
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def animate(network: Network, samples: Samples, path: str | Path) -> Path:
     def act() -> None:
         if raster is not None:
             fields = np.array([raster(values) for values in whole if values is not None])
-            with rc_context(STYLE):
+            with styled():
                 _film(network, samples, path, raster, fields, paths, samples.labels[chosen])
 
     attempt(domain.comm, act)

@@ -7,7 +7,8 @@ print in grey. Figures are made directly, without pyplot's global state.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,14 @@ def as_text(name: Any) -> str:
     return text.replace("$", r"\$")
 
 
+@contextmanager
+def styled() -> Iterator[None]:
+    """The style of all figures, without a warning for every letter that no font has: its box is seen in the figure."""
+    with rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")
+        yield
+
+
 def draw(comm: MPI.Comm, path: str | Path, paint: Callable[[], Figure]) -> Path:
     """Collective: rank 0 paints and writes the picture.
 
@@ -59,8 +68,7 @@ def draw(comm: MPI.Comm, path: str | Path, paint: Callable[[], Figure]) -> Path:
 
     def act() -> None:
         if comm.rank == 0:
-            with rc_context(STYLE), warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "Glyph")  # a box for a letter that no font has is seen in the figure
+            with styled():
                 figure, kind = paint(), Path(path).suffix[1:] or "png"
                 with replacing(Path(path)) as file:
                     FigureCanvasAgg(figure).print_figure(
