@@ -39,6 +39,7 @@ from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Controls, Solution, Statistics
 from hydrodl.problem_file import building
 from hydrodl.problem_file import reading as config
+from hydrodl.problem_file.building_snapshots import missed
 from hydrodl.problem_file.building_snapshots import report as snapshot_report
 from hydrodl.problem_file.given_data import Given
 from hydrodl.problem_file.schema import Config
@@ -148,7 +149,10 @@ def _write(folder: Path, solution: Solution, made: building.Setup, text: str, be
     }
     if given.snapshots is not None:
         accuracies["snapshots"] = snapshot_report(solution, given.snapshots)
-    accuracies["warnings"] = [*given.notes, *problem.densities.notes, *solution.warnings]
+    far = missed(accuracies["snapshots"], given.snapshots) if given.snapshots is not None else ()
+    for words in far if comm.rank == 0 else ():
+        warnings.warn(words, stacklevel=2)
+    accuracies["warnings"] = [*given.notes, *problem.densities.notes, *solution.warnings, *far]
     now = time.monotonic()
     times = {"wall_time_s": now - began, "time_s": dict(solution.timings) | {"io": now - start}}
     result = comm.bcast(plain(report(solution) | accuracies | times), root=0)

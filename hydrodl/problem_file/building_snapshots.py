@@ -24,6 +24,10 @@ from hydrodl.problem_file import schema as sections
 from hydrodl.transport.snapshot_targets import snapshot_layers, snapshot_losses
 from hydrodl.transport.wasserstein_distance import has_pot, wasserstein
 
+MISSED = 0.1
+"""L1 distance of a density to a snapshot's, 0 to 2, above which it is not met: a twentieth of the mass is elsewhere."""
+
+
 DRAWS = 1000  # points drawn from a density to measure its distance to a snapshot
 
 
@@ -116,6 +120,21 @@ def report(solution: Solution, sets: Snapshots) -> list[dict[str, Any]]:
         apart = _apart(domain, rho[0], sets.points[k], back, k) if has_pot() else None
         found.append({"time": float(sets.times[k]), "layer": layer, "l1": miss, "w2": apart})
     return found
+
+
+def missed(found: Sequence[dict[str, Any]], sets: Snapshots) -> tuple[str, ...]:
+    """What a user should know of a ``report``: the snapshots that the flow does not meet, how far off it is, a cure."""
+    far = [k for k, entry in enumerate(found, start=1) if entry["l1"] > MISSED]
+    if not far:
+        return ()
+    worst = max(far, key=lambda k: found[k - 1]["l1"])
+    entry, points = found[worst - 1], sets.features[worst]
+    spread = float(np.sqrt(points.var(axis=0).sum()))
+    apart = "" if entry["w2"] is None else f", and W2 {entry['w2']:.2g} where its samples spread {spread:.2g}"
+    return (
+        f"{len(far)} of {len(found)} snapshots are not met: at time {entry['time']:g} the density is {entry['l1']:.2g} "
+        f"from the snapshot's (L1, 0 to 2){apart}; a larger loss.weight brings it nearer, hd.bridge meets it",
+    )
 
 
 def _apart(domain: Domain, rho: Floats, points: Floats, back: Floats, seed: int) -> float:

@@ -209,6 +209,7 @@ def test_a_problem_file_with_mixtures(tmp_path: Path) -> None:
         assert 0 < entry["l1"] < 0.1
         assert 0 < entry["w2"] < 0.35  # 50 samples of deviation 0.5 are that far from their own density
     assert json.loads((tmp_path / "run/report.json").read_text()) == report
+    assert not any("snapshots are not met" in note for note in report["warnings"])
     again = load(tmp_path / "run")
     terms = again.solution.problem.terms
     assert [loss.layer for loss in terms] == [2, 6]
@@ -216,6 +217,18 @@ def test_a_problem_file_with_mixtures(tmp_path: Path) -> None:
     sharper = config.from_tables(problem(loss={"kind": "density", "weight": 100.0, "divergence": "kl"}), tmp_path)
     closer = train_into(tmp_path / "sharper", sharper)
     assert closer["snapshots"][1]["l1"] < 0.5 * report["snapshots"][1]["l1"]
+
+
+def test_snapshots_that_are_not_met_are_told(tmp_path: Path, no_figures: None) -> None:
+    """A short span between times 0, 1 and 10, and a weight too small for it: converged, and far from the snapshot."""
+    entries = [{"time": t, "mixture": [{"mean": [m], "std": 0.5}]} for t, m in ((0.0, -1.0), (1.0, 0.5), (10.0, 1.0))]
+    wanted = config.from_tables(problem(data={"snapshots": entries, "samples": 50}, network={"layers": 4}), tmp_path)
+    with pytest.warns(UserWarning, match=r"2 of 2 snapshots are not met: at time 1 the density is \d.* a larger loss"):
+        report = train_into(tmp_path / "run", wanted)
+    worst = report["snapshots"][0]
+    assert report["converged"] and worst["w2"] > 0.5 and worst["l1"] > 0.5
+    (note,) = (words for words in report["warnings"] if "not met" in words)
+    assert f"W2 {worst['w2']:.2g} where" in note and f"is {worst['l1']:.2g} from" in note
 
 
 @pytest.mark.slow
