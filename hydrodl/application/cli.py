@@ -9,6 +9,7 @@ Exit codes: 0 done; 2 the input is wrong (one line on stderr); 3 not converged (
 from __future__ import annotations
 
 import csv
+import logging
 import os
 import sys
 import time
@@ -52,6 +53,7 @@ Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Directory of a f
 @contextmanager
 def _importing() -> Iterator[None]:
     """Import what a command runs, and let the compilers of forms read their settings, which they keep."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a cache of its own that it cannot write is not our news
     with elsewhere():
         yield
         import ffcx
@@ -59,6 +61,14 @@ def _importing() -> Iterator[None]:
 
         ffcx.get_options()
         jit.get_options()
+    from hydrodl.application import form_cache
+
+    _told(form_cache.mend(form_cache.folder()) if MPI.COMM_WORLD.rank == 0 else [])
+
+
+def _told(mended: Sequence[str]) -> None:
+    if mended:
+        _complain(f"warning: {len(mended)} compiled forms were left unfinished by processes that were killed: mended")
 
 
 def _print_version(wanted: bool) -> None:
@@ -302,7 +312,7 @@ def invoke(arguments: Sequence[str] | None = None) -> int:
             return _end(FAILED, str(stopped))
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None, again: bool = True) -> int:
     command = typer.main.get_command(app)
     try:
         code = int(command.main(args=arguments, prog_name="hydrodl", standalone_mode=False) or DONE)
@@ -315,17 +325,41 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (BrokenPipeError, SystemExit):  # the reader of our output has seen enough; typer makes an exit of it
         discard(sys.stdout)
         return DONE
-    except OSError as error:
-        if error.filename is not None:
-            return _end(FAILED, None)
-        discard(sys.stdout)
-        return _end(WRONG_INPUT, f"error: {_no_output(error)}")
     except typer.Abort:
         return _end(FAILED, "interrupted")
     except Exception as error:
-        if hasattr(error, "format_message"):  # what typer says of a wrong command line
-            return _end(WRONG_INPUT, f"error: {error.format_message()} (see hydrodl --help)")
-        return _end(FAILED, None)
+        from hydrodl.application import form_cache
+
+        if again and MPI.COMM_WORLD.size == 1 and (mended := form_cache.wait_and_mend(error)):
+            _told(mended)
+            return _run(arguments, again=False)
+        return _end(*_explained(error, form_cache.no_forms(error)))
+
+
+_LIMITS = {"RecursionError", "OverflowError", "LinAlgError", "FloatingPointError"}
+
+
+def _explained(error: Exception, forms: str) -> tuple[int, str | None]:
+    """Exit code and message of what is neither the user's nor ours to foresee; None: the traceback."""
+    if hasattr(error, "format_message"):  # what typer says of a wrong command line
+        return WRONG_INPUT, f"error: {error.format_message()} (see hydrodl --help)"
+    if forms:
+        return WRONG_INPUT, f"error: {forms}"
+    if isinstance(error, MemoryError):
+        return WRONG_INPUT, f"error: out of memory; fewer nodes, layers or samples need less ({error})"
+    if isinstance(error, OSError) and error.filename is None:
+        discard(sys.stdout)
+        return WRONG_INPUT, f"error: {_no_output(error)}"
+    if isinstance(error, OSError):
+        return WRONG_INPUT, f"error: {error.filename}: {error.strerror}"
+    if os.environ.get("HYDRODL_TRACEBACK") is None and {base.__name__ for base in type(error).__mro__} & _LIMITS:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(where.filename).name}, line {where.lineno}"
+        return (
+            FAILED,
+            f"error: {type(error).__name__}: {error} ({place}); HYDRODL_TRACEBACK=1 shows where it comes from",
+        )
+    return FAILED, None
 
 
 def _end(code: int, message: str | None) -> int:
