@@ -104,8 +104,8 @@ SECTIONS = {
         small="--layers 2 --nodes 9 --weight 2 --noise 0.1 --only direct",
     ),
     "hessian_product": Section(
-        "A Hessian product against the bare PETSc work in it",
-        "The ratio tells what there is besides triangular solves and sparse products.",
+        "A Hessian product against the bare compiled work in it",
+        "The ratio tells what there is besides pushes and tridiagonal solves.",
         small="--layers 2 --nodes 9 --repeat 3",
     ),
     "optimisers": Section(
