@@ -222,9 +222,9 @@ def show_weak(case: Case, units: Units, machine: Machine, plans: list[Plan], lar
 def trained(small: bool) -> Iterator[tuple[str, int, hd.Problem]]:
     """What multigrid in depth is tried on, with its layers: as many as the cases have, and more."""
     for layers, line in ((16, 33),) if small else ((64, 1025), (64, 257), (256, 257), (1024, 257)):
-        yield f"d = 1, {line} nodes", layers, gaussians(1, layers, line, 2, "box", 1)
+        yield f"d = 1, {line} nodes", layers, gaussians(1, layers, line, 2, "box", 1, "euler-box")
     for layers, side in ((16, 9),) if small else ((64, 33), (128, 33)):
-        yield f"d = 2, {side} x {side} nodes", layers, two_moons(layers, side)
+        yield f"d = 2, {side} x {side} nodes", layers, two_moons(layers, side, "euler-box")
 
 
 def cases(small: bool) -> list[tuple[Case, Callable[[int, int], hd.Problem], int]]:
@@ -261,7 +261,9 @@ def main() -> None:
     for case, make, side in cases(small):
         d, N, layers = case.dimension, case.layers, 4
         delta = (case.side - 1) / (side - 1) / N  # the same Delta / h as in the case
-        units = measured(replace(make(1, side), layers=hd.layers(layers, depth=layers * delta)), given.speed)
+        units = measured(
+            replace(make(1, side), layers=hd.layers(layers, depth=layers * delta), scheme="euler-box"), given.speed
+        )
         memory = gigabytes(memory_bytes(Sizes(N, (case.side,) * d, d, case.classes)))
         print(f"\nd = {d}, {case.classes} classes, {N} layers, {case.side}^{d} nodes, {memory} of memory in all.")
         print(f"\nMeasured on {layers} layers, {side}^{d} nodes:")

@@ -77,6 +77,15 @@ SECTIONS = {
         "--layers 32 --nodes 128",
         small="--small",
     ),
+    "references": Section(
+        "Both families of schemes against what is known from outside",
+        "Errors on equal nodes: linear-quadratic problems, bridges in closed form, mixtures against Sinkhorn.",
+        small="--small",
+    ),
+    "layer_map_analysis": Section(
+        "The layer maps under analysis",
+        "Exact laws at rounding, orders of modified energies and equations, and what layers add to J.",
+    ),
     "edges": Section(
         "The box schemes as nodes are added",
         "Errors of J, signs, Newton steps and the cost of a Hessian product on boxes, a disc and an annulus.",

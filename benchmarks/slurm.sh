@@ -31,10 +31,10 @@ if [ -f "$folder/solution.h5" ]; then
   resume=(--resume)
 fi
 
+trap 'kill -TERM "$!"' TERM # mpiexec passes it on to the ranks
 mpiexec -n "$SLURM_NTASKS" hydrodl train "$problem" --out "$folder" "${resume[@]}" \
   --time-limit "$minutes" --checkpoint-every 5 &
 job=$!
-trap 'kill -TERM "$job"' TERM # mpiexec passes it on to the ranks
 wait "$job"
 code=$?
 while kill -0 "$job" 2>/dev/null; do # a signal interrupts wait

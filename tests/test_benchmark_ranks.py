@@ -138,7 +138,7 @@ def test_nodes_shared_pay_two_sums_and_a_halo_an_iteration(modules: Modules) -> 
 def steps(modules: Modules) -> Any:
     import hydrodl as hd
 
-    problem = modules[2].gaussians(1, 16, 33, 2, "box", 1)
+    problem = modules[2].gaussians(1, 16, 33, 2, "box", 1, "euler-box")
     return modules[1].SlabSteps(hd.train(problem))
 
 
