@@ -41,6 +41,10 @@ OPTIONS = {"tao_gatol": 1e-3, "tao_max_it": 100}
 """The rounds on the way to the target need no more; J is then right to 1e-6."""
 
 
+PULL = 6.0
+"""Weight of the first round's divergence: three times that of a bridge from rest; the start is near the target."""
+
+
 class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """The flow of least work from the density of one sample to that of another, as a transformer.
 
@@ -204,6 +208,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
             scheme=self.scheme,
             tolerance=self.tolerance,
             max_rounds=self.max_rounds,
+            weight=PULL,
             initial=gaussian_velocity(domain.coordinates[: domain.owned], first, last, self.noise, partition),
             options=OPTIONS | dict(self.options or {}),
             monitor=show,
