@@ -12,6 +12,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.application.defaults import SAVE_EVERY
+from hydrodl.application.patience import Patience
 from hydrodl.application.progress import Watch, progress
 from hydrodl.application.report import report
 from hydrodl.application.run_directory import (
@@ -76,13 +77,21 @@ def train_into(
     """
     began = time.monotonic()
     check_writable(folder, comm)
-    with locked(folder, comm):
+    patience = Patience(lambda word: print(word, flush=True) if comm.rank == 0 else None)
+    with locked(folder, comm), patience.watching("reading the data and building the problem"):
         check_replaceable(folder, comm)
-        return _train(folder, wanted, resume, minutes, every, began, comm)
+        return _train(folder, wanted, resume, minutes, every, began, comm, patience)
 
 
 def _train(
-    folder: Path, wanted: Config, resume: bool, minutes: float | None, every: float, began: float, comm: MPI.Comm
+    folder: Path,
+    wanted: Config,
+    resume: bool,
+    minutes: float | None,
+    every: float,
+    began: float,
+    comm: MPI.Comm,
+    patience: Patience,
 ) -> dict[str, Any]:
     """Train in a folder that is ours."""
     made = building.setup(wanted)
@@ -98,11 +107,18 @@ def _train(
         write_text(folder / PROBLEM, text, comm)  # after what it describes: load looks into the checkpoint first
 
     with progress(_title(problem), comm) as show:
-        watch = Watch(comm, show, save, minutes, began=began, every=every, first=not resume)
+        patience.at("compiling forms and evaluating the objective")
+
+        def shown(step: dict[str, Any]) -> None:
+            show(step)
+            patience.at(f"step {step['iteration'] + 1}")
+
+        watch = Watch(comm, shown, save, minutes, began=began, every=every, first=not resume)
         with watch.catching_signals():
             solution = train(problem, options=made.config.solver, initial=initial, monitor=watch)
             if watch.stopped and not solution.converged:
                 solution = replace(solution, reason=watch.stopped)
+            patience.at("writing fields and figures")
             return _write(folder, solution, made, text, began)
 
 

@@ -134,6 +134,13 @@ def test_kl_of_densities_below_its_floor() -> None:
         assert found.objective < found.history[0]["objective"] and np.isfinite(found.velocity).all()
 
 
+def test_masses_are_judged() -> None:
+    """Solves of so much noise lose mass to rounding: that is no solution, whatever the gradient."""
+    physics, loss = hd.Lagrangian(noise=1e6), hd.Classification(10.0)
+    found = hd.train(replace(PROBLEM, layers=hd.layers(2, 1e6), lagrangian=physics, losses=loss, scheme="euler-box"))
+    assert found.mass_error > 1e-6 and not found.converged and found.reason.startswith("masses change by")
+
+
 def test_an_objective_below_its_least_value_ends_training_with_the_reason() -> None:
     """Without fitted diffusion on a coarse mesh, densities turn negative, and what they pay knows no limit."""
     rough = hd.Lagrangian(noise=1e-3, decay=1e-3, smoothness=0.0, fitted=False)
