@@ -10,7 +10,7 @@ the density at half depth from Sinkhorn's (POT, log domain, on nodes of its own)
 
 The layers follow from the nodes by one rule: as many as leave the splines half of the noise, N h^2 <= 4 nu, but at
 least 4 and at most 16; "nu_B / nu" is what the splines bring, of which a half or less keeps the order. Decay is 1e-6,
-smoothness 0; bridges meet their ends to 1e-3. The last column is the error of euler-box over that of strang.
+smoothness 0; bridges meet their ends to 2e-4. The last column is the error of euler-box over that of strang.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from hydrodl.mesh.quadrature import moment
 
 SCHEMES = ("euler-box", "strang")
 NOISES = (0.1, 0.02, 0.005)
-DECAY, TOLERANCE = 1e-6, 1e-3
+DECAY, TOLERANCE = 1e-6, 2e-4
 ENTROPY, PULL, NOISE = 0.1, 5.0, 0.05
 SINGLE = ((-0.5, 0.6), (0.5, 0.8))  # mean and deviation of both ends
 MIXTURES = {

@@ -91,6 +91,11 @@ SECTIONS = {
         "Errors of J, signs, Newton steps and the cost of a Hessian product on boxes, a disc and an annulus.",
         small="--small",
     ),
+    "resolution": Section(
+        "Two moons against the nodes",
+        "J, test accuracy, noise and CPU time of both families on finer and finer meshes, in one run.",
+        small="--small",
+    ),
     "push": Section(
         "The layer map's kernels",
         "Compiled push and noise against sparse matrices and LAPACK, and a Hessian product of both; ratios of one run.",

@@ -7,8 +7,8 @@ nodes. It writes figures and fields into runs/digits3d.
 # The images have 8 x 8 grey levels, 64 features in one unit. A mesh of feature space has at most three directions, so
 # they are reduced to their three leading principal components, which keep 0.4 of their variance. That is little: no
 # classifier of three numbers reads digits well. The same few lines as in the plane work in space with ten densities,
-# and the third component is worth much. The flow is worth little here: a linear readout alone does nearly as well,
-# because on so coarse a mesh the diffusion that keeps densities positive is as wide as what is left to pull apart.
+# and the third component is worth much. The flow is worth less: a linear readout alone does nearly as well, because on
+# so coarse a mesh the noise of a layer is nearly as wide as what is left to pull apart.
 
 import sys
 from pathlib import Path

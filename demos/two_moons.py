@@ -26,10 +26,11 @@ from hydrodl.files.paraview import write_vtk
 from hydrodl.pictures.figures import plot_all
 
 small = "--small" in sys.argv[1:]
-layers, nodes = (8, 41) if small else (16, 41)
+layers, nodes = (8, 41) if small else (16, 61)
 
 # Two interleaving half circles, 200 noisy samples each. Standardised, they lie in a box with a margin of one unit
-# around them; the box carries Q1 elements, the layers are equal steps. Each class becomes a density by a few implicit
+# around them; the box carries Q1 elements, the layers are equal steps. The nodes are as many as layers and noise ask
+# for (``hd.spacing_for``); training says so where they are too few. Each class becomes a density by a few implicit
 # heat steps from its point masses: a kernel estimator with the given bandwidth, positive, and of exact mass.
 
 samples = hd.load_dataset("two_moons", n=400, seed=0)

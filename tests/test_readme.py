@@ -53,8 +53,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """A folder with the README's problem file and some points, and the commands of its second shell block."""
     folder = tmp_path_factory.mktemp("readme")
     problem = snippets("toml")[0]
-    assert problem.count("nodes = 41 ") == 1
-    (folder / "moons.toml").write_text(problem.replace("nodes = 41 ", "nodes = 21 "))  # the same, sooner
+    assert problem.count("nodes = 61 ") == 1
+    (folder / "moons.toml").write_text(problem.replace("nodes = 61 ", "nodes = 21 "))  # the same, sooner
     (folder / "points.csv").write_text("x1,x2\n0.0,1.0\n1.0,-0.5\n")
     return folder, [line for line in snippets("sh")[1].splitlines() if line]
 

@@ -33,7 +33,7 @@ def spacing_for(noise: float, layers: Layers, scheme: str = "strang") -> float:
     Args:
         noise: nu, in the units of the mesh.
         layers: partition of depth.
-        scheme: "strang" or "residual".
+        scheme: a layer-map scheme.
 
     Raises:
         InputError: a noise that is not positive, or a box scheme, which adds noise at any spacing.
@@ -48,7 +48,8 @@ def spacing_for(noise: float, layers: Layers, scheme: str = "strang") -> float:
     NOISE.check("noise", noise)
     found = SCHEMES[scheme].exact_spacing(noise, float(layers.steps.min())) if scheme in SCHEMES else None
     if found is None:
-        raise InputError(f"scheme is {scheme!r}, must be 'strang' or 'residual': others add noise at any spacing")
+        words = " or ".join(repr(name) for name, known in SCHEMES.items() if known.moves_points)
+        raise InputError(f"scheme is {scheme!r}, must be {words}: others add noise at any spacing")
     return found
 
 

@@ -63,7 +63,7 @@ def test_bounds_and_what_is_said(recwarn: pytest.WarningsRecorder) -> None:
 
 
 def test_bad_input() -> None:
-    with pytest.raises(hd.InputError, match="scheme is 'euler-box', must be 'strang' or 'residual'"):
+    with pytest.raises(hd.InputError, match="scheme is 'euler-box', must be 'residual' or 'strang'"):
         spacing_for(0.1, hd.layers(2), "euler-box")
     with pytest.raises(hd.InputError, match="noise is 0, must be a positive number"):
         spacing_for(0, hd.layers(2))
