@@ -23,7 +23,7 @@ from hydrodl.discretisation.box_scheme import BoxScheme
 from hydrodl.problem.flow import Flow
 from tests.builders.on_ranks import agreed, alone_and_together, cases
 
-GAS = hd.Lagrangian(0.01, decay=0.0, energy=hd.Focusing(1.0), smoothness=0.0)
+GAS = hd.Lagrangian(1e-4, decay=0.0, energy=hd.Focusing(1.0), smoothness=0.0)
 DOMAINS: dict[str, dict[str, Any]] = {
     "line": {"lower": [-1], "upper": [1], "nodes": 9},
     "box": {"lower": [0, 0], "upper": [1, 2], "nodes": [5, 7]},
@@ -73,7 +73,7 @@ def test_bounds(name: str) -> None:
         assert numbers == pytest.approx(expected, rel=1e-10)
 
 
-@pytest.mark.parametrize(("scheme", "smoothness"), [("euler-box", 0.0), ("midpoint", 0.2)])
+@pytest.mark.parametrize(("scheme", "smoothness"), [("euler-box", 0.0), ("midpoint", 0.2), ("strang", 0.2)])
 def test_spectrum(scheme: str, smoothness: float) -> None:
     def found(comm: MPI.Comm) -> dict[str, Any]:
         domain = hd.Domain.box([-1, -1], [1, 1.2], 7, comm=comm)

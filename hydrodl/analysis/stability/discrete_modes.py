@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.linalg import eigh
 from scipy.sparse.linalg import splu
 
 from hydrodl.analysis.stability.bounds import cells_per_direction
@@ -148,6 +149,28 @@ def box_growth(lengths: tuple[float, ...], cells: tuple[int, ...], state: Unifor
     operator = sp.linalg.LinearOperator((len(mass),) * 2, matvec=shifted, dtype=np.float64)
     start = np.random.default_rng(20220712).standard_normal(len(mass))
     return float(sp.linalg.eigsh(operator, 1, which="LA", v0=start, tol=1e-8, return_eigenvectors=False)[0])
+
+
+def noise_against_pressure(domain: Domain) -> float:
+    """lambda, the largest eigenvalue of B^2 against D (R = w R + eps = 1, alpha = 0), without the constant; collective.
+
+    A gas at rest with e'' = -U'' has no growing wave where nu^2 lambda <= e'' R. Computed with the walls, from the
+    operators of a uniform box with the vertex rule; without walls it would be the largest kappa/(1 - h^2 kappa/4),
+    infinite for the wave of two cells.
+    """
+    low, high = domain.bounds
+    cells = tuple(int(n) for n in cells_per_direction(domain))
+    mass, stiffness, couplings = _box_operators(tuple(float(x) for x in high - low), cells)
+    inverse = sp.diags_array(1 / mass)
+    moved = sum(c @ inverse @ c.T for c in couplings)
+    spread = stiffness @ inverse @ stiffness
+    # constants are in both kernels: a field is known up to one, and may be 0 at the first node
+    moved, spread = (sp.csc_matrix(matrix)[1:, 1:] for matrix in (moved, spread))
+    if len(mass) <= 400:
+        return float(1 / eigh(moved.toarray(), spread.toarray(), eigvals_only=True, subset_by_index=[0, 0])[0])
+    start = np.random.default_rng(20220712).standard_normal(len(mass) - 1)
+    least = sp.linalg.eigsh(moved, 1, M=spread, sigma=0.0, v0=start, return_eigenvectors=False)
+    return float(1 / least[0])
 
 
 def _box_operators(lengths: tuple[float, ...], cells: tuple[int, ...]) -> tuple[Floats, Any, list[Any]]:

@@ -9,12 +9,21 @@ is exactly
     E = int 1/2 rho |dv|^2 + drho v_e.dv + [e(rho) - e(rho_e) - e'(rho_e) drho] - nu^2/2 rho |grad log(rho/rho_e)|^2
             + rho [Phi(Omega) - Phi(Omega_e) - Phi'(Omega_e) dOmega].
 
-Where rho_min <= rho <= rho_max, with mu = min e'', mu_nu = mu - nu^2 kappa_max rho_max/rho_min^2 and a = min Phi'',
+Where rho_min <= rho <= rho_max, with mu = min e'', mu_nu = mu - nu^2 lambda rho_max/rho_min^2 and a = min Phi'',
 
     Q = int 1/2 rho_min |dv|^2 + drho v_e.dv + 1/2 mu_nu drho^2 + 1/2 rho_min a dOmega^2  <=  E(t) = E(0),
 
 and Q is a norm if mu_nu rho_min > max |v_e|^2 and a > 0, with Phi''(Omega) = B'(Omega)/Omega, B the Bernoulli
-function. (The noise term: |log(rho/rho_e)| <= |drho|/rho_min, and int |grad f|^2 <= kappa_max int f^2 on the mesh.)
+function. On the mesh noise sees kappa, pressure kappa - h^2 kappa^2/4 (one velocity a node: nothing of the wave of two
+cells): lambda is the largest eigenvalue of the one squared against the other, walls included.
+
+Between walls rest is the only equilibrium, and there the estimate is one of the discrete system itself (:func:`along`):
+
+    E = 1/2 (rho u, u)_h - nu (grad rho, grad phi)_h + [e(rho) - e(rho_e) - e'(rho_e) drho]_h
+    Q = (1 - s) [1/2 rho_min (u, u)_h + 1/2 mu (drho, drho)_h]  <=  E,     s^2 = 1 - mu_nu/mu.
+
+E is the energy H_h of the slabs less what is linear in drho, conserved as they conserve it, and Q <= E because
+nu (grad drho, grad phi)_h <= s/2 rho_min (u, u)_h + nu^2 lambda/(2 s rho_min) (drho, drho)_h.
 """
 
 from __future__ import annotations
@@ -26,11 +35,12 @@ import numpy as np
 from scipy.integrate import cumulative_trapezoid
 
 from hydrodl.analysis.stability.bounds import Bound
-from hydrodl.analysis.stability.discrete_modes import fastest
+from hydrodl.analysis.stability.discrete_modes import noise_against_pressure
 from hydrodl.analysis.stability.equilibrium import Equilibrium, State, on_grid
+from hydrodl.analysis.structure.slab_hamiltonian import Recovery
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import attempt
+from hydrodl.common.parallel import attempt, largest, summed
 from hydrodl.mesh.uniform_grid import GatheredGrid
 from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.problem.flow import Flow
@@ -43,7 +53,7 @@ class Convexity:
     """The numbers the criteria are made of, the same on every rank.
 
     Attributes:
-        speed: max |v_e|; mach: max |v_e|/c_e; density: (rho_min, rho_max) of the region; modulus: mu_nu;
+        speed: max |v_e|; mach: max |v_e|/c_e; density: (rho_min, rho_max) of the region; pressure: mu; modulus: mu_nu;
         vortical: min of B'(Omega)/Omega, infinite without vorticity; rotational: is there any.
 
     Example:
@@ -55,6 +65,7 @@ class Convexity:
     speed: float
     mach: float
     density: tuple[float, float]
+    pressure: float
     modulus: float
     vortical: float
     rotational: bool
@@ -74,26 +85,27 @@ def convexity(equilibrium: Equilibrium, margin: float = 0.0) -> Convexity:
     if not 0 <= margin < 1:
         raise InputError(f"margin is {margin}, must be at least 0 and less than 1")
     domain, grid = equilibrium.domain, GatheredGrid(equilibrium.domain)
-    kappa = fastest(domain)
+    ratio = noise_against_pressure(domain)
     state = on_grid(equilibrium, grid, equilibrium.density, equilibrium.velocity)
 
     def evaluate() -> Convexity | None:
-        return None if state is None else _convexity(equilibrium, state, margin, kappa)
+        return None if state is None else _convexity(equilibrium, state, margin, ratio)
 
     found: Convexity = domain.comm.bcast(attempt(domain.comm, evaluate))
     return found
 
 
-def _convexity(equilibrium: Equilibrium, state: State, margin: float, kappa: float) -> Convexity:
+def _convexity(equilibrium: Equilibrium, state: State, margin: float, ratio: float) -> Convexity:
     low, high = (1 - margin) * float(state.density.min()), (1 + margin) * float(state.density.max())
     curvature = -energy_derivative(equilibrium.lagrangian, np.linspace(low, high, 201), 2)
-    modulus = float(curvature.min()) - float(equilibrium.lagrangian.noise) ** 2 * kappa * high / low**2
+    pressure = float(curvature.min())
+    modulus = pressure - float(equilibrium.lagrangian.noise) ** 2 * ratio * high / low**2
     sound = np.sqrt(np.maximum(state.density * state.curvature, 0.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         mach = float(np.where(state.speed > 0, state.speed / sound, np.where(sound > 0, 0.0, inf)).max())
     steepness = state.steepness()[1]
     least = float(steepness.min(initial=inf))
-    return Convexity(float(state.speed.max()), mach, (low, high), modulus, least, bool(steepness.size))
+    return Convexity(float(state.speed.max()), mach, (low, high), pressure, modulus, least, bool(steepness.size))
 
 
 def energy_casimir(equilibrium: Equilibrium, margin: float = 0.0) -> tuple[Bound, ...]:
@@ -213,14 +225,38 @@ def along(equilibrium: Equilibrium, flow: Flow, margin: float = 0.1) -> Estimate
     """:func:`a_priori` along the slabs of a marched flow.
 
     With theta = 1 a slab's velocity and density belong to its two ends, which moves E by O(Delta); with 1/2 by
-    O(Delta^2).
+    O(Delta^2). At rest with one class E and Q are those of the discrete system, potentials included.
 
     Example:
         >>> still = hd.analysis.Equilibrium.of_functions(line, gas, lambda x: 1 + 0 * x[:, 0], lambda x: 0 * x)
         >>> hd.analysis.along(still, wave).inside
         True
     """
+    still = largest(flow.domain.comm, float(np.abs(equilibrium.velocity).max(initial=0.0))) == 0
+    if still and flow.density.shape[1] == 1:
+        return _at_rest(equilibrium, flow, convexity(equilibrium, margin))
     return a_priori(equilibrium, flow.slab_density.sum(axis=1), flow.velocity, margin)
+
+
+def _at_rest(equilibrium: Equilibrium, flow: Flow, found: Convexity) -> Estimate:
+    """The discrete estimate about rest."""
+    recovery, physics = Recovery(flow), equilibrium.lagrangian
+    mass, base = recovery.mass.ones, equilibrium.density
+    share = float(np.sqrt(max(1 - found.modulus / found.pressure, 0.0))) if found.pressure > 0 else 1.0
+    energy, slope = (-energy_derivative(physics, base, order) for order in (0, 1))
+    energies = -energy_derivative(physics, flow.slab_density[:, 0], 0)
+    local = np.empty((len(flow.layers), 4))
+    for k, (u, r, q) in enumerate(zip(flow.velocity, flow.slab_density, flow.slab_potential, strict=True)):
+        rho, speed = r[0], (u**2).sum(axis=0)
+        change = rho - base
+        pressure = energies[k] - energy - slope * change
+        spread = rho * recovery.laplacians(q)[0]  # minus that of the gradients
+        whole = rho * speed / 2 + float(physics.noise) * spread + pressure
+        norm = (1 - share) / 2 * (found.density[0] * speed + found.pressure * change**2)
+        local[k] = (mass * whole).sum(), (mass * norm).sum(), -rho.min(initial=inf), rho.max(initial=-inf)
+    sums, ends = summed(flow.domain.comm, local[:, :2]), largest(flow.domain.comm, local[:, 2:])
+    inside = found.density[0] <= -ends[:, 0].max() and ends[:, 1].max() <= found.density[1]
+    return Estimate(sums[:, 1], sums[:, 0], bool(inside), found.modulus > 0)
 
 
 class _Measure:
