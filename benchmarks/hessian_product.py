@@ -25,31 +25,30 @@ from hydrodl.discretisation.push import Splines
 
 
 def bare_work(functional: hd.ReducedFunctional) -> Callable[[], None]:
-    """The compiled work of one Hessian product."""
-    return partial(pushes if functional.problem.method.moves_points else petsc, functional)
+    """The compiled work of one Hessian product; what it finds is thrown away."""
+    return pushes(functional) if functional.problem.method.moves_points else partial(petsc, functional)
 
 
-def pushes(functional: hd.ReducedFunctional) -> None:
-    """Pushes and tridiagonal solves; what they find is thrown away."""
+def pushes(functional: hd.ReducedFunctional) -> Callable[[], None]:
+    """Pushes and tridiagonal solves."""
     problem, transport = functional.problem, functional.sweeps.transport
-    nodes, shape = transport.nodes, functional.sweeps.slab_density.shape[1:]
+    nodes, scheme, shape = transport.nodes, problem.method, functional.sweeps.slab_density.shape[1:]
+    splines = Splines(nodes.shape, nodes.spacing, scheme.degree)
+    noise = resolvents(nodes, float(problem.lagrangian.noise), problem.layers.steps, splines, scheme.before)
     masses, found = np.ones(shape), np.empty(shape)
-    shift = force = np.ones((problem.domain.dimension, shape[1]))
-    noise = resolvents(
-        nodes,
-        float(problem.lagrangian.noise),
-        problem.layers.steps,
-        Splines(nodes.shape, nodes.spacing, problem.method.degree),
-        problem.method.before,
-    )
-    for push, pair in zip(transport.pushes, noise, strict=True):
-        push.carry_shift(masses, shift, found)
-        push.carry(masses, found)
-        push.pull(masses, found)
-        push.forces(masses, masses, force)
-        for resolvent in (*pair, *pair):
-            if resolvent is not None:
-                resolvent.smooth(masses, found)
+    shift, force = np.ones((2, problem.domain.dimension, shape[1]))
+
+    def work() -> None:
+        for push, pair in zip(transport.pushes, noise, strict=True):
+            push.carry_shift(masses, shift, found)
+            push.carry(masses, found)
+            push.pull(masses, found)
+            push.forces(masses, masses, force)
+            for resolvent in (*pair, *pair):
+                if resolvent is not None:
+                    resolvent.smooth(masses, found)
+
+    return work
 
 
 def petsc(functional: hd.ReducedFunctional) -> None:
