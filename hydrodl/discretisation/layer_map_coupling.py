@@ -28,6 +28,9 @@ class OwnSlabs(OnGrid, Protocol):
     cost: NodalCost
     pushes: list[Push]
 
+    def put_own(self, own: Floats, out: Floats) -> None:
+        """Put fields on the grid at this rank's layers into a stack."""
+
     @property
     def own_steps(self) -> Floats:
         """Delta of this rank's layers."""
@@ -81,22 +84,17 @@ class LayerMapCoupling:
         own = slabs.own_fields(direction, "u")
         along(self._weighted, own, self._by_density)
         for masses, field, found, push in zip(self._masses, own, self._by_potential, slabs.pushes, strict=True):
-            push.carry_shift(masses, field, out=found)
-        out[...] = 0.0
-        slabs.add_own(self._by_density, out[:, classes:])
-        np.negative(self._by_potential, out=self._by_potential)
-        slabs.add_own(self._by_potential, out[:, :classes])
+            push.carry_shift(masses, field, out=found, factor=-1.0)
+        slabs.put_own(self._by_density, out[:, classes:])
+        slabs.put_own(self._by_potential, out[:, :classes])
 
     def transposed(self, response: Floats, direction: Floats, out: Floats) -> None:
         """K^T response + B direction."""
         slabs, classes = self._slabs, self._classes
-        own = slabs.own_fields(direction, "u")
-        changes = slabs.own_fields(response[:, :classes], "q"), slabs.own_fields(response[:, classes:], "r")
-        for masses, change, found, push in zip(self._masses, changes[0], self._dual, slabs.pushes, strict=True):
-            push.forces(masses, change, out=found)
-        np.negative(self._dual, out=self._dual)
-        across(self._curvature, own, self._weighted, changes[1], self._dual)
+        own, changes = slabs.own_fields(direction, "u"), slabs.own_fields(response, "response")
+        for masses, change, found, push in zip(self._masses, changes, self._dual, slabs.pushes, strict=True):
+            push.forces(masses, change[:classes], out=found, factor=-1.0)
+        across(self._curvature, own, self._weighted, changes, self._dual)
         if slabs.cost.stiffness is not None:
             self._dual += slabs.cost.stiffness.product(own)
-        out[...] = 0.0
-        slabs.add_own(self._dual, out)
+        slabs.put_own(self._dual, out)

@@ -80,6 +80,11 @@ class LayerMapTransport(Marched):
         self.shares.to_nodes(self.nodes.to_whole(own), found)
         out[..., : self.halo.owned] += found
 
+    def put_own(self, own: Floats, out: Floats) -> None:
+        """Put fields on the grid at this rank's layers into a stack (N, m, local), its ghosts 0; collective."""
+        out[..., self.halo.owned :] = 0.0
+        self.shares.to_nodes(self.nodes.to_whole(own), out[..., : self.halo.owned])
+
     def velocity_gradient(self, velocity: Floats, density: Floats, potential: Floats, out: Floats) -> None:
         """Add -sum_c M r_c grad (Pi q_c)(y)."""
         masses, potentials = self.nodes.mass * self.own_fields(density, "r"), self.own_fields(potential, "q")

@@ -22,7 +22,10 @@ def along(weights: Floats, fields: Floats, out: Floats) -> None:
 
 @njit(cache=True, error_model="numpy")
 def across(blocks: Floats, fields: Floats, weights: Floats, changes: Floats, out: Floats) -> None:
-    """out_a += sum_b blocks_ab fields_b + sum_c weights_ca changes_c, blocks (slabs, d, d, nodes)."""
+    """out_a += sum_b blocks_ab fields_b + sum_c weights_ca changes_c, blocks (slabs, d, d, nodes).
+
+    Of ``changes``, (slabs, 2 C, nodes), the last C count.
+    """
     count, classes, dim, nodes = weights.shape
     for k in range(count):
         for a in range(dim):
@@ -31,4 +34,4 @@ def across(blocks: Floats, fields: Floats, weights: Floats, changes: Floats, out
                     out[k, a, i] += blocks[k, a, b, i] * fields[k, b, i]
             for c in range(classes):
                 for i in range(nodes):
-                    out[k, a, i] += weights[k, c, a, i] * changes[k, c, i]
+                    out[k, a, i] += weights[k, c, a, i] * changes[k, classes + c, i]

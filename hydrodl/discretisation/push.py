@@ -83,11 +83,11 @@ class Push:
         """W^T masses, (C, nodes): where the masses go."""
         return self._folded(self._carried(masses), out)
 
-    def carry_shift(self, masses: Floats, shift: Floats, out: Floats | None = None) -> Floats:
-        """The change of ``carry(masses)`` when y changes by ``shift``, (d, nodes)."""
+    def carry_shift(self, masses: Floats, shift: Floats, out: Floats | None = None, factor: float = 1.0) -> Floats:
+        """The change of ``carry(masses)`` when y changes by ``shift``, (d, nodes), times a factor."""
         padded = self.splines.padded(len(masses))
         padded[:] = 0.0
-        return self._folded(self._shifted(masses, shift, padded), out)
+        return self._folded(self._shifted(masses, shift, padded, factor), out)
 
     def carry_change(self, masses: Floats, shift: Floats, change: Floats, out: Floats | None = None) -> Floats:
         """The change of ``carry(masses)`` when y changes by ``shift``, (d, nodes), and the masses by ``change``."""
@@ -99,9 +99,10 @@ class Push:
         kernels.carry(self._axes, grid.counts, grid.rules, np.ascontiguousarray(masses), padded)
         return padded
 
-    def _shifted(self, masses: Floats, shift: Floats, padded: Floats) -> Floats:
+    def _shifted(self, masses: Floats, shift: Floats, padded: Floats, factor: float = 1.0) -> Floats:
         grid, shift, masses = self.splines, np.ascontiguousarray(shift), np.ascontiguousarray(masses)
-        kernels.carry_shift(self._axes, grid.counts, grid.rules, masses, self._three(shift), grid.scales, padded)
+        scales = tuple(factor * scale for scale in grid.scales)
+        kernels.carry_shift(self._axes, grid.counts, grid.rules, masses, self._three(shift), scales, padded)
         return padded
 
     def pull(self, potentials: Floats, out: Floats | None = None) -> Floats:
@@ -122,12 +123,13 @@ class Push:
         kernels.pull_with_slopes(self._axes, grid.counts, grid.rules, padded, grid.scales, out, slopes)
         return out, slopes
 
-    def forces(self, masses: Floats, potentials: Floats, out: Floats | None = None) -> Floats:
-        """Gradients of the splines at y, summed over the classes with masses as weights, (d, nodes)."""
+    def forces(self, masses: Floats, potentials: Floats, out: Floats | None = None, factor: float = 1.0) -> Floats:
+        """Gradients of the splines at y, summed over the classes with masses as weights, (d, nodes), times a factor."""
         out = np.empty(self.places.shape) if out is None else out
         grid, padded = self.splines, self._padded(potentials)
         masses = np.ascontiguousarray(masses)
-        kernels.forces(self._axes, grid.counts, grid.rules, padded, grid.scales, masses, out)
+        scales = tuple(factor * scale for scale in grid.scales)
+        kernels.forces(self._axes, grid.counts, grid.rules, padded, scales, masses, out)
         return out
 
     def curvatures(self, masses: Floats, potentials: Floats, out: Floats | None = None) -> Floats:

@@ -67,9 +67,9 @@ class Tangent:
         halo.update(self._response)
         self.coupling.transposed(self._response, self.direction, self.result)
         halo.accumulate(self.result)
-        self.result *= sweeps.steps[:, None, None]
+        dual = self.result[..., :owned] * sweeps.steps[:, None, None]
         sweeps.seconds["sweeps"] += perf_counter() - start
-        return Response(self.result[..., :owned].copy(), layers)
+        return Response(dual, layers)
 
     def _one_after_the_other(self, pulls: dict[int, Floats], layers: Mapping[int, Floats]) -> None:
         """The linearised sweeps where the change of the densities is a source of the change of the potentials."""
