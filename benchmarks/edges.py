@@ -41,7 +41,8 @@ def rings(inner: float, width: float) -> hd.Domain:
     """Triangles between the radii ``inner`` and 3, with rings of nodes ``width`` apart, and the vertex rule."""
     count = round((3 - inner) / width)
     radii = np.linspace(inner, 3, count + 1)
-    angles = [2 * np.pi * np.arange(n) / n for n in np.maximum(1, np.rint(2 * np.pi * radii / width))]
+    counts = np.maximum(1, np.rint(2 * np.pi * radii / width))
+    angles = [k + 2 * np.pi * np.arange(n) / n for k, n in enumerate(counts)]  # no two rings alike
     points = np.concatenate([r * np.stack([np.cos(a), np.sin(a)], axis=1) for r, a in zip(radii, angles, strict=True)])
     cells = Delaunay(points).simplices
     cells = cells[np.linalg.norm(points[cells].mean(axis=1), axis=1) > inner]

@@ -37,6 +37,8 @@ def measure(domain: hd.Domain) -> dict[str, object]:
         "cells": cells.size_global,
         "volume": domain.comm.allreduce(volume),
         "edges": domain.comm.allreduce(float(h.x.array[: cells.size_local].sum())),
+        "negative weights": domain.edge_weights.wrong,
+        "weights": domain.edge_weights.of,
         "low": domain.bounds[0].tolist(),
         "high": domain.bounds[1].tolist(),
     }

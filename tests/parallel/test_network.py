@@ -37,6 +37,7 @@ DOMAINS: dict[str, dict[str, Any]] = {
     "cube": {"d": 3, "nodes": 5},
     "P1": {"d": 2, "nodes": 6, "cells": "simplex"},
     "P2": {"d": 2, "nodes": 5, "cells": "simplex", "degree": 2},
+    "lumped": {"d": 2, "nodes": 6, "cells": "simplex", "lumped": True},
 }
 RUNS = [
     "line euler-box",
@@ -46,6 +47,7 @@ RUNS = [
     "cube euler-box",
     "P1 midpoint",
     "P2 euler-box",
+    "lumped euler-box",
 ]
 
 
@@ -84,7 +86,7 @@ def test_what_noise_makes_of_a_network_does_not_depend_on_the_ranks(case: str) -
 
     one, many = alone_and_together(found)
     assert set(one) == set(agreed(many))
-    assert ("counts" in one) == (case in ("line euler-box", "box euler-box", "cube euler-box"))
+    assert ("counts" in one) == (case in ("line euler-box", "box euler-box", "cube euler-box", "lumped euler-box"))
     for key, values in one.items():
         np.testing.assert_allclose(many[key], values, atol=1e-10, err_msg=key)
 

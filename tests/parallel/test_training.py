@@ -29,6 +29,7 @@ CASES: dict[str, tuple[int, str, str, int, dict[str, Any], dict[str, Any]]] = {
     "line midpoint": (1, "midpoint", "density", 21, {}, {}),
     "P2 euler-box": (2, "euler-box", "classification", 5, {"cells": "simplex", "degree": 2}, {}),
     "P2 midpoint": (2, "midpoint", "classification", 5, {"cells": "simplex", "degree": 2}, {}),
+    "lumped euler-box": (2, "euler-box", "classification", 6, {"cells": "simplex", "lumped": True}, {}),
     "box euler-box": (2, "euler-box", "density", 8, {}, {}),
     "box midpoint": (2, "midpoint", "classification", 8, {}, {}),
     "cube euler-box": (3, "euler-box", "position", 4, {}, {}),
