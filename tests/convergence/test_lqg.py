@@ -10,7 +10,7 @@ Quadratics also survive the layers: with q_k = -Q_k/2 |x - b|^2 + const as the s
 A_k, and u_k = -Q_k (x - b), the scheme is the scalar recursion
 
     A_{k+1} = Q_k + theta Delta Q_k^2,   A_k = Q_k - (1 - theta) Delta Q_k^2,   A_N = c.
- Comparing with it leaves the error in nodes alone. Without fitting (nu_h = nu) the vertex rule differentiates
+ Comparing with it leaves the error in nodes alone. Without fitting the vertex rule differentiates
 quadratics exactly, and only the walls are left.
 """
 
@@ -96,7 +96,9 @@ def trained(d: int, nodes: int, layers: int, scheme: str, fitted: bool = True) -
         hd.Position(PULL[d], [[TARGET] * d]),
         scheme,
     )
-    solution = hd.train(problem, options={"tao_gatol": 1e-9})
+    # fitted, near the answer to begin with: without decay nothing keeps u small where there is no mass
+    start = layered(d, layers, scheme).slope[:, None, None] * (domain.coordinates[: domain.owned].T - TARGET)
+    solution = hd.train(problem, initial=start if fitted else None, options={"tao_gatol": 1e-9})
     assert solution.converged, solution.reason
     assert solution.min_density > 0
     x, rho = domain.coordinates[: domain.owned, 0], solution.density[:, 0]
@@ -127,14 +129,16 @@ def test_references_agree(d: int, scheme: str) -> None:
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("d", [1, 2])
 def test_order_in_nodes(d: int, scheme: str) -> None:
-    """Fitted boxes against the layered optimum: order 2 in the objective, the velocity, the mean and the variance."""
-    sizes, layers = ((57, 113, 225), 8) if d == 1 else ((25, 49, 97), 2)
+    """Fitted boxes against the layered optimum: order 2 in the objective, the velocity and the variance.
+
+    The mean has a higher one. In the plane, whose walls are nearer, they are seen in the velocity: 1e-4.
+    """
+    sizes, layers = ((57, 113, 225), 8) if d == 1 else ((41, 81), 2)
     errors = [trained(d, nodes, layers, scheme).errors(layered(d, layers, scheme)) for nodes in sizes]
-    found = orders(errors)
-    assert found[-1].min() > (1.9 if d == 1 else 1.8)
-    assert found[-1].max() < 2.1
-    assert (found[-1] > found[0]).all()  # on its way to 2
-    assert np.abs(errors[-1]).max() < 0.03
+    objective, slope, _, variance = orders(errors)[-1]
+    assert np.abs([objective - 2, variance - 2]).max() < (0.05 if d == 1 else 0.15)
+    assert slope == pytest.approx(2, abs=0.05 if d == 1 else 0.3)
+    assert np.abs(errors[-1]).max() < 0.003 and abs(errors[-1][2]) < 3e-5
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -149,7 +153,7 @@ def test_order_in_layers_without_fitting(scheme: str) -> None:
 @pytest.mark.parametrize("d", [1, 2])
 def test_order_in_layers(d: int, scheme: str) -> None:
     """Fitted boxes: successive differences of objective, mean and variance, in which the error in nodes cancels."""
-    answers = [trained(d, 57 if d == 1 else 25, n, scheme) for n in ((8, 16, 32, 64) if d == 1 else (4, 8, 16))]
+    answers = [trained(d, 57 if d == 1 else 41, n, scheme) for n in ((8, 16, 32, 64) if d == 1 else (4, 8, 16))]
     errors = [a.errors(b)[[0, 2, 3]] for a, b in pairwise(answers)]
     np.testing.assert_allclose(orders(errors)[-1], SCHEMES[scheme], atol=0.2)
 
