@@ -91,3 +91,9 @@ def test_newton_takes_the_steps_it_takes_with_factors() -> None:
     assert ours.objective == pytest.approx(theirs.objective, abs=1e-11)
     assert ours.iterations <= theirs.iterations + 1
     assert ours.hessian_products <= 1.1 * theirs.hessian_products + 2
+
+
+def test_a_rank_may_have_no_slab() -> None:
+    """Where there are fewer slabs than ranks."""
+    none = GridOperators((5, 5), np.ones(2), 1.0, 0)
+    assert none.solve(np.empty((0, 2, 25)), 1e-5).shape == (0, 2, 25)
