@@ -157,15 +157,15 @@ WEIGHTS = {1: (10.0, 100.0, 1000.0), 2: (100.0,)}
 def test_bridge_between_mixtures_against_sinkhorn_on_the_interval() -> None:
     """Density at half depth and energy; both errors of a box scheme fall with the mesh at an order of about 2.
 
-    What is left is mostly fitting, where cells are long for the velocity, and tails in which the velocity is large.
+    On the finest mesh what the mesh does not see is a part of them: eight layers, weights, tails.
     """
     sizes = (46, 91, 181)
     found = [errors(1, 4.5, nodes, 0.25, 8, "midpoint", 91) for nodes in sizes]
     both = np.abs([[each.density for each in found], [each.energy for each in found]])
     orders = np.diff(np.log(both), axis=1) / -np.diff(np.log(np.array(sizes) - 1))
-    assert (orders > 1.5).all()
-    assert found[-1].density < 5e-3  # measured 2.8e-3
-    assert abs(found[-1].energy) < 5e-3  # measured 1.9e-3 of 0.445
+    assert (orders[:, 0] > 1.8).all() and (orders[:, 1] > 1.0).all()
+    assert found[-1].density < 3e-3  # measured 1.8e-3
+    assert abs(found[-1].energy) < 6e-4  # measured 3.4e-4 of 0.445
 
 
 def test_bridge_between_mixtures_against_sinkhorn_in_the_plane() -> None:
