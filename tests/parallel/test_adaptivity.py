@@ -25,7 +25,7 @@ def problem_on(domain: hd.Domain, layers: hd.Layers) -> hd.Problem:
     half = [[-4.0, 0.0], [4.0, 0.0]]
     early = hd.Position(3.0, [[-1.0, 0.0], [1.0, 0.0]], layer=layer_at(layers, 0.25))
     losses = [early, hd.Classification(3.0, hd.Readout(half, [0.0, 0.0]))]
-    return hd.Problem(domain, layers, rho, hd.Lagrangian(noise=0.1, smoothness=0.0), losses)
+    return hd.Problem(domain, layers, rho, hd.Lagrangian(noise=0.1, smoothness=0.1), losses)
 
 
 def other_box(comm: MPI.Comm) -> hd.Domain:

@@ -29,9 +29,10 @@ source = "two_moons"
 samples = 80
 test_samples = 50
 [domain]
-nodes = [12, 11]
+nodes = [14, 13]
 [network]
 layers = 7
+scheme = "euler-box"
 [physics]
 noise = 0.1
 [loss]

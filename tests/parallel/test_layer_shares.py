@@ -153,7 +153,9 @@ def test_iterations_in_space_share_layers_where_classes_keep_all_ranks_busy(clas
         domain = hd.Domain.box([-2.0] * 3, [2.0] * 3, 17, comm=comm)
         corners = [hd.Gaussian([c - 1.0, 0.5 * (-1) ** c, 0.0], 0.5, label=str(c)) for c in range(classes)]
         physics = hd.Lagrangian(noise=0.05, decay=0.02, smoothness=0.1)
-        problem = hd.Problem(domain, hd.layers(2), hd.mixture(corners, domain), physics, hd.Classification(1.0))
+        problem = hd.Problem(
+            domain, hd.layers(2), hd.mixture(corners, domain), physics, hd.Classification(1.0), "euler-box"
+        )
         solution = hd.train(problem, options={"tao_gatol": 1e-4})
         return solution.linear_solver, solution.converged, solution.objective
 

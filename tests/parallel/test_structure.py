@@ -33,7 +33,7 @@ CASES: dict[str, tuple[int, str, int, dict[str, Any]]] = {
     "box midpoint": (2, "midpoint", 11, {}),
     "line residual, trained": (1, "residual", 21, {}),
     "box strang": (2, "strang", 11, {}),
-    "P2": (2, "midpoint", 9, {"cells": "simplex", "degree": 2}),
+    "P2": (2, "midpoint", 11, {"cells": "simplex", "degree": 2}),
 }
 SLOW = ("P2", "line, trained")
 
