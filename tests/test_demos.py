@@ -83,7 +83,7 @@ def test_two_moons_under_mpiexec(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "least"), [("two_moons", 0.985), ("iris", 0.93)])
+@pytest.mark.parametrize(("name", "least"), [("two_moons", 0.985), ("iris", 0.91)])
 def test_problem_file(name: str, least: float, tmp_path: Path) -> None:
     command = ("-m", "hydrodl") if name == "two_moons" else ("-c", WITHOUT_FIGURES)  # one set of figures is enough
     run(*command, "train", DEMOS / f"{name}.toml", "--out", "run", "--set", "network.layers=8", cwd=tmp_path)

@@ -34,8 +34,9 @@ WITHIN = 1e-3
 """Relative residual of Krylov solves in a Hessian product or preconditioner over the one asked of the CG around it."""
 
 
-BELOW = 1e-6
-"""How far J may be below its least possible value, relative to 1 + |J| at the start, by rounding."""
+BELOW = 0.1
+"""How far J may be below its least value for positive densities, relative to 1 + |J| at the start: with a scheme that
+does not keep signs densities are a little negative on the way, and recover."""
 
 
 BELOW_BOUND = "objective below {:.3g}, its least value for any velocity, as only negative densities let it"

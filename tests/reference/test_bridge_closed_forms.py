@@ -43,14 +43,12 @@ def solve(
     decays: Sequence[float],
     **choices: object,
 ) -> Bridge:
-    """A bridge by the midpoint scheme without fitted diffusion, for smaller and smaller decay."""
+    """A bridge by the default scheme, for smaller and smaller decay."""
     start, end = (hd.mixture(parts, domain) for parts in ends)
     found: Bridge | None = None
     for decay in decays:
-        physics = hd.Lagrangian(noise, decay=decay, fitted=False, smoothness=0.0)
-        found = bridge(
-            start, end, hd.layers(layers), physics, scheme="midpoint", initial=found, tolerance=2e-4, **choices
-        )
+        physics = hd.Lagrangian(noise, decay=decay, smoothness=0.0)
+        found = bridge(start, end, hd.layers(layers), physics, initial=found, tolerance=2e-4, **choices)
         assert found.converged, found
         assert found.solution.min_density > 0
     return found

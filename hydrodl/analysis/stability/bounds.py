@@ -39,7 +39,7 @@ class Bound:
     Example:
         >>> bound = hd.analysis.cell_peclet(flow)
         >>> bound.holds == (bound.value <= bound.bound), sorted(bound.to_dict())[:3]
-        (True, ['applies', 'bound', 'holds'])
+        (True, ['applies', 'bound', 'for_layers'])
     """
 
     name: str
