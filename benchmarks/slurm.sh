@@ -31,15 +31,18 @@ if [ -f "$folder/solution.h5" ]; then
   resume=(--resume)
 fi
 
-trap 'kill -TERM "$!"' TERM # mpiexec passes it on to the ranks
+signalled=0
+trap 'signalled=1; kill -TERM "$!"' TERM # mpiexec passes it on to the ranks
 mpiexec -n "$SLURM_NTASKS" hydrodl train "$problem" --out "$folder" "${resume[@]}" \
   --time-limit "$minutes" --checkpoint-every 5 &
 job=$!
 wait "$job"
 code=$?
-while kill -0 "$job" 2>/dev/null; do # a signal interrupts wait
+while [ "$signalled" -eq 1 ]; do # a signal interrupts wait, which then returns the signal, not what the job returns
+  signalled=0
   wait "$job"
-  code=$?
+  again=$?
+  [ "$again" -eq 127 ] || code=$again # 127: the job's own code was there before the signal
 done
 
 # 0: done; 2: the input is wrong; 3: not converged, for the reason in report.json.
