@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ import pytest
 from hydrodl.application import cli, signals
 from hydrodl.application import progress as _progress
 from hydrodl.problem_file import building
-from tests.builders.cli_runs import GAUSSIANS, WITHOUT_FIGURES
+from tests.builders.cli_runs import GAUSSIANS, WITHOUT_FIGURES, at_step
 
 Captured = pytest.CaptureFixture[str]
 ASKING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"]
@@ -28,17 +27,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_figures: None) ->
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.toml").write_text(GAUSSIANS)
     return tmp_path
-
-
-def at_step(number: int, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = _progress.line
-
-    def line(step: dict, seconds: float) -> str:
-        if step["iteration"] == number:
-            act()
-        return plain(step, seconds)
-
-    monkeypatch.setattr(_progress, "line", line)
 
 
 def send(name: str) -> None:

@@ -27,7 +27,7 @@ from hydrodl.files.checkpoint import load_checkpoint, save_checkpoint
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import layers
 from hydrodl.problem.solution import Controls
-from tests.builders.cli_runs import GAUSSIANS, WITHOUT_FIGURES
+from tests.builders.cli_runs import GAUSSIANS, WITHOUT_FIGURES, at_step
 
 KILLS = int(os.environ.get("HYDRODL_KILLS", "3"))  # HYDRODL_KILLS=20 for the long test
 RESULTS = {"solution.h5", "problem.toml", "report.json", "fields.pvd"}
@@ -55,18 +55,6 @@ def optimum(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(train_run, "plot_all", lambda *_: None)
         assert cli.invoke(["train", str(folder / "p.toml"), "--out", str(folder / "o")]) == 0
     return folder / "o"
-
-
-def at_step(number: int, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do something when the progress line of a Newton step is written."""
-    plain = _progress.line
-
-    def line(step: dict, seconds: float) -> str:
-        if step["iteration"] == number:
-            act()
-        return plain(step, seconds)
-
-    monkeypatch.setattr(_progress, "line", line)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
+
+from hydrodl.application import progress as _progress
 
 MOONS = """
 [data]
@@ -48,3 +53,15 @@ WITHOUT_FIGURES = (
     "import hydrodl.application.train_run as r; r.plot_all = lambda *_: None; "
     "from hydrodl.application.cli import main; main()"
 )
+
+
+def at_step(number: int, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do something when the progress line of a Newton step is written."""
+    plain = _progress.line
+
+    def line(step: dict, seconds: float) -> str:
+        if step["iteration"] == number:
+            act()
+        return plain(step, seconds)
+
+    monkeypatch.setattr(_progress, "line", line)
