@@ -14,10 +14,7 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from tests.reference.test_dense_newton import ENERGIES, _match, loss, newton
-
-NOISE, DECAY, SMOOTHNESS, KINETIC = 0.15, 0.05, 0.3, 0.8
-STEPS = {1: (0.3, 0.2, 0.5), 2: (0.6, 0.4)}
+from tests.reference.test_dense_newton import DECAY, ENERGIES, KINETIC, NOISE, SMOOTHNESS, newton, trained
 
 
 def spline(t: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -148,35 +145,11 @@ CASES = [
 def test_training_agrees_with_dense_newton(d: int, energy: str, kinds: tuple[str, ...], scheme: str) -> None:
     """Velocity, densities, potentials and objective to 1e-9."""
     lower, upper, nodes = [-1.0, -0.8][:d], [1.0, 1.1][:d], [9] if d == 1 else [5, 5]
-    domain = hd.Domain.box(lower, upper, nodes)
     box = Box.of(lower, upper, nodes)
-    order = _match(box.x, domain.coordinates[: domain.owned])
-    rho0 = hd.mixture([hd.Gaussian([-0.3, 0.1][:d], 0.5, label=0), hd.Gaussian([0.4, 0.3][:d], 0.6, label=1)], domain)
-    target = hd.mixture([hd.Gaussian([0.4, 0.5][:d], 0.6, label=0), hd.Gaussian([-0.2, 0.0][:d], 0.5, label=1)], domain)
-    bowl: Callable = lambda x: 0.3 * (x**2).sum(axis=1)  # noqa: E731
-    tilt: Callable = lambda x: 0.2 * x[:, 0]  # noqa: E731
-    U, value_of_U, slope_of_U = ENERGIES[energy]
-    steps = STEPS[d]
-    layers = [1, len(steps)] if len(kinds) == 2 else [len(steps)]
-    losses = [loss(kind, box.x, target, order, layer) for kind, layer in zip(kinds, layers, strict=True)]
-    problem = hd.Problem(
-        domain,
-        hd.layers(np.concatenate([[0.0], np.cumsum(steps)])),
-        rho0,
-        hd.Lagrangian(NOISE, DECAY, SMOOTHNESS, KINETIC, U, [bowl, tilt]),
-        [item[0] for item in losses],
-        scheme,
-    )
-    solution = hd.train(problem, options={"tao_gatol": 1e-12})
-    action = Action(
-        box,
-        rho0.values[:, order],
-        steps,
-        0.5 if scheme == "strang" else 0.0,
-        (value_of_U, slope_of_U),
-        np.stack([bowl(box.x), tilt(box.x)]),
-        {layer: item[1:] for layer, item in zip(layers, losses, strict=True)},
-    )
+    run = trained(hd.Domain.box(lower, upper, nodes), box.x, energy, kinds, scheme)
+    solution, order, steps = run.solution, run.order, run.steps
+    before = 0.5 if scheme == "strang" else 0.0
+    action = Action(box, run.start, steps, before, ENERGIES[energy][1:], run.potential, run.losses)
     N, C, M = len(steps), 2, len(box.x)
     start = np.concatenate([np.zeros(N * d * M), np.tile(action.rho0, (N, 1, 1)).ravel(), np.zeros(N * C * M)])
     z = newton(lambda y: action(y)[1], start)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -211,6 +212,44 @@ def loss(kind: str, x: np.ndarray, target: hd.Densities, reorder: np.ndarray, la
     )
 
 
+class Trained(NamedTuple):
+    """What the package found, and what an independent solution of the same problem needs, in its order of nodes.
+
+    Attributes:
+        start: rho_c at the first layer; potential: V_c; losses: by layer, their density and its slope.
+    """
+
+    solution: hd.Solution
+    order: np.ndarray
+    steps: tuple[float, ...]
+    start: np.ndarray
+    potential: np.ndarray
+    losses: dict[int, Any]
+
+
+def trained(domain: hd.Domain, x: np.ndarray, energy: str, kinds: tuple[str, ...], scheme: str) -> Trained:
+    """Two classes with a potential each; two kinds of losses act at the first and at the last layer."""
+    d, order = domain.dimension, _match(x, domain.coordinates[: domain.owned])
+    rho0 = hd.mixture([hd.Gaussian([-0.3, 0.1][:d], 0.5, label=0), hd.Gaussian([0.4, 0.3][:d], 0.6, label=1)], domain)
+    target = hd.mixture([hd.Gaussian([0.4, 0.5][:d], 0.6, label=0), hd.Gaussian([-0.2, 0.0][:d], 0.5, label=1)], domain)
+    bowl: Callable = lambda x: 0.3 * (x**2).sum(axis=1)  # noqa: E731
+    tilt: Callable = lambda x: 0.2 * x[:, 0]  # noqa: E731
+    steps = STEPS[d]
+    layers = [1, len(steps)] if len(kinds) == 2 else [len(steps)]
+    losses = [loss(kind, x, target, order, layer) for kind, layer in zip(kinds, layers, strict=True)]
+    problem = hd.Problem(
+        domain,
+        hd.layers(np.concatenate([[0.0], np.cumsum(steps)])),
+        rho0,
+        hd.Lagrangian(NOISE, DECAY, SMOOTHNESS, KINETIC, ENERGIES[energy][0], [bowl, tilt]),
+        [item[0] for item in losses],
+        scheme,
+    )
+    solution = hd.train(problem, options={"tao_gatol": 1e-12})
+    by_layer = {layer: item[1:] for layer, item in zip(layers, losses, strict=True)}
+    return Trained(solution, order, steps, rho0.values[:, order], np.stack([bowl(x), tilt(x)]), by_layer)
+
+
 CASES = [
     (1, "none", ("classification",)),
     (1, "entropy", ("kl",)),
@@ -226,33 +265,11 @@ CASES = [
 def test_training_agrees_with_dense_newton(d: int, energy: str, kinds: tuple[str, ...], scheme: str) -> None:
     """Velocity, slab and layer densities, potentials and objective to 1e-9."""
     lower, upper, nodes = [-1.0, -0.8][:d], [1.0, 1.5][:d], [7] if d == 1 else [4, 4]
-    domain = hd.Domain.box(lower, upper, nodes)
     grid = Grid.of(lower, upper, nodes)
-    order = _match(grid.x, domain.coordinates[: domain.owned])
-    rho0 = hd.mixture([hd.Gaussian([-0.3, 0.1][:d], 0.5, label=0), hd.Gaussian([0.4, 0.3][:d], 0.6, label=1)], domain)
-    target = hd.mixture([hd.Gaussian([0.4, 0.5][:d], 0.6, label=0), hd.Gaussian([-0.2, 0.0][:d], 0.5, label=1)], domain)
-    bowl: Callable = lambda x: 0.3 * (x**2).sum(axis=1)  # noqa: E731
-    tilt: Callable = lambda x: 0.2 * x[:, 0]  # noqa: E731
-    U, value_of_U, slope_of_U = ENERGIES[energy]
-    steps = STEPS[d]
-    layers = [1, len(steps)] if len(kinds) == 2 else [len(steps)]
-    losses = [loss(kind, grid.x, target, order, layer) for kind, layer in zip(kinds, layers, strict=True)]
-    problem = hd.Problem(
-        domain,
-        hd.layers(np.concatenate([[0.0], np.cumsum(steps)])),
-        rho0,
-        hd.Lagrangian(NOISE, DECAY, SMOOTHNESS, KINETIC, U, [bowl, tilt]),
-        [item[0] for item in losses],
-        scheme,
-    )
-    solution = hd.train(problem, options={"tao_gatol": 1e-12})
-    physics = Physics(
-        (value_of_U, slope_of_U),
-        np.stack([bowl(grid.x), tilt(grid.x)]),
-        {layer: item[1:] for layer, item in zip(layers, losses, strict=True)},
-    )
+    run = trained(hd.Domain.box(lower, upper, nodes), grid.x, energy, kinds, scheme)
+    solution, order, steps, start_density = run.solution, run.order, run.steps, run.start
+    physics, layers = Physics(ENERGIES[energy][1:], run.potential, run.losses), list(run.losses)
     theta = 1.0 if scheme == "euler-box" else 0.5
-    start_density = rho0.values[:, order]
     evaluate = lambda z: action(grid, physics, start_density, steps, theta, z)  # noqa: E731
     places, size = layout(d, 2, len(grid.x), len(steps), layers)
     z = np.zeros(size)
