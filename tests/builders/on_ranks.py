@@ -36,9 +36,9 @@ def each_alone_and_together[T](make: Callable[[MPI.Comm], T]) -> tuple[T, T]:
     return make(SELF), make(WORLD)
 
 
-def cases(names: Iterable[str], slow: Container[str]) -> list[Any]:
-    """Parameters, the slow ones marked: three ranks leave those out."""
-    return [pytest.param(name, marks=pytest.mark.slow if name in slow else ()) for name in names]
+def cases(names: Iterable[str], on_three: Container[str]) -> list[Any]:
+    """Parameters; those that three ranks run too are marked."""
+    return [pytest.param(name, marks=pytest.mark.three_ranks if name in on_three else ()) for name in names]
 
 
 def refusal(action: Callable[[], object]) -> str:

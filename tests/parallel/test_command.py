@@ -85,6 +85,7 @@ def read(where: Path, name: str) -> list[dict[str, Any]]:
     return [json.loads((where / run / name).read_text()) for run in RUNS]
 
 
+@pytest.mark.three_ranks
 def test_same_report_on_any_number_of_ranks(where: Path) -> None:
     alone, together = read(where, "report.json")
     assert (alone["ranks"], together["ranks"]) == (1, WORLD.size)
@@ -128,6 +129,7 @@ def test_same_analysis_on_any_number_of_ranks(where: Path) -> None:
         compare(alone[key], together[key], key)
 
 
+@pytest.mark.three_ranks
 def test_one_set_of_files(where: Path) -> None:
     alone, together = ({path.name for path in (where / run).iterdir() if path.suffix != ".vtu"} for run in RUNS)
     assert alone == together
@@ -187,7 +189,6 @@ def test_no_convergence_is_told_once(where: Path) -> None:
     assert (where / "short" / "solution.h5").is_file()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("problem", ["mesh", "snapshots, mesh"])
 def test_a_run_opens_without_the_tables_and_the_mesh_it_came_from(folder: Path, problem: str) -> None:
     if WORLD.rank == 0:

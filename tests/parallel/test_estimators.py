@@ -61,6 +61,7 @@ def test_transport() -> None:
         np.testing.assert_allclose(points, expected, atol=1e-5)
 
 
+@pytest.mark.three_ranks
 def test_every_rank_may_fit_another_problem_at_once() -> None:
     mine = hd.HydroClassifier(**SMALL | {"layers": 1 + WORLD.rank}, comm="self").fit(X[WORLD.rank :], y[WORLD.rank :])
     assert mine.solution_.problem.domain.comm.size == 1 and mine.score(X, y) > 0.6

@@ -39,6 +39,7 @@ def square() -> hd.Domain:
     return domain_of(("box", 2, 1))
 
 
+@pytest.mark.three_ranks
 @every_kind
 @pytest.mark.parametrize(("writers", "readers"), [("one", "all"), ("all", "one"), ("all but one", "all")])
 def test_a_checkpoint_of_any_ranks_is_read_by_any_ranks(folder: Path, kind: Kind, writers: str, readers: str) -> None:

@@ -26,6 +26,7 @@ def box() -> hd.Domain:
     return hd.Domain.box([0, 0], [1, 2], [7, 6])
 
 
+@pytest.mark.three_ranks
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 50])
 def test_stacks_go_there_and_back(box: hd.Domain, count: int) -> None:
     """Every entry says where it belongs: global node + 1000 (position in the stack)."""
@@ -39,6 +40,7 @@ def test_stacks_go_there_and_back(box: hd.Domain, count: int) -> None:
     np.testing.assert_array_equal(split.everywhere(stack[0]), everywhere[0])
 
 
+@pytest.mark.three_ranks
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 50])
 def test_every_layer_has_one_holder(box: hd.Domain, count: int) -> None:
     split = Shares(box, count)
@@ -101,6 +103,7 @@ def pair(request: pytest.FixtureRequest, box: hd.Domain) -> Pair:
     return Pair(box if cells == "box" else hd.Domain.box([0, 0], [1, 2], 5, cells="simplex", degree=2), int(count))
 
 
+@pytest.mark.three_ranks
 def test_solves_and_products_agree(pair: Pair) -> None:
     rhs = pair.stack(pair.count, CLASSES)
     close(pair.nodes.solve_all(rhs), pair.layers.solve_all(rhs))
@@ -138,6 +141,7 @@ def test_sweeps_agree(pair: Pair, theta: float) -> None:
     close(one_each, both[1][:, :CLASSES])
 
 
+@pytest.mark.three_ranks
 def test_a_failure_on_one_rank_is_told_to_all(box: hd.Domain) -> None:
     pair = Pair(box, 4)
     pair.layers.set(3, np.zeros(pair.layers.pattern.size))
@@ -147,7 +151,7 @@ def test_a_failure_on_one_rank_is_told_to_all(box: hd.Domain) -> None:
     assert agreed(str(failed.value)) == "operator 3: linear solve failed"
 
 
-@pytest.mark.parametrize("classes", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("classes", [2, 3])
 def test_iterations_in_space_share_layers_where_classes_keep_all_ranks_busy(classes: int) -> None:
     def found(comm: MPI.Comm) -> tuple[str, bool, float]:
         domain = hd.Domain.box([-2.0] * 3, [2.0] * 3, 17, comm=comm)

@@ -44,6 +44,7 @@ def measure(domain: hd.Domain) -> dict[str, object]:
     }
 
 
+@pytest.mark.three_ranks
 @pytest.mark.parametrize("name", DOMAINS)
 def test_the_same_domain_on_any_number_of_ranks(name: str) -> None:
     one, many = alone_and_together(lambda comm: measure(DOMAINS[name](comm)))

@@ -44,7 +44,7 @@ def made(domain: hd.Domain, lagrangian: hd.Lagrangian, theta: float) -> Flow:
     )
 
 
-@pytest.mark.parametrize("name", cases(DOMAINS, ("P2",)))
+@pytest.mark.parametrize("name", cases(DOMAINS, ("box",)))
 def test_bounds(name: str) -> None:
     def found(comm: MPI.Comm) -> dict[str, Any]:
         domain = hd.Domain.box(**DOMAINS[name], comm=comm)
