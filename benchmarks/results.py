@@ -96,6 +96,11 @@ SECTIONS = {
         "J, test accuracy, noise and CPU time of both families on finer and finer meshes, in one run.",
         small="--small",
     ),
+    "decay": Section(
+        "What weight decay costs",
+        "Error of J or of the work, Newton steps, products and accuracy against the decay.",
+        small="--small",
+    ),
     "push": Section(
         "The layer map's kernels",
         "Compiled push and noise against sparse matrices and LAPACK, and a Hessian product of both; ratios of one run.",

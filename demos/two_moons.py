@@ -40,7 +40,7 @@ rho = hd.densities(samples, domain, bandwidth=0.2)
 # The two sums above, in code. The readout is not trained: it is turned towards the class means once, and the flow
 # does the rest.
 
-physics = hd.Lagrangian(noise=0.02, decay=0.02, smoothness=0.1)
+physics = hd.Lagrangian(noise=0.02, smoothness=0.1)
 problem = hd.Problem(domain, hd.layers(layers), rho, physics, hd.Classification(weight=10.0))
 
 

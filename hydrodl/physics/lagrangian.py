@@ -38,7 +38,7 @@ NOISE = Number(0.02, above=0, smallest=1e-16, most=1e6)
 _MARGIN = 1 + 1e-12  # of p^4, so that D(p) > p in floating point too
 
 
-DECAY, SMOOTHNESS = Number(0.02, least=0, most=1e6), Number(0.1, least=0, most=1e3)
+DECAY, SMOOTHNESS = Number(1e-4, least=0, most=1e6), Number(0.1, least=0, most=1e3)
 
 
 KINETIC = Number(1.0, least=0, most=1e6)
@@ -57,7 +57,7 @@ class Lagrangian:
 
     Args:
         noise: nu > 0 in dX = u dt + sqrt(2 nu) dW.
-        decay: eps >= 0, weight decay of the velocity where there is no data.
+        decay: eps >= 0, weight decay of the velocity where there is no data; the default costs about 0.1 percent of J.
         smoothness: alpha >= 0, smoothness length of a layer.
         kinetic: w >= 0, weight of the population's kinetic energy; w + eps > 0.
         energy: internal energy U(R), or None.

@@ -44,9 +44,6 @@ REACHED = "distance below the tolerance"
 METHOD = Choice("augmented", ("augmented", "penalty"))
 
 
-DECAY = 1e-3  # of a bridge for which only the noise is given: keeps the velocity of empty regions bounded
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Bridge:
     """A flow that meets its targets, or the best one found.
@@ -161,7 +158,7 @@ def bridge(
         targets: the densities at the last layer, or a mapping from layer indices 1..N to densities; on the same
             domain, with the classes and class masses of the start.
         layers: partition of depth.
-        physics: the running cost and noise; or the noise alone, with a decay of 1e-3 and nothing else.
+        physics: the running cost and noise; or the noise alone, with the default decay and nothing else.
         tolerance: the relative L1 distance to reach, at every target.
         method: "augmented", the method of multipliers (the weight grows, threefold, only after a round that gains less
             than a factor 4), or "penalty", no multipliers and a weight that grows tenfold every round.
@@ -186,7 +183,7 @@ def bridge(
         >>> found.rounds >= 1, found.raw_cost == found.cost  # no preprocessing: mesh units are raw units
         (True, True)
     """
-    lagrangian = physics if isinstance(physics, Lagrangian) else Lagrangian(physics, decay=DECAY, smoothness=0.0)
+    lagrangian = physics if isinstance(physics, Lagrangian) else Lagrangian(physics, smoothness=0.0)
     _check(tolerance, method, divergence, max_rounds)
     goals = _goals(start, targets, layers, tolerance)
     loop = Multipliers(

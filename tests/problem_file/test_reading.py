@@ -37,7 +37,7 @@ def test_shortest_file_has_the_documented_defaults(tmp_path: Path) -> None:
     assert made.domain.nodes is None  # by dimension
     assert (made.network.layers, made.network.depth, made.network.scheme) == (16, 1.0, None)
     physics = made.physics
-    assert (physics.noise, physics.decay, physics.smoothness, physics.kinetic) == (0.02, 0.02, 0.1, 1.0)
+    assert (physics.noise, physics.decay, physics.smoothness, physics.kinetic) == (0.02, 1e-4, 0.1, 1.0)
     assert [(loss.kind, loss.weight) for loss in made.loss] == [("classification", 10.0)]
     assert made.solver == {}
 
