@@ -3,10 +3,10 @@
     python benchmarks/resolution.py [--layers 16] [--nodes 41 61 81 121] [--schemes euler-box strang] [--small]
     python benchmarks/resolution.py --picture docs/schemes.png --nodes 61
 
-The README's problem: 400 samples, noise 0.02, default decay, weight 10. Accuracy is that of 2000 other samples; "noise"
-is what the densities feel on average, over nu; "J / finest" is against the finest mesh of the same scheme. CPU seconds are of
-training alone, forms compiled before, and their ratio is to the first line. The picture shows the densities before the
-network and at the last layer by both schemes on the first of the meshes.
+The README's problem: 400 samples, noise 0.02, default decay, weight 10. Accuracy is that of 2000 other samples;
+"noise" is what the densities feel on average, over nu; "J / finest" is against the finest mesh of the same scheme.
+CPU seconds are of training alone, forms compiled before, and their ratio is to the first line. The picture shows the
+densities before the network and at the last layer by both schemes on the first of the meshes.
 """
 
 from __future__ import annotations
