@@ -29,6 +29,7 @@ from .estimators.classifier import HydroClassifier as HydroClassifier
 from .estimators.transport_estimator import HydroTransport as HydroTransport
 from .files.archive import write_npz as write_npz
 from .files.onnx_file import write_onnx as write_onnx
+from .files.paraview import write_paraview as write_paraview
 from .files.paraview import write_vtk as write_vtk
 from .mesh.domain import Domain as Domain
 from .mesh.layer_partition import Layers as Layers

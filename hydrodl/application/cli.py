@@ -184,7 +184,8 @@ def predict(
 def export(
     folder: Directory,
     formats: Annotated[
-        str | None, typer.Option("--format", metavar="LIST", help="vtk, onnx, npz or several: vtk,npz (default: all).")
+        str | None,
+        typer.Option("--format", metavar="LIST", help="paraview, vtk, onnx, npz or several: vtk,npz (default: all)."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Directory to write to (default: DIR).")] = None,
 ) -> None:

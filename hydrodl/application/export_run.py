@@ -9,18 +9,18 @@ from typing import Any
 
 from mpi4py import MPI
 
-from hydrodl.application.run_directory import check_writable, load
+from hydrodl.application.run_directory import Run, check_writable, load
 from hydrodl.common.errors import InputError
 from hydrodl.files.archive import write_npz
 from hydrodl.files.onnx_file import check_onnx, needs_double, write_onnx
-from hydrodl.files.paraview import write_vtk
-from hydrodl.network.network import Network
+from hydrodl.files.paraview import write_paraview, write_vtk
 from hydrodl.network.single_precision import changed_by_rounding
 
-EXPORTS: dict[str, Callable[[Path, Network], Any]] = {
-    "vtk": lambda folder, network: write_vtk(folder, network.solution),
-    "onnx": lambda folder, network: write_onnx(folder / "network.onnx", network),
-    "npz": lambda folder, network: write_npz(folder / "network.npz", network.solution),
+EXPORTS: dict[str, Callable[[Path, Run], Any]] = {
+    "paraview": lambda folder, run: write_paraview(folder, run.network, run.train),
+    "vtk": lambda folder, run: write_vtk(folder, run.solution, run.train),
+    "onnx": lambda folder, run: write_onnx(folder / "network.onnx", run.network),
+    "npz": lambda folder, run: write_npz(folder / "network.npz", run.solution),
 }
 
 
@@ -41,8 +41,11 @@ def export(folder: Path, kinds: Sequence[str] | None, out: Path, comm: MPI.Comm 
         if kind not in EXPORTS:
             raise InputError(f"export format is {kind!r}, must be one of {', '.join(EXPORTS)}")
     wanted = list(EXPORTS if kinds is None else kinds)
+    if "paraview" in wanted and "vtk" in wanted:
+        wanted.remove("vtk")  # it is the same series without the script
     check_writable(out, comm)
-    network = load(folder, comm).network
+    run = load(folder, comm)
+    network = run.network
     if "onnx" in wanted:
         try:
             check_onnx(network)
@@ -59,4 +62,4 @@ def export(folder: Path, kinds: Sequence[str] | None, out: Path, comm: MPI.Comm 
             stacklevel=2,
         )
     for kind in wanted:
-        EXPORTS[kind](out, network)
+        EXPORTS[kind](out, run)

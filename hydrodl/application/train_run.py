@@ -190,7 +190,7 @@ def _for_others(folder: Path, solution: Solution, network: Network, given: Given
 
     failed: list[Exception] = []
     for write in (
-        lambda: write_vtk(folder, solution),
+        lambda: write_vtk(folder, solution, given.train),
         lambda: plot_all(solution, network, given.train, folder),
         calibration,
     ):

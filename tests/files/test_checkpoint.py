@@ -222,7 +222,7 @@ def test_full_disk_keeps_the_older_file(tmp_path: Path, write: Any) -> None:
 
 def test_full_disk_while_writing_fields_is_an_input_error(tmp_path: Path) -> None:
     solution, limits = fake_solution(Domain.box([0, 0], [1, 1], 41)), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
         with pytest.raises(InputError, match="completely"):
             write_vtk(tmp_path, solution)
@@ -256,22 +256,30 @@ def test_paraview_series_holds_values_and_times(tmp_path: Path, dimension: int, 
         x, data = grid.points[:, :dimension], grid.point_data
         assert grid.n_points == domain.nodes
         for c, name in enumerate(("a", "b")):
-            assert np.allclose(data[f"rho_{name}"], smooth(x, 100 + 10 * k + c), atol=1e-12)
-            assert np.allclose(data[f"phi_{name}"], smooth(x, -10 * k - c), atol=1e-12)
-        assert np.allclose(data["rho"], data["rho_a"] + data["rho_b"])
+            assert np.allclose(data[f"density of class {name}"], smooth(x, 100 + 10 * k + c), rtol=1e-6)
+            assert np.allclose(data[f"potential of class {name}"], smooth(x, -10 * k - c), rtol=1e-6)
+        assert np.allclose(data["total density"], data["density of class a"] + data["density of class b"])
         velocity = np.stack([smooth(x, 10 * min(k, 1) + i) for i in range(dimension)], axis=1)
-        assert data["u"].shape == (domain.nodes, 3) and np.allclose(data["u"][:, :dimension], velocity, atol=1e-12)
-        assert not data["u"][:, dimension:].any()
+        u, way = data["velocity"], data["displacement"]
+        assert u.shape == way.shape == (domain.nodes, 3) and np.allclose(u[:, :dimension], velocity, rtol=1e-6)
+        assert not u[:, dimension:].any() and bool(way.any()) == (k > 0)
+        assert np.all(np.abs(x + way[:, :dimension]) < 1 + 1e-6)  # nothing leaves the box
+        cells = grid.compute_cell_sizes(length=dimension == 1, area=dimension == 2, volume=dimension == 3).cell_data
+        assert sum(cells[("Length", "Area", "Volume")[dimension - 1]]) == pytest.approx(2**dimension)
 
 
 def test_paraview_names_are_safe_and_an_earlier_series_goes(tmp_path: Path, square: Domain) -> None:
     pyvista = pytest.importorskip("pyvista")
-    (tmp_path / "fields_notes.vtu").touch()
+    for name in ("fields_notes.vtu", "fields000007.pvtu", "fields_p0_000007.vtu", "paths_000001.vtp"):
+        (tmp_path / name).touch()
     write_vtk(tmp_path, fake_solution(square, partition=8))
     write_vtk(tmp_path, fake_solution(square, ("Iris setosa", "Iris-setosa", "±")))
-    assert len(list(tmp_path.glob("fields_p0_*.vtu"))) == 3 and (tmp_path / "fields_notes.vtu").exists()
+    assert len(list(tmp_path.glob("fields_0*.vtu"))) == 3 and (tmp_path / "fields_notes.vtu").exists()
     names = set(pyvista.get_reader(tmp_path / "fields.pvd").read()[0].point_data)
-    assert {"rho_Iris_setosa", "rho_Iris_setosa_1", "rho_2", "phi_2", "rho", "u"} <= names
+    assert {f"density of class {name}" for name in ("Iris_setosa", "Iris_setosa_1", "2")} <= names
+    assert not [
+        name for name in ("fields000007.pvtu", "fields_p0_000007.vtu", "paths_000001.vtp") if (tmp_path / name).exists()
+    ]
 
 
 def test_paraview_folder_that_cannot_be_made_is_an_input_error(tmp_path: Path, square: Domain) -> None:

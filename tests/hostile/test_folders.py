@@ -111,8 +111,8 @@ def test_files_of_a_run_that_are_no_files(kind: str, name: str, folder: Path, ca
 def test_links_in_a_folder_are_not_written_through(folder: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("mine")
-    names = ["analysis.json", "analysis.md", "analysis_energy.png", "fields.pvd", "fields_p0_000000.vtu", "network.npz"]
-    names += ["transport.png", "velocity.png", "network.onnx"]
+    names = ["analysis.json", "analysis.md", "analysis_energy.png", "fields.pvd", "fields_000000.vtu", "network.npz"]
+    names += ["transport.png", "velocity.png", "network.onnx", "paths.pvd", "paths_000000.vtp", "open_in_paraview.py"]
     for name in (*names, *(f".{name}.partial" for name in names)):
         (folder / name).symlink_to(outside)
     for command in (["plot", "o"], ["export", "o"], ["analyze", "o"]):

@@ -82,9 +82,9 @@ def test_a_figure_with_such_names_is_drawn(tmp_path: Path) -> None:
 
 def test_fields_have_names_of_their_own(named: tuple[Solution, Network, hd.Samples], tmp_path: Path) -> None:
     text = "".join(path.read_text("latin-1") for path in write_vtk(tmp_path, named[0]).parent.glob("fields*.vtu"))
-    found = set(re.findall(r'Name="((?:rho|phi|u)\w*)"', text))
-    assert len(found) == 2 * len(NAMES) + 2
-    assert all(re.fullmatch(r"\w{1,70}", name) for name in found)
+    found = set(re.findall(r'Name="((?:density|potential|probability) of class [^"]*)"', text))
+    assert len(found) == 3 * len(NAMES)
+    assert all(re.fullmatch(r"\w+ of class \w{1,70}", name) for name in found)
 
 
 def test_a_figure_that_fails_costs_no_other(
