@@ -28,12 +28,13 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
 from hydrodl.common.parameters import Choice
+from hydrodl.data import single_precision
 from hydrodl.data.preprocessing import input_map
 from hydrodl.mesh.gathering import Slabs, write_on_root
 from hydrodl.network.exact_form import exact_form
 from hydrodl.network.network import Network
 from hydrodl.network.residual_network import ResidualNetwork
-from hydrodl.network.single_precision import changed_by_rounding, rounding
+from hydrodl.network.single_precision import changed_by_rounding
 from hydrodl.network.table_network import TableNetwork
 from hydrodl.physics.readout import Readout
 
@@ -53,10 +54,6 @@ _LINEAR: dict[str, Any] = {"mode": "linear", "padding_mode": "border", "align_co
 PRECISION = Choice("auto", ("auto", "single", "double"))
 
 
-ROUNDING = 5e-7
-"""Of the box's extent: if float32 moves features by more, a file takes double."""
-
-
 def write_onnx(path: str | Path, network: Network, *, precision: str = PRECISION.default) -> Path:
     """Collective: write the network as an ONNX file, see the module; an older file is replaced atomically.
 
@@ -66,7 +63,7 @@ def write_onnx(path: str | Path, network: Network, *, precision: str = PRECISION
         path: the file.
         network: any with an exact form.
         precision: of features and outputs: "single" (float32), "double", or "auto": single unless that moves points
-            by more than ``ROUNDING`` of the box. "single" where it does warns, with the share of labels that differ.
+            by more than 5e-7 of the box. "single" where it does warns, with the share of labels that differ.
 
     Raises:
         InputError: another word for the precision, no exact form (d = 2, 3 on triangles, tetrahedra, a mesh file or
@@ -107,9 +104,8 @@ def check_onnx(network: Network) -> ResidualNetwork | TableNetwork:
 
 
 def needs_double(network: Network) -> bool:
-    """Would features in single precision be moved by more than ``ROUNDING`` of the box? Collective."""
-    lower, upper = network.bounds
-    return bool((rounding(network) > ROUNDING * (upper - lower)).any())
+    """Would features in single precision be moved by more than a little of the box? Collective."""
+    return single_precision.needs_double(network.preprocessing, network.bounds)
 
 
 def _tell(network: Network) -> None:

@@ -10,12 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.data.preprocessing import Preprocessing
+from hydrodl.data.preprocessing import Preprocessing, input_map
 from hydrodl.data.samples import Samples
+from hydrodl.data.single_precision import needs_double
 from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.gathering import whole
 from hydrodl.mesh.ghosts import Halo
-from hydrodl.mesh.interpolation import checked_points, field_gradients, interpolate, into
+from hydrodl.mesh.interpolation import checked_points, field_gradients, fills_box, interpolate, into
+from hydrodl.mesh.uniform_grid import Grid, spread
+from hydrodl.network.certificates import Certificates, Inputs, Tubes, certify
 from hydrodl.network.inversion import invert
+from hydrodl.network.layer_ranges import HiddenRanges, LayerRanges, TableRanges
 from hydrodl.physics.neurons import neuron_gradients
 from hydrodl.physics.readout import Readout
 from hydrodl.problem.solution import Solution
@@ -120,6 +125,48 @@ class Network:
     def predict(self, features: ArrayLike) -> NDArray[np.int64]:
         """Class numbers 0..C-1 of raw features (n, p), shape (n,)."""
         return self.predict_proba(features).argmax(axis=1)
+
+    def certify(self, features: ArrayLike) -> Certificates:
+        """How far raw features (n, p) may move, in their own units, before the label can change; proven.
+
+        Sound in the reals, for this network in double precision and for its ONNX file. See
+        :mod:`hydrodl.network.certificates` for the three methods.
+
+        Raises:
+            InputError: no readout, or a network without an exact form, see :func:`hydrodl.exact_form`.
+
+        Example:
+            >>> found = network.certify(samples.features[:5])
+            >>> bool((found.labels == network.predict(samples.features[:5])).all()), bool((found.radius > 0).all())
+            (True, True)
+        """
+        readout, given = self.readout, np.asarray(features, dtype=float)
+        points, affine = self.preprocessing.apply(given), input_map(self.preprocessing.to_dict())
+        single = not needs_double(self.preprocessing, self.bounds)
+        return certify(Tubes.of(self._ranges(), readout, Inputs.of(affine, given, points, single)))
+
+    def _ranges(self) -> LayerRanges:
+        """The layers, ready for bounds on whole boxes; collective.
+
+        Raises:
+            InputError: they have no exact form.
+        """
+        domain, steps = self.domain, self.steps
+        if self.hidden is not None and self.solution.coefficients is not None and fills_box(domain):
+            return HiddenRanges(self.hidden, self.solution.coefficients, steps, *domain.bounds)
+        if self.hidden is None and domain.degree == 1 and domain.dimension == 1 and fills_box(domain):
+            nodes, velocity = whole(domain, self.solution.velocity)
+            return TableRanges((nodes[:, 0],), velocity, steps)
+        if self.hidden is not None or domain.degree > 1 or not domain.uniform_box:
+            raise InputError(
+                "certificates need a network with an exact form: neurons in a box, an interval, or a uniform box of "
+                "box cells, of degree 1"
+            )
+        grid, order = Grid.of(domain)
+        table = spread(domain, order, grid.size, self.solution.velocity)
+        lines = zip(grid.lower, grid.upper, grid.counts, strict=True)
+        axes = [np.linspace(low, high, int(count)) for low, high, count in lines]
+        return TableRanges(axes, table.reshape(*table.shape[:2], *grid.counts), steps)
 
     def accuracy(self, samples: Samples) -> float:
         """Share of samples whose class is predicted; samples with the class names of the training data.
