@@ -7,6 +7,9 @@ import ufl
 from dolfinx import fem
 from dolfinx import mesh as dmesh
 from mpi4py import MPI
+from ufl.algorithms import strip_variables
+from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
+from ufl.algorithms.apply_derivatives import apply_derivatives
 
 from hydrodl.common.arrays import Floats
 from hydrodl.physics.lagrangian import Lagrangian
@@ -36,7 +39,9 @@ class EnergyValues:
         total = ufl.variable(self._given)
         self._expressions, expression = [], energy.density(total)
         for _ in range(3):
-            self._expressions.append(fem.Expression(expression, space.element.interpolation_points))
+            # a variable has a new number each time: with it in, the same energy is compiled again and again
+            plain = strip_variables(apply_derivatives(apply_algebra_lowering(expression)))
+            self._expressions.append(fem.Expression(plain, space.element.interpolation_points))
             expression = ufl.diff(expression, total)
 
     def __call__(self, rows: Floats, order: int) -> Floats:
