@@ -118,7 +118,7 @@ def densities(samples: Samples, domain: Domain, bandwidth: float = BANDWIDTH.def
     if (samples.counts == 0).any():
         empty = samples.class_names[int(np.argmin(samples.counts))]
         raise DataError(f"class {empty!r} has no samples; a density needs at least one")
-    linear = domain if domain.degree == 1 else Domain(domain.mesh, 1, False, domain.uniform_box)
+    linear = domain if domain.degree == 1 else Domain(domain.mesh, 1, False, domain.uniform_box, domain.periodic)
     charges, cells = deposit(linear, samples)
     notes = resolution_notes(linear, samples, bandwidth, cells)
     smoothed = diffuse(linear, charges, bandwidth**2 / (2 * steps), int(steps))

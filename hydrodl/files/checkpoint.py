@@ -105,7 +105,7 @@ def save_checkpoint(
     fields = {name: array for name, array in arrays.items() if array is not None}
     raise_together(domain.comm, _misshapen(domain, layers, fields))
     text = _encode(attributes)
-    mesh = None if domain.uniform_box else gather_mesh(domain.mesh)
+    mesh = None if domain.uniform_box or domain.periodic else gather_mesh(domain.mesh)
 
     def write(file: Path, nodes: Floats, slabs: Slabs) -> None:
         whole: dict[str, np.ndarray] = {

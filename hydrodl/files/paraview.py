@@ -23,6 +23,7 @@ from hydrodl.files.text_files import write_text
 from hydrodl.files.vtk_xml import Packed, write_collection, write_vtk_xml
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import NodeOrder, gather, gather_nodes, lexicographic
+from hydrodl.mesh.ghosts import cut_open
 from hydrodl.network.network import Network
 
 if TYPE_CHECKING:
@@ -136,7 +137,8 @@ def _write_series(path: Path, network: Network, parts: Iterator[tuple[int, Part 
 
 def _field_parts(network: Network) -> Iterator[Part | None]:
     """The fields of every layer on rank 0, None on the others; collective at every step."""
-    solution, domain = network.solution, network.domain
+    solution = network.solution
+    domain, cut = cut_open(network.domain)
     order = NodeOrder(domain)
     cells, kind = _cells(domain, order)
     paths = network.push(order.nodes)
@@ -157,8 +159,8 @@ def _field_parts(network: Network) -> Iterator[Part | None]:
         constant = [] if own is None else _predicted(own, names)
     last = len(solution.velocity) - 1
     for k, path in enumerate(paths):
-        whole = [gather(domain, values[k]) for values in (solution.density, solution.potential)]
-        flow = gather(domain, solution.velocity[min(k, last)])
+        whole = [gather(domain, cut(values[k])) for values in (solution.density, solution.potential)]
+        flow = gather(domain, cut(solution.velocity[min(k, last)]))
         if nodes is None or flow is None:
             yield None
             continue

@@ -30,6 +30,7 @@ from hydrodl.mesh.cell_edges import GradientEdges, gradient_edges
 from hydrodl.mesh.edge_weights import EdgeWeights, edge_weights
 from hydrodl.mesh.mesh_file import read_mesh
 from hydrodl.mesh.node_order import grid_ranks, renumbered
+from hydrodl.mesh.periodic import SharedNodes, shared_nodes, wrapped
 
 _BOX_CELLS = {1: dmesh.CellType.interval, 2: dmesh.CellType.quadrilateral, 3: dmesh.CellType.hexahedron}
 
@@ -45,10 +46,11 @@ class Domain:
         mesh: the DOLFINx mesh, distributed over ``mesh.comm``.
         degree: polynomial degree of densities, potentials and velocity components.
         lumped: integrate products with the vertex rule (mass lumping); degree 1 only.
-        uniform_box: the mesh is an axis-parallel box of equal axis-parallel cells.
+        uniform_box: the mesh is an axis-parallel box of equal axis-parallel cells, between walls.
+        periodic: axes along which the mesh, a box of equal cells, has no walls; opposite sides are one.
 
     Raises:
-        InputError: a degree out of range, or lumping asked for at degree > 1.
+        InputError: a degree out of range, or lumping, or periodic axes, asked for at degree > 1.
 
     Example:
         >>> square = hd.Domain.box([0, 0], [1, 2], nodes=[5, 9])
@@ -60,13 +62,16 @@ class Domain:
     degree: int = DEGREE.default
     lumped: bool = False
     uniform_box: bool = False
+    periodic: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         DEGREE.check("element degree", self.degree)
         if self.lumped and self.degree > 1:
             raise InputError(f"the vertex rule needs elements of degree 1, got degree {self.degree}")
+        if self.periodic and self.degree > 1:
+            raise InputError(f"a periodic box needs elements of degree 1, got degree {self.degree}")
         # collective, so never left to whoever asks first, who might be one rank alone
-        _ = self.V, self.bounds
+        _ = self.bounds, self.V
 
     @classmethod
     def interval(
@@ -77,10 +82,11 @@ class Domain:
         *,
         degree: int = DEGREE.default,
         lumped: bool | None = None,
+        periodic: bool = False,
         comm: MPI.Comm = MPI.COMM_WORLD,
     ) -> Domain:
         """Uniform mesh of [lower, upper] with ``nodes`` vertices; see :meth:`box`."""
-        return cls.box([lower], [upper], nodes, degree=degree, lumped=lumped, comm=comm)
+        return cls.box([lower], [upper], nodes, degree=degree, lumped=lumped, periodic=periodic, comm=comm)
 
     @classmethod
     def box(
@@ -92,21 +98,29 @@ class Domain:
         cells: str = CELLS.default,
         degree: int = DEGREE.default,
         lumped: bool | None = None,
+        periodic: bool | Sequence[bool] = False,
         comm: MPI.Comm = MPI.COMM_WORLD,
     ) -> Domain:
         """Uniform mesh of an axis-parallel box.
 
         Args:
             lower, upper: opposite corners, shape (d,).
-            nodes: vertices per direction, one number or d of them, each at least 2.
+            nodes: nodes per direction, one number or d of them, each at least 2; without walls there are as many cells
+                as nodes, and at least 3.
             cells: "box" (intervals, quadrilaterals, hexahedra) or "simplex".
             degree: Lagrange degree.
             lumped: vertex rule; default True for box cells of degree 1, else False.
+            periodic: whether opposite walls are one, for all directions or each; for the box schemes.
             comm: the MPI communicator that shares the mesh.
 
         Raises:
-            InputError: corners of different or wrong length, lower >= upper, fewer than 2 nodes, unknown cells,
+            InputError: corners of different or wrong length, lower >= upper, too few nodes, unknown cells,
                 cells too flat, or too small beside their coordinates, for double precision.
+
+        Example:
+            >>> torus = hd.Domain.box([0, 0], [1, 1], nodes=[5, 9], periodic=True)
+            >>> torus.nodes, torus.volume
+            (45, 1.0)
         """
         low, high = (np.atleast_1d(np.asarray(corner, dtype=float)) for corner in (lower, upper))
         if low.shape != high.shape or low.ndim != 1 or low.size not in (1, 2, 3):
@@ -120,10 +134,12 @@ class Domain:
         if counts.shape not in ((), low.shape):
             raise InputError(f"nodes is {nodes}, must be one number or {low.size}, one per feature direction")
         CELLS.check("cells", cells)
+        axes = _periodic_axes(periodic, np.broadcast_to(counts, low.shape))
+        counts = np.broadcast_to(counts, low.shape) + np.isin(np.arange(low.size), axes)  # vertices
         check_shape(low, high, counts)
         robust = cells == "box" and degree == 1
         kind = (_BOX_CELLS if cells == "box" else _SIMPLEX_CELLS)[low.size]
-        divisions = [int(n) - 1 for n in np.broadcast_to(counts, low.shape)]
+        divisions = [int(n) - 1 for n in counts]
         # Nothing here integrates over interior facets, so ghost cells would only cost memory and messages.
         ghosts = dmesh.GhostMode.none
         if low.size == 1:
@@ -132,7 +148,8 @@ class Domain:
             made = dmesh.create_rectangle(comm, [low, high], divisions, kind, ghost_mode=ghosts)
         else:
             made = dmesh.create_box(comm, [low, high], divisions, kind, ghost_mode=ghosts)
-        return cls(made, degree, robust if lumped is None else lumped, uniform_box=cells == "box")
+        whole = cells == "box" and not axes
+        return cls(made, degree, robust if lumped is None else lumped, uniform_box=whole, periodic=axes)
 
     @classmethod
     def around(
@@ -211,9 +228,16 @@ class Domain:
         """
         shape = () if size is None else (size,)
         made = fem.functionspace(self.mesh, ("Lagrange", self.degree, shape))
+        if self.periodic:
+            return self.shared.space(made)
         if not self.uniform_box or self.degree > 1 or self.comm.size > 1:
             return made
         return renumbered(made, grid_ranks(made.tabulate_dof_coordinates()[:, : self.dimension]))
+
+    @cached_property
+    def shared(self) -> SharedNodes:
+        """Where the nodes of the mesh are among those of a periodic box; collective at first use."""
+        return shared_nodes(fem.functionspace(self.mesh, ("Lagrange", 1)), self.periodic, *self.bounds)
 
     @cached_property
     def dx(self) -> ufl.Measure:
@@ -252,7 +276,8 @@ class Domain:
     @cached_property
     def coordinates(self) -> Floats:
         """Coordinates of this rank's nodes, owned first, then ghosts; shape (local nodes, d)."""
-        return np.ascontiguousarray(self.V.tabulate_dof_coordinates()[:, : self.dimension])
+        points = np.ascontiguousarray(self.V.tabulate_dof_coordinates()[:, : self.dimension])
+        return wrapped(points, *self.bounds, self.periodic)
 
     @cached_property
     def bounds(self) -> tuple[Floats, Floats]:
@@ -311,3 +336,14 @@ class Domain:
         cell_edges = self.mesh.topology.connectivity(tdim, 1).array.reshape(count, edges_per_cell)
         h.x.array[:] = lengths[cell_edges].max(axis=1)
         return h
+
+
+def _periodic_axes(periodic: bool | Sequence[bool], nodes: Any) -> tuple[int, ...]:
+    """The axes without walls."""
+    given = np.asarray(periodic)
+    if given.dtype != bool or given.shape not in ((), nodes.shape):
+        raise InputError(f"periodic is {periodic}, must be True or False, or {len(nodes)} of them, one per direction")
+    axes = np.flatnonzero(np.broadcast_to(given, nodes.shape))
+    if len(axes) and (few := nodes[axes].min()) < 3:
+        raise InputError(f"nodes is {few} along a periodic direction, must be at least 3")
+    return tuple(int(a) for a in axes)

@@ -6,6 +6,8 @@ exchange moves the ghosts of a whole stack, every slab at once, so that the numb
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from dolfinx import la
 
@@ -67,3 +69,15 @@ def with_ghosts(domain: Domain, fields: Floats) -> Floats:
     out[..., : halo.owned] = fields
     halo.update(out)
     return out
+
+
+def cut_open(domain: Domain) -> tuple[Domain, Callable[[Floats], Floats]]:
+    """A periodic box between walls, as files and pictures need it, and how owned nodal values (..., owned) get there.
+
+    Any other domain, and its values, as they are. The function is collective.
+    """
+    if not domain.periodic:
+        return domain, lambda values: values
+    opened = Domain(domain.mesh, 1, domain.lumped)
+    source = domain.shared.number[: opened.owned]
+    return opened, lambda values: with_ghosts(domain, values)[..., source]

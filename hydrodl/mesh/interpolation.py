@@ -80,7 +80,14 @@ def interpolate(domain: Domain, fields: Floats, points: Floats) -> Floats:
 
 
 def into(domain: Domain, points: Floats) -> Floats:
-    """Points (n, d), those outside feature space moved to its nearest point; collective."""
+    """Points (n, d), those outside feature space moved to its nearest point; along periodic axes all are inside.
+
+    Collective.
+    """
+    if domain.periodic:
+        low, high = (corner.copy() for corner in domain.bounds)
+        low[list(domain.periodic)], high[list(domain.periodic)] = -np.inf, np.inf
+        return np.clip(points, low, high)
     if domain.uniform_box or fills_box(domain):
         return np.clip(points, *domain.bounds)
     inside = points.copy()

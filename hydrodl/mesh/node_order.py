@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from dolfinx import cpp as _cpp
 from dolfinx import fem, graph
+from numpy.typing import NDArray
 
 from hydrodl.common.arrays import Floats, Ints
 
@@ -26,12 +27,14 @@ def grid_ranks(x: Floats) -> Ints:
     return number
 
 
-def renumbered(space: fem.FunctionSpace, number: Ints) -> fem.FunctionSpace:
-    """The same space on one rank, in which node i of ``space`` is node number[i]."""
+def renumbered(space: fem.FunctionSpace, number: NDArray[np.integer], index_map: Any = None) -> fem.FunctionSpace:
+    """The same space, in which local node i of ``space`` is local node number[i] of ``index_map``; None: of its own."""
     given: Any = space
     old, mesh = given.dofmap, given.mesh
     nodes = number[old.list].astype(np.int32)
     adjacency: Any = graph.adjacencylist(nodes)
-    dofmap = _cpp.fem.DofMap(old.dof_layout, old.index_map, old.index_map_bs, adjacency._cpp_object, old.bs)
+    dofmap = _cpp.fem.DofMap(
+        old.dof_layout, index_map or old.index_map, old.index_map_bs, adjacency._cpp_object, old.bs
+    )
     made = _cpp.fem.FunctionSpace_float64(mesh._cpp_object, given.element._cpp_object, dofmap)
     return fem.FunctionSpace(mesh, given.ufl_element(), made)

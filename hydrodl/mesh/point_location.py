@@ -14,6 +14,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import smallest
 from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.periodic import wrapped
 
 # How far outside a cell, in units of the cell, rounding may put a point that belongs to it.
 _ROUNDING = 1e-10
@@ -46,6 +47,7 @@ def locate(domain: Domain, points: Floats) -> Located:
     """
     if points.ndim != 2 or points.shape[1] != domain.dimension:
         raise InputError(f"points have shape {points.shape}, must be (n, {domain.dimension})")
+    points = wrapped(points, *domain.bounds, domain.periodic)
     owned = _KNOWN.get(domain) or _KNOWN.setdefault(domain, _Cells(domain))
     if domain.uniform_box:
         return owned.on_box(points)

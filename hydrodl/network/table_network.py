@@ -67,7 +67,8 @@ def table_form(network: Network) -> TableNetwork:
     if network.solution.coefficients is not None:
         raise InputError("this network is made of neurons, which no table equals: use neuron_form")
     if not domain.uniform_box or domain.degree > 1:
-        found = "a box" if domain.uniform_box else "a mesh of other cells or from a file"
+        kinds = {domain.uniform_box: "a box", bool(domain.periodic): "a periodic box"}
+        found = kinds.get(True, "a mesh of other cells or from a file")
         raise InputError(
             f"the table form needs a uniform box of box cells and degree 1, this is {found} with degree "
             f"{domain.degree}; the npz format holds any mesh"

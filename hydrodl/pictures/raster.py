@@ -9,6 +9,7 @@ from matplotlib.tri import Triangulation
 from scipy.spatial import Delaunay
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather_nodes, lexicographic
 
@@ -64,7 +65,12 @@ def rasterise(domain: Domain, size: int) -> Raster | None:
 
     Nodes are in the order of ``gather``. In d = 2 the mesh's own cells are used, so that holes
     stay holes; in d = 3 grid points of a uniform box are its nodes, elsewhere a Delaunay mesh interpolates.
+
+    Raises:
+        InputError: a periodic box.
     """
+    if domain.periodic:
+        raise InputError("there are no pictures of periodic boxes; write_vtk writes files that ParaView shows")
     nodes = gather_nodes(domain)
     triangles = gather_triangles(domain) if domain.dimension == 2 else None
     (low, high) = domain.bounds

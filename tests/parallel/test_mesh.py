@@ -23,6 +23,7 @@ DOMAINS: dict[str, Callable[[MPI.Comm], hd.Domain]] = {
 }
 for d in (1, 2, 3):
     DOMAINS[f"box {d}"] = lambda comm, d=d: hd.Domain.box([0] * d, [1] * d, 6, comm=comm)
+    DOMAINS[f"periodic {d}"] = lambda comm, d=d: hd.Domain.box([0] * d, [1] * d, 5, periodic=True, comm=comm)
     # fewer cells than ranks
     DOMAINS[f"one cell {d}"] = lambda comm, d=d: hd.Domain.box([0] * d, [1] * d, 2, comm=comm)
 
