@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hydrodl.application import cli, train_run
+from hydrodl.common import displays
 from tests.builders.cli_runs import MOONS, TABLE
 
 
@@ -51,6 +52,7 @@ def table_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Run a command that must be refused: exit code 2, one line on stderr and nothing on stdout."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(displays, "NOTICED", 600.0)  # however slow the machine is
 
     def check(*arguments: str, problem: str | None = None) -> str:
         if problem is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from hydrodl.analysis.stability.hessian_spectrum import Spectrum, spectrum
 from hydrodl.analysis.stability.training_bounds import second_variation
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.progress import say
 from hydrodl.problem.flow import Flow
 from hydrodl.problem.solution import Controls, Solution
 from hydrodl.problem_file.size_estimate import seconds, sizes_of
@@ -68,16 +69,13 @@ def central_slabs(flow: Flow, limit: float) -> Flow:
     return flow.window(first, first + slabs)
 
 
-def smallest_curvature(
-    solution: Solution, options: Mapping[str, Any], limit: float, say: Callable[[str], None]
-) -> tuple[Spectrum, Bound]:
+def smallest_curvature(solution: Solution, options: Mapping[str, Any], limit: float) -> tuple[Spectrum, Bound]:
     """The smallest eigenvalue of the reduced Hessian at a solution, and the bound it decides; collective.
 
     Args:
         solution: where to linearise.
         options: PETSc's options of the run; those of its linear solvers are used.
         limit: estimated seconds on one core beyond which not to begin, so that the answer depends on no timing.
-        say: takes a line of progress.
 
     Raises:
         InputError: the estimate is beyond the limit.
@@ -92,7 +90,7 @@ def smallest_curvature(
         controlled = ControlledFunctional(functional)
         controlled.linearise(controlled.flat(Controls(solution.velocity, solution.coefficients, solution.readout)))
         comm = solution.problem.domain.comm
-        found = spectrum(_Watched(controlled, say), comm=comm, largest=False, options={"eps_max_it": RESTARTS})
+        found = spectrum(_Watched(controlled), comm=comm, largest=False, options={"eps_max_it": RESTARTS})
         return found, second_variation(controlled, comm, found)
     finally:
         functional.close()
@@ -103,7 +101,6 @@ class _Watched:
     """A functional that tells now and then how many Hessian products it has done."""
 
     functional: ControlledFunctional
-    say: Callable[[str], None]
     spoken: float = 0.0
 
     def __post_init__(self) -> None:
@@ -116,7 +113,7 @@ class _Watched:
     def hessian_product(self, direction: Floats) -> Floats:
         if time.monotonic() - self.spoken > SPEAK_EVERY:
             self.spoken = time.monotonic()
-            self.say(f" {self.functional.reduced.products} Hessian products ...")
+            say(f"{self.functional.reduced.products} Hessian products")
         return self.functional.hessian_product(direction)
 
     def metric_product(self, direction: Floats) -> Floats:

@@ -33,7 +33,7 @@ from hydrodl.application.report import versions
 from hydrodl.application.run_directory import check_writable, load
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parameters import POSITIVE
-from hydrodl.common.text import printable
+from hydrodl.common.progress import phase
 from hydrodl.files.text_files import plain, write_json, write_text
 from hydrodl.pictures.analysis_figures import draw_all
 from hydrodl.problem.flow import Flow
@@ -70,15 +70,9 @@ class _Journal:
         notes: {key of analysis.json: what a reader must know of it}; seconds: {part: time}.
     """
 
-    def __init__(self, comm: MPI.Comm, quiet: bool) -> None:
-        self._silent = quiet or comm.rank != 0
+    def __init__(self) -> None:
         self.notes: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
-
-    def say(self, text: str, end: str = "") -> None:
-        """On rank 0, at once."""
-        if not self._silent:
-            print(printable(text), end=end, flush=True)
 
     def note(self, key: str, reason: str) -> None:
         """Add to what is known of a key."""
@@ -87,17 +81,16 @@ class _Journal:
 
     def part[T](self, name: str, keys: tuple[str, ...], action: Callable[[], T]) -> T | None:
         """The result of a part, or None with a note for each key if the part does not apply or fails."""
-        began, outcome = time.monotonic(), "done"
-        self.say(f"{name} ...")
+        began = time.monotonic()
         found: T | None = None
-        try:
-            found = action()
-        except (InputError, SolverError) as error:  # the same on every rank
-            outcome = f"left out: {error}"
-            for key in keys:
-                self.note(key, str(error))
+        with phase(name) as told:
+            try:
+                found, told.outcome = action(), "done"
+            except (InputError, SolverError) as error:  # the same on every rank
+                told.outcome = f"left out: {error}"
+                for key in keys:
+                    self.note(key, str(error))
         self.seconds[name] = time.monotonic() - began
-        self.say(f" {outcome} ({self.seconds[name]:.1f} s)", end="\n")
         return found
 
 
@@ -119,23 +112,20 @@ def analyze_run(
         InputError: not the directory of a finished run, one that cannot be written to, or a tolerance not positive.
     """
     POSITIVE.check("tolerance", tolerance)
-    loaded = load(folder, comm)
+    with phase("reading the run"):
+        loaded = load(folder, comm)
     check_writable(folder, comm)
     options = loaded.config.solver
-    result = analyze(loaded.solution, tolerance=tolerance, full=full, options=options, quiet=False)
-    figures = draw_all(comm, folder, result)
+    result = analyze(loaded.solution, tolerance=tolerance, full=full, options=options)
+    with phase("drawing figures"):
+        figures = draw_all(comm, folder, result)
     write_text(folder / PAGE, page(result, folder.resolve().name, [path.name for path in figures]), comm)
     write_json(folder / ANALYSIS, result, comm)
     return result
 
 
 def analyze(
-    solution: Solution,
-    *,
-    tolerance: float = TOLERANCE,
-    full: bool = False,
-    options: Mapping[str, Any] | None = None,
-    quiet: bool = True,
+    solution: Solution, *, tolerance: float = TOLERANCE, full: bool = False, options: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The analysis of a solution as JSON values, without files; collective.
 
@@ -143,13 +133,12 @@ def analyze(
         solution: trained.
         tolerance, full: see :func:`analyze_run`.
         options: PETSc's options that the solution was trained with; those of its linear solvers are used.
-        quiet: no lines of progress.
 
     Raises:
         InputError: the tolerance is not positive.
     """
     POSITIVE.check("tolerance", tolerance)
-    flow, journal = solution.flow, _Journal(solution.problem.domain.comm, quiet)
+    flow, journal = solution.flow, _Journal()
     if not solution.converged:
         journal.note("run", f"the training did not converge ({solution.reason}): the fields are not stationary")
     if solution.coefficients is not None:
@@ -296,7 +285,7 @@ def _stability(
     found = journal.part(
         "smallest eigenvalue of the Hessian",
         ("hessian_min_eigenvalue",),
-        lambda: smallest_curvature(solution, options, limit, journal.say),
+        lambda: smallest_curvature(solution, options, limit),
     )
     value = hessian = None
     if found is not None:

@@ -11,6 +11,7 @@ from mpi4py import MPI
 
 from hydrodl.application.run_directory import Run, check_writable, load
 from hydrodl.common.errors import InputError
+from hydrodl.common.progress import phase
 from hydrodl.files.archive import write_npz
 from hydrodl.files.onnx_file import check_onnx, needs_double, write_onnx
 from hydrodl.files.paraview import write_paraview, write_vtk
@@ -44,8 +45,9 @@ def export(folder: Path, kinds: Sequence[str] | None, out: Path, comm: MPI.Comm 
     if "paraview" in wanted and "vtk" in wanted:
         wanted.remove("vtk")  # it is the same series without the script
     check_writable(out, comm)
-    run = load(folder, comm)
-    network = run.network
+    with phase("reading the run"):
+        run = load(folder, comm)
+        network = run.network
     if "onnx" in wanted:
         try:
             check_onnx(network)
@@ -62,4 +64,5 @@ def export(folder: Path, kinds: Sequence[str] | None, out: Path, comm: MPI.Comm 
             stacklevel=2,
         )
     for kind in wanted:
-        EXPORTS[kind](out, run)
+        with phase(f"writing {kind}"):
+            EXPORTS[kind](out, run)

@@ -2,17 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from mpi4py import MPI
 
 from hydrodl.application.run_directory import load
+from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.common.text import table_cell
+from hydrodl.common.progress import phase
+from hydrodl.common.text import printable, table_cell
 from hydrodl.data.tables import read_columns
+from hydrodl.files.text_files import json_text
 from hydrodl.network.noise_average import posterior_proba
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a run says of the rows of a table.
+
+    Attributes:
+        kept: the cells of columns that were carried along, by name.
+        class_names: C names.
+        probabilities: shape (n, C).
+    """
+
+    kept: Mapping[str, Sequence[str]]
+    class_names: Sequence[str]
+    probabilities: Floats
+
+    @property
+    def labels(self) -> list[str]:
+        """The most probable class of each row."""
+        return [self.class_names[k] for k in self.probabilities.argmax(axis=1)]
+
+    def rows(self) -> list[list[str]]:
+        """As a table, header first: columns carried along, label, then the probability of every class.
+
+        A cell that a spreadsheet would take for a formula has a quote before it, see :func:`table_cell`.
+        """
+        header = [*map(table_cell, self.kept), "label", *(f"p_{name}" for name in self.class_names)]
+        first = [[table_cell(cell) for cell in row] for row in zip(*self.kept.values(), strict=True)]
+        numbers = [[repr(float(p)) for p in row] for row in self.probabilities]
+        before = first or [[]] * len(numbers)
+        named = zip(before, self.labels, numbers, strict=True)
+        return [header, *([*row, table_cell(label), *cells] for row, label, cells in named)]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON values: the classes, and a mapping for each row."""
+        names = list(self.class_names)
+        texts = [dict(zip(self.kept, row, strict=True)) for row in zip(*self.kept.values(), strict=True)]
+        rows = [
+            {"label": label, "probabilities": dict(zip(names, map(float, row), strict=True))}
+            for label, row in zip(self.labels, self.probabilities, strict=True)
+        ]
+        if texts:
+            rows = [{"kept": text} | row for text, row in zip(texts, rows, strict=True)]
+        return {"classes": names, "rows": rows}
 
 
 def predict(
@@ -24,10 +75,8 @@ def predict(
     kept: Sequence[str] = (),
     delimiter: str | None = None,
     decimal: str | None = None,
-) -> list[list[str]]:
-    """The rows of a prediction table, its header first: label, then the probability of every class; collective.
-
-    A cell that a spreadsheet would take for a formula has a quote before it, see :func:`table_cell`.
+) -> Predictions:
+    """Label and class probabilities of every row of a table; collective.
 
     Args:
         folder: of the run.
@@ -41,7 +90,8 @@ def predict(
         InputError: a run without a readout, or a table without the training features or the columns to keep, or with
             unusable cells.
     """
-    run = load(folder, comm)
+    with phase("reading the run"):
+        run = load(folder, comm)
     if run.solution.problem.readout is None:
         kinds = ", ".join(loss.kind for loss in run.config.loss)
         raise InputError(f"the run in {folder} has no readout (its loss is {kinds}); predict needs classification")
@@ -55,8 +105,22 @@ def predict(
         comm=comm,
     )
     features = table.numbers
-    probabilities = posterior_proba(run.network, features) if averaged else run.network.predict_proba(features)
-    first = [[table_cell(text) for text in texts] for texts in zip(*table.texts.values(), strict=True)]
-    rows = [[table_cell(names[int(np.argmax(row))]), *(repr(float(p)) for p in row)] for row in probabilities]
-    header = [*map(table_cell, kept), "label", *(f"p_{name}" for name in names)]
-    return [header, *([*before, *row] for before, row in zip(first or [[]] * len(rows), rows, strict=True))]
+    with phase(f"predicting {len(features)} rows"):
+        probabilities = posterior_proba(run.network, features) if averaged else run.network.predict_proba(features)
+    return Predictions(table.texts, names, probabilities)
+
+
+def write(found: Predictions, out: Path | None, as_json: bool) -> None:
+    """Write predictions to a file or to standard output; where that is a terminal, without what it would obey."""
+    if as_json:
+        text = json_text(found.document())
+    else:
+        shown = out is None and sys.stdout.isatty()
+        rows = [[printable(cell) for cell in row] for row in found.rows()] if shown else found.rows()
+        lines = io.StringIO()
+        csv.writer(lines, lineterminator="\n").writerows(rows)
+        text = lines.getvalue()
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        out.write_text(text, encoding="utf-8", newline="")

@@ -12,8 +12,6 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.application.defaults import SAVE_EVERY
-from hydrodl.application.patience import Patience
-from hydrodl.application.progress import Watch, progress
 from hydrodl.application.report import report
 from hydrodl.application.run_directory import (
     CALIBRATION,
@@ -26,6 +24,8 @@ from hydrodl.application.run_directory import (
     signed,
 )
 from hydrodl.application.run_lock import locked
+from hydrodl.application.watch import Watch
+from hydrodl.common import progress
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt, on_all_ranks, partial
 from hydrodl.files.checkpoint import save_checkpoint
@@ -36,7 +36,6 @@ from hydrodl.network.network import Network
 from hydrodl.physics.losses import Density
 from hydrodl.pictures.decision import plot_calibration
 from hydrodl.pictures.figures import plot_all
-from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Controls, Solution, Statistics
 from hydrodl.problem_file import building
 from hydrodl.problem_file import reading as config
@@ -44,7 +43,7 @@ from hydrodl.problem_file.building_snapshots import missed
 from hydrodl.problem_file.building_snapshots import report as snapshot_report
 from hydrodl.problem_file.given_data import Given
 from hydrodl.problem_file.schema import Config
-from hydrodl.training.minimisation import train
+from hydrodl.training.minimisation import minimise
 
 
 def train_into(
@@ -77,26 +76,19 @@ def train_into(
     """
     began = time.monotonic()
     check_writable(folder, comm)
-    patience = Patience(lambda word: print(word, flush=True) if comm.rank == 0 else None)
-    with locked(folder, comm), patience.watching("reading the data and building the problem"):
+    with locked(folder, comm):
         check_replaceable(folder, comm)
-        return _train(folder, wanted, resume, minutes, every, began, comm, patience)
+        return _train(folder, wanted, resume, minutes, every, began, comm)
 
 
 def _train(
-    folder: Path,
-    wanted: Config,
-    resume: bool,
-    minutes: float | None,
-    every: float,
-    began: float,
-    comm: MPI.Comm,
-    patience: Patience,
+    folder: Path, wanted: Config, resume: bool, minutes: float | None, every: float, began: float, comm: MPI.Comm
 ) -> dict[str, Any]:
     """Train in a folder that is ours."""
-    made = building.setup(wanted)
-    problem, checkpoint = made.problem, folder / CHECKPOINT
-    initial = resumed(checkpoint, problem) if resume else None
+    with progress.phase("reading the data and building the problem"):
+        made = building.setup(wanted)
+        problem, checkpoint = made.problem, folder / CHECKPOINT
+        initial = resumed(checkpoint, problem) if resume else None
     text = signed(config.dumps(made.config, folder))
     _clear(folder, comm)
 
@@ -106,20 +98,13 @@ def _train(
             save_checkpoint(checkpoint, problem.domain, problem.layers, controls.velocity, attributes=held)
         write_text(folder / PROBLEM, text, comm)  # after what it describes: load looks into the checkpoint first
 
-    with progress(_title(problem), comm) as show:
-        patience.at("compiling forms and evaluating the objective")
-
-        def shown(step: dict[str, Any]) -> None:
-            show(step)
-            patience.at(f"step {step['iteration'] + 1}")
-
-        watch = Watch(comm, shown, save, minutes, began=began, every=every, first=not resume)
-        with watch.catching_signals():
-            solution = train(problem, options=made.config.solver, initial=initial, monitor=watch)
-            if watch.stopped and not solution.converged:
-                solution = replace(solution, reason=watch.stopped)
-            patience.at("writing fields and figures")
-            return _write(folder, solution, made, text, began)
+    progress.say(str(problem))
+    watch = Watch(comm, save, minutes, began=began, every=every, first=not resume)
+    with watch.catching_signals():
+        solution = minimise(problem, options=made.config.solver, initial=initial, monitor=watch)
+        if watch.stopped and not solution.converged:
+            solution = replace(solution, reason=watch.stopped)
+        return _write(folder, solution, made, text, began)
 
 
 def _clear(folder: Path, comm: MPI.Comm) -> None:
@@ -159,10 +144,11 @@ def _write(folder: Path, solution: Solution, made: building.Setup, text: str, be
     network = Network(solution, given.train.preprocessing)
     lost = _for_others(folder, solution, network, given)
     known = problem.readout is not None
-    accuracies: dict[str, Any] = {
-        "train_accuracy": network.accuracy(given.train) if known else None,
-        "test_accuracy": network.accuracy(given.test) if known and given.test is not None else None,
-    }
+    with progress.phase("measuring accuracy"):
+        accuracies: dict[str, Any] = {
+            "train_accuracy": network.accuracy(given.train) if known else None,
+            "test_accuracy": network.accuracy(given.test) if known and given.test is not None else None,
+        }
     if given.snapshots is not None:
         accuracies["snapshots"] = snapshot_report(solution, given.snapshots)
     far = missed(accuracies["snapshots"], given.snapshots) if given.snapshots is not None else ()
@@ -186,14 +172,15 @@ def _for_others(folder: Path, solution: Solution, network: Network, given: Given
 
     def calibration() -> None:
         if solution.problem.readout is not None and given.test is not None:
-            plot_calibration(network, given.test, folder / CALIBRATION)
+            with progress.phase(f"drawing {CALIBRATION}"):
+                plot_calibration(network, given.test, folder / CALIBRATION)
+
+    def fields_file() -> None:
+        with progress.phase("writing fields for ParaView"):
+            write_vtk(folder, solution, given.train)
 
     failed: list[Exception] = []
-    for write in (
-        lambda: write_vtk(folder, solution, given.train),
-        lambda: plot_all(solution, network, given.train, folder),
-        calibration,
-    ):
+    for write in (fields_file, lambda: plot_all(solution, network, given.train, folder), calibration):
         try:
             write()
         except Exception as error:
@@ -201,11 +188,3 @@ def _for_others(folder: Path, solution: Solution, network: Network, given: Given
                 raise
             failed.append(error)
     return failed
-
-
-def _title(problem: Problem) -> str:
-    domain, ranks = problem.domain, problem.domain.comm.size
-    return (
-        f"{len(problem.layers)} layers x {domain.nodes} nodes in d = {domain.dimension}, {problem.classes} "
-        f"class{'es' * (problem.classes > 1)}, {problem.unknowns} unknowns, {ranks} rank{'s' * (ranks > 1)}"
-    )

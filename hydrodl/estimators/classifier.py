@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -11,12 +10,13 @@ from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.parameters import Choice
+from hydrodl.common.progress import phase, shown
+from hydrodl.common.unconverged import warn_unconverged
 from hydrodl.data.class_densities import BANDWIDTH, densities
 from hydrodl.data.outliers import OUTLIERS, clamped, unclamped
 from hydrodl.data.preprocessing import LIFT, Preprocessing, preprocess
@@ -25,7 +25,7 @@ from hydrodl.estimators.initial_readout import PENALTY, logistic_readout
 from hydrodl.estimators.labels_and_weights import check_labels, weights_of
 from hydrodl.estimators.neighbour_check import behind_neighbours, looked_at
 from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
-from hydrodl.estimators.ranks_and_seeds import COMM, agreed, check_choices, seed_of, step_line, width_of
+from hydrodl.estimators.ranks_and_seeds import COMM, agreed, check_choices, seed_of, width_of
 from hydrodl.mesh.bounding_box import MARGIN
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import LAYERS, layers
@@ -100,7 +100,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
             multiplies those of its samples.
         options: PETSc's options, as for :func:`hydrodl.train`; those not given are ``OPTIONS``, then train's.
         random_state: of the neurons; nothing else is random.
-        verbose: one line a Newton step, on the first rank.
+        verbose: as in :func:`hydrodl.train`.
         comm: "world": all ranks fit together; "self": each rank fits alone, on its own data if it likes.
 
     Attributes:
@@ -195,17 +195,16 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
             raise ValueError(f"classification needs at least 2 classes, the data hold one class: {self.classes_[0]!r}")
         comm = communicator(self.comm)
         agreed(comm, X, labels, np.ones(0) if weights is None else weights)
-        options, show = OPTIONS | dict(self.options or {}), step_line(comm) if self.verbose else None
-        with SOLVING:
-            samples = self._samples(X, labels, weights, comm)
-            solution = train(self._problem(samples, comm), options=options, monitor=show)
+        with SOLVING, shown(self.verbose):
+            with phase("densities and readout"):
+                samples = self._samples(X, labels, weights, comm)
+                problem = self._problem(samples, comm)
+            solution = train(problem, options=OPTIONS | dict(self.options or {}))
             self._keep(solution)
         rows = looked_at(len(labels))
         predicted = self._at(samples.points[rows]).argmax(axis=1)
-        stopped = "" if solution.converged else f"the training did not converge: {solution.reason}"
-        for words in (stopped, behind_neighbours(samples, predicted, rows, solution)) if comm.rank == 0 else ():
-            if words:
-                warnings.warn(words, ConvergenceWarning, stacklevel=2)
+        if comm.rank == 0 and (words := behind_neighbours(samples, predicted, rows, solution)):
+            warn_unconverged(words, comm)
         return self
 
     def _samples(self, X: Floats, labels: NDArray[np.int64], weights: Floats | None, comm: MPI.Comm) -> Samples:

@@ -1,10 +1,10 @@
 """What the estimators share: what they keep of a solution, data that scikit-learn allows and hydrodl does not, ranks
-that must agree, progress."""
+that must agree."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -38,17 +38,6 @@ def agreed(comm: MPI.Comm, *arrays: NDArray[Any]) -> None:
 def seed_of(random_state: Any, comm: MPI.Comm) -> int:
     """A seed from scikit-learn's random_state, the same on all ranks; collective."""
     return int(comm.bcast(int(check_random_state(random_state).randint(2**31 - 1)), root=0))
-
-
-def step_line(comm: MPI.Comm) -> Callable[[dict[str, Any]], None]:
-    """A monitor that prints one line a step on the first rank."""
-
-    def show(entry: dict[str, Any]) -> None:
-        if comm.rank == 0:
-            numbers = f"J = {entry['objective']:.8g}   gradient {entry['gradient_norm']:.1e}"
-            print(f"step {entry['iteration']:3d}   {numbers}", flush=True)
-
-    return show
 
 
 def width_of(samples: Samples) -> float:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import COUNT, Choice
+from hydrodl.common.progress import shown
+from hydrodl.common.unconverged import warn_unconverged
 from hydrodl.data.class_densities import BANDWIDTH, densities
 from hydrodl.data.outliers import OUTLIERS, clamped, unclamped
 from hydrodl.data.preprocessing import Preprocessing, features_of, preprocess
 from hydrodl.data.samples import Samples
 from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
-from hydrodl.estimators.ranks_and_seeds import COMM, agreed, check_choices, step_line, width_of
+from hydrodl.estimators.ranks_and_seeds import COMM, agreed, check_choices, width_of
 from hydrodl.estimators.transport_checks import carrying_nodes, excess_of_noise, missed, some
 from hydrodl.mesh.bounding_box import MARGIN, around
 from hydrodl.mesh.domain import Domain
@@ -80,7 +80,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         scheme: of the flow, see :class:`~hydrodl.Problem`; None: "strang".
         options: PETSc's options, as for :func:`hydrodl.train`; those not given are ``OPTIONS``, then train's.
         random_state: of mode="bridge".
-        verbose: one line a Newton step, on the first rank.
+        verbose: as in :func:`hydrodl.train`.
         comm: "world" or "self", as in :class:`~hydrodl.HydroClassifier`.
 
     Attributes:
@@ -162,14 +162,13 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
             )
         comm = communicator(self.comm)
         agreed(comm, source, target)
-        with SOLVING:
+        with SOLVING, shown(self.verbose):
             found = self._bridge(source, target)
             self._keep(found)
         self.distance_, far = missed(self._carried(source), self.preprocessing_.apply(target))
-        reached = "" if self.converged_ else f"the target was not reached: {self._reason}"
-        for words in (reached, far, excess_of_noise(found, self.preprocessing_)) if comm.rank == 0 else ():
+        for words in (far, excess_of_noise(found, self.preprocessing_)) if comm.rank == 0 else ():
             if words:
-                warnings.warn(words, ConvergenceWarning, stacklevel=2)
+                warn_unconverged(words, comm)
         return self
 
     def _carried(self, source: Floats) -> Floats:
@@ -199,7 +198,6 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         start, goal = (densities(samples, domain, width) for samples, width in zip(both, widths, strict=True))
         first, last = (_moments(samples.points, width) for samples, width in zip(both, widths, strict=True))
         physics = Lagrangian(self.noise, self.decay, self.smoothness)
-        show = step_line(comm) if self.verbose else None
         return bridge(
             start,
             goal,
@@ -211,7 +209,6 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
             weight=PULL,
             initial=gaussian_velocity(domain.coordinates[: domain.owned], first, last, self.noise, partition),
             options=OPTIONS | dict(self.options or {}),
-            monitor=show,
         )
 
     def _samples(self, table: Floats, names: tuple[str, ...]) -> Samples:
@@ -232,7 +229,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         self._keep_solution(found.solution, self.preprocessing_)
         self._flow = ProbabilityFlow.of(found.solution, self.substeps)
         self.cost_, self.density_distance_, self.converged_ = found.raw_cost, found.distance, found.converged
-        self.n_rounds_, self._reason = found.rounds, found.reason
+        self.n_rounds_ = found.rounds
 
     def transform(self, X: ArrayLike) -> Floats:
         """Source points (n, d) carried to the target, shape (n, d); those outside the box start at its walls."""

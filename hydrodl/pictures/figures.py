@@ -20,6 +20,7 @@ from matplotlib.ticker import MaxNLocator
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import on_all_ranks, raise_together
+from hydrodl.common.progress import phase
 from hydrodl.mesh.gathering import gather
 from hydrodl.pictures.before_after import plot_transport
 from hydrodl.pictures.canvas import axis_names, blend, colour, draw, few_ticks, frame, image, legend, panels
@@ -63,7 +64,8 @@ def plot_all(solution: Solution, network: Network, samples: Samples, folder: str
     drawn, failed, comm = [], {}, solution.problem.domain.comm
     for name, plot in figures.items():
         try:
-            drawn.append(plot(folder / f"{name}.png"))
+            with phase(f"drawing {name}.png"):
+                drawn.append(plot(folder / f"{name}.png"))
         except Exception as error:
             if not on_all_ranks(error, comm):
                 raise

@@ -87,6 +87,13 @@ class Problem:
         object.__setattr__(self, "lagrangian", self.method.physics(self.domain, self.lagrangian))
         object.__setattr__(self, "losses", tuple(given))
 
+    def __str__(self) -> str:
+        domain, ranks = self.domain, self.domain.comm.size
+        return (
+            f"{len(self.layers)} layers x {domain.nodes} nodes in d = {domain.dimension}, {self.classes} "
+            f"class{'es' * (self.classes > 1)}, {self.unknowns} unknowns, {ranks} rank{'s' * (ranks > 1)}"
+        )
+
     @property
     def terms(self) -> tuple[Loss, ...]:
         """The losses, always as a tuple, readouts filled in."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from mpi4py import MPI
 
@@ -206,6 +207,19 @@ def lines(sizes: Sizes, comm: MPI.Comm) -> list[str]:
         f"{gigabytes(room)} free",
         f"time      about {span} on {ranks}, if it takes {_STEPS} Newton steps and {_PRODUCTS} Hessian products",
     ]
+
+
+def numbers(sizes: Sizes, comm: MPI.Comm) -> dict[str, Any]:
+    """The same for a program; collective."""
+    return {
+        "layers": sizes.layers,
+        "nodes": sizes.count,
+        "unknowns": sizes.unknowns,
+        "memory_bytes": memory_bytes(sizes) + _PROCESS * comm.size,
+        "free_bytes": available_bytes(comm),
+        "time_s": seconds(sizes, solve=seconds_per_solve(comm)) / comm.size,
+        "ranks": comm.size,
+    }
 
 
 def duration(span: float) -> str:

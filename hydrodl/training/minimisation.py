@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from petsc4py import PETSc
 
+from hydrodl.common import progress
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
+from hydrodl.common.unconverged import warn_unconverged
 from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Controls, Solution
 from hydrodl.training.continuation import easier, joined
 from hydrodl.training.controlled_functional import ControlledFunctional
-from hydrodl.training.optimiser import Monitor, Optimiser
+from hydrodl.training.optimiser import STOPPED, Monitor, Optimiser
 from hydrodl.training.reduced_functional import ReducedFunctional
 
 DEFAULTS: dict[str, Any] = {
@@ -45,6 +48,7 @@ def train(
     options: Mapping[str, Any] | None = None,
     initial: Floats | Controls | None = None,
     monitor: Monitor | None = None,
+    verbose: int = 0,
 ) -> Solution:
     """Minimise J_h over the velocities of all slabs.
 
@@ -59,12 +63,15 @@ def train(
         monitor: called on every rank after every step with a mapping (iteration, objective, gradient_norm,
             cg_iterations, seconds, velocity, controls; stage and easier where easier problems come first); returning
             True stops the optimiser.
+        verbose: 0: quiet; 1: a line a step and one for what takes more than two seconds, live on a terminal and in a
+            notebook; 2: one for every phase. Rank 0 alone speaks. The same goes to the logger "hydrodl".
 
     Returns:
         The solution; ``converged`` is False when the tolerance was not reached, and ``reason`` says why.
 
     Warns:
         RuntimeWarning: negative densities, or options that PETSc did not read; also in ``Solution.warnings``.
+        sklearn.exceptions.ConvergenceWarning: not converged, unless the monitor asked to stop.
 
     Raises:
         InputError: an option outside PETSc's three prefixes here, or an initial velocity of wrong shape or not finite.
@@ -74,6 +81,28 @@ def train(
         >>> solution = hd.train(problem, options={"tao_gatol": 1e-5}, initial=solution.velocity)
         >>> solution.converged, solution.readout is problem.readout
         (True, True)
+    """
+    with progress.shown(verbose):
+        progress.say(str(problem))
+        solution = minimise(problem, options=options, initial=initial, monitor=monitor)
+    if not solution.converged and solution.reason != STOPPED:
+        warn_unconverged(f"the training did not converge: {solution.reason}", problem.domain.comm)
+    return solution
+
+
+def minimise(
+    problem: Problem,
+    *,
+    options: Mapping[str, Any] | None = None,
+    initial: Floats | Controls | None = None,
+    monitor: Monitor | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> Solution:
+    """As :func:`train`, for callers that say themselves what has not converged.
+
+    Args:
+        problem, options, initial, monitor: as there.
+        about: what to tell of every step besides, such as the round of a bridge.
     """
     asked = dict(options or {})
     unknown = [key for key in asked if not key.startswith(PREFIXES)]
@@ -85,43 +114,58 @@ def train(
     for stage, tolerance in easier(problem) if staged else ():
         goal = asked.get("tao_gatol", tolerance)  # what is no number is PETSc's to refuse
         near = {"tao_gatol": max(goal, tolerance) if isinstance(goal, int | float) else goal}
-        done.append(_solve(stage, asked, near, start, _later(monitor, done, easier=True)))
+        done.append(_solve(stage, asked, near, start, _Told(monitor, tuple(done), True, about or {})))
         start = Controls(done[-1].velocity)
-    solution = _solve(problem, asked, {}, start, _later(monitor, done))
+    solution = _solve(problem, asked, {}, start, _Told(monitor, tuple(done), False, about or {}))
     for note in solution.warnings if problem.domain.comm.rank == 0 else ():
         warnings.warn(note, RuntimeWarning, stacklevel=2)
     return joined(done, solution) if done else solution
 
 
 def _solve(
-    problem: Problem,
-    asked: Mapping[str, Any],
-    ours: Mapping[str, Any],
-    initial: Controls | None,
-    monitor: Monitor | None,
+    problem: Problem, asked: Mapping[str, Any], ours: Mapping[str, Any], initial: Controls | None, told: _Told
 ) -> Solution:
     """One TAO solve with the options that the caller asked for, and ours over them."""
     settings = DEFAULTS | dict(asked) | dict(ours)
     with _petsc_errors(asked), ExitStack() as stack:
-        functional = ReducedFunctional(problem, settings)
-        stack.callback(functional.close)
-        controlled = ControlledFunctional(functional)
-        optimiser = Optimiser(controlled, settings, set(asked), monitor)
-        stack.callback(optimiser.destroy)
+        with progress.phase("compiling forms"):
+            functional = ReducedFunctional(problem, settings)
+            stack.callback(functional.close)
+            controlled = ControlledFunctional(functional)
+            optimiser = Optimiser(controlled, settings, set(asked), told.step, told.monitor and told.point)
+            stack.callback(optimiser.destroy)
         return optimiser.run(controlled.flat(initial))
 
 
-def _later(monitor: Monitor | None, done: Sequence[Solution], easier: bool = False) -> Monitor | None:
-    """The monitor of a stage: steps and seconds count from the start of the first."""
-    steps, seconds = sum(s.iterations for s in done), sum(sum(s.timings.values()) for s in done)
-    if monitor is None or not (done or easier):
-        return monitor
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """Who is told of the steps of one stage: steps and seconds count from the start of the first.
 
-    def told(entry: dict[str, Any]) -> bool | None:
+    Attributes:
+        monitor: the caller's.
+        done: the stages before; easier: there are more.
+        about: what else to tell.
+    """
+
+    monitor: Monitor | None
+    done: tuple[Solution, ...]
+    easier: bool
+    about: Mapping[str, Any]
+
+    def _entry(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        if not (self.done or self.easier):
+            return {**entry, **self.about}
+        steps, seconds = sum(s.iterations for s in self.done), sum(sum(s.timings.values()) for s in self.done)
         at = {"iteration": steps + entry["iteration"], "seconds": seconds + entry["seconds"]}
-        return monitor(entry | at | {"stage": len(done), "easier": easier})
+        return {**entry, **self.about, **at, "stage": len(self.done), "easier": self.easier}
 
-    return told
+    def step(self, entry: Mapping[str, Any]) -> None:
+        """Those who look on."""
+        progress.step(self._entry(entry))
+
+    def point(self, entry: Mapping[str, Any]) -> bool | None:
+        """The caller's monitor, with the controls of the step."""
+        return None if self.monitor is None else self.monitor(self._entry(entry))
 
 
 def _start(initial: Floats | Controls | None) -> Controls | None:

@@ -57,6 +57,10 @@ MASS = 1e-6
 _NO_FALL = f"objective falls by less than {STALL:g} of its size in {STEPS} steps"
 
 
+STOPPED = "stopped by the monitor"
+"""The reason where the caller's monitor asked to stop."""
+
+
 _Reason = PETSc.TAO.ConvergedReason
 
 
@@ -72,7 +76,7 @@ _WORDS = {
     _Reason.DIVERGED_MAXFCN: "limit of objective evaluations tao_max_funcs reached",
     _Reason.DIVERGED_LS_FAILURE: "line search failed",
     _Reason.DIVERGED_TR_REDUCTION: "trust region shrank to nothing",
-    _Reason.DIVERGED_USER: "stopped by the monitor",
+    _Reason.DIVERGED_USER: STOPPED,
 }
 
 
@@ -82,6 +86,7 @@ class Optimiser:
     Args:
         functional: J_h and its derivatives.
         settings: PETSc options, "tao_..." among them; asked: those of them that the caller gave.
+        show: called after every step with what is known of it.
         monitor: called after every step, see ``train``.
     """
 
@@ -90,9 +95,10 @@ class Optimiser:
         functional: ControlledFunctional,
         settings: Mapping[str, Any],
         asked: Collection[str],
+        show: Callable[[dict[str, Any]], None],
         monitor: Monitor | None,
     ) -> None:
-        self.functional, self.monitor = functional, monitor
+        self.functional, self.show, self.monitor = functional, show, monitor
         self.comm = functional.problem.domain.comm
         self.history: list[dict[str, Any]] = []
         self._exact = -1, np.nan  # the step after which the norm of the gradient was last taken exactly, and it
@@ -237,6 +243,7 @@ class Optimiser:
             "seconds": perf_counter() - self._began,
         }
         self.history.append(entry)
+        self.show(entry)
         if self.monitor is None:
             return False
         point = self.functional.controls(self.array(tao.getSolution()))

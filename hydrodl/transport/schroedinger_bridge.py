@@ -23,9 +23,11 @@ from typing import Any
 
 import numpy as np
 
+from hydrodl.common import progress
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import COUNT, POSITIVE, Choice, Number
+from hydrodl.common.unconverged import warn_unconverged
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import raw_metric
 from hydrodl.mesh.layer_partition import Layers
@@ -33,8 +35,8 @@ from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.physics.losses import DIVERGENCE
 from hydrodl.problem.problem import SCHEME, Problem
 from hydrodl.problem.solution import Solution
-from hydrodl.training.minimisation import train
-from hydrodl.training.optimiser import Monitor
+from hydrodl.training.minimisation import minimise
+from hydrodl.training.optimiser import STOPPED, Monitor
 from hydrodl.transport.bridge_cost import kinetic_cost, sinkhorn_cost
 from hydrodl.transport.multipliers import Multipliers, first_weight
 
@@ -139,6 +141,7 @@ def bridge(
     initial: Floats | Bridge | None = None,
     options: Mapping[str, Any] | None = None,
     monitor: Monitor | None = None,
+    verbose: int = 0,
 ) -> Bridge:
     """The flow of least work from one density to given densities, by a loop of training problems; collective.
 
@@ -170,7 +173,10 @@ def bridge(
         scheme: see :class:`~hydrodl.Problem`.
         initial: a velocity (N, d, owned), or a Bridge whose velocity and multipliers to go on from, on the same domain
             and with as many targets and the same divergence, but with another decay, noise, scheme or partition.
-        options, monitor: as in :func:`hydrodl.train`; the monitor's mapping has "round" and "weight" as well.
+        options, monitor, verbose: as in :func:`hydrodl.train`; the monitor's mapping has "round" and "weight" as well.
+
+    Warns:
+        sklearn.exceptions.ConvergenceWarning: not converged, unless the monitor asked to stop.
 
     Raises:
         InputError: targets that do not fit the start (layer, domain, classes, masses), arguments out of range.
@@ -191,15 +197,19 @@ def bridge(
     )
     velocity = _on_layers(initial.solution, layers) if isinstance(initial, Bridge) else initial
     history: list[dict[str, Any]] = []
-    while True:
-        problem = Problem(start.domain, layers, start, lagrangian, loop.losses(), scheme)
-        solution = train(problem, options=options, initial=velocity, monitor=_told(monitor, len(history) + 1, loop))
-        velocity = solution.velocity
-        history.append(_line(solution, loop))
-        reason = _why_stop(history, loop.distances(solution), tolerance, max_rounds)
-        if reason:
-            break
-        loop.advance(solution, method)
+    with progress.shown(verbose):
+        while True:
+            problem = Problem(start.domain, layers, start, lagrangian, loop.losses(), scheme)
+            about = {"round": len(history) + 1, "weight": loop.weight}
+            solution = minimise(problem, options=options, initial=velocity, monitor=monitor, about=about)
+            velocity = solution.velocity
+            history.append(_line(solution, loop))
+            reason = _why_stop(history, loop.distances(solution), tolerance, max_rounds)
+            if reason:
+                break
+            loop.advance(solution, method)
+    if reason != REACHED and history[-1]["reason"] != STOPPED:
+        warn_unconverged(f"the target was not reached: {reason}", start.domain.comm)
     metric = raw_metric(start.preprocessing, start.domain.dimension)
     return Bridge(
         solution,
@@ -273,13 +283,6 @@ def _on_layers(solution: Solution, layers: Layers) -> Floats:
     return solution.velocity[np.searchsorted(times, middles) - 1]
 
 
-def _told(monitor: Monitor | None, number: int, loop: Multipliers) -> Monitor | None:
-    """The caller's monitor, told the round as well."""
-    if monitor is None:
-        return None
-    return lambda step: monitor(step | {"round": number, "weight": loop.weight})
-
-
 def _line(solution: Solution, loop: Multipliers) -> dict[str, Any]:
     """What the history says of a round."""
     return {
@@ -298,7 +301,7 @@ def _why_stop(history: list[dict[str, Any]], distances: Mapping[int, float], tol
     last = history[-1]
     if last["converged"] and max(distances.values()) <= tolerance:
         return REACHED
-    if last["reason"] == "stopped by the monitor" or not any(line["converged"] for line in history[-2:]):
+    if last["reason"] == STOPPED or not any(line["converged"] for line in history[-2:]):
         return f"round {len(history)}: {last['reason']}"
     if len(history) == max_rounds:
         return f"distance {max(distances.values()):.1e} after max_rounds = {max_rounds}"

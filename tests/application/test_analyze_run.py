@@ -219,8 +219,8 @@ def test_the_page_tells_what_holds_what_fails_and_what_to_use(plane: Path) -> No
 def test_progress_and_summary_on_a_terminal(plane: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.invoke(["analyze", str(plane)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("stability bounds ... done (") for line in lines)
-    assert any(line.startswith("modified equations in layers ... left out: ") for line in lines)
+    assert any(line.startswith("stability bounds: done (") for line in lines)
+    assert any(line.startswith("modified equations in layers: left out: ") for line in lines)
     assert any(line.startswith("Use at least ") for line in lines)
 
 

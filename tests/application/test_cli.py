@@ -160,7 +160,7 @@ def test_dry_run_prints_sizes_and_writes_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "p.toml").write_text(MOONS)
-    monkeypatch.setattr(train_run, "train", lambda *_, **__: pytest.fail("a dry run must not solve"))
+    monkeypatch.setattr(train_run, "minimise", lambda *_, **__: pytest.fail("a dry run must not solve"))
     assert cli.invoke(["train", "p.toml", "--dry-run"]) == 0
     words = capsys.readouterr().out.split()
     assert words[words.index("nodes") + 1] == "121"

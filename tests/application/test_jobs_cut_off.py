@@ -17,7 +17,7 @@ pytestmark = pytest.mark.parallel
 # On one rank, at one step, before that step's checkpoint is written.
 AT_STEP = """
 import os, signal, resource
-import hydrodl.application.progress as progress
+import hydrodl.application.watch as progress
 from mpi4py import MPI
 watch = progress.Watch.__call__
 def call(self, step):
@@ -134,7 +134,7 @@ cli.main()
 def test_sigterm_on_one_rank_stops_all_and_keeps_the_best_iterate(folder: Path) -> None:
     code = """
 import os, signal
-import hydrodl.application.cli as cli, hydrodl.application.progress as progress
+import hydrodl.application.cli as cli, hydrodl.application.watch as progress
 from mpi4py import MPI
 watch = progress.Watch.__call__
 def call(self, step):

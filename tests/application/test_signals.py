@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from hydrodl.application import cli, signals
-from hydrodl.application import progress as _progress
+from hydrodl.application import watch as _watch
 from hydrodl.problem_file import building
 from tests.builders.cli_runs import GAUSSIANS, WITHOUT_FIGURES, at_step
 
@@ -63,7 +63,7 @@ def test_a_second_ctrl_c_ends_the_run_at_once_with_its_checkpoint(
         send("SIGINT")
         send("SIGINT")  # the same wish, passed on by mpiexec
         monkeypatch.setattr(signals, "AGAIN", 0.0)
-        monkeypatch.setattr(_progress, "AGAIN", 0.0)
+        monkeypatch.setattr(_watch, "AGAIN", 0.0)
         send("SIGINT")
         pytest.fail("it went on")
 

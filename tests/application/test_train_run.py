@@ -20,7 +20,7 @@ import pytest
 from mpi4py import MPI
 
 from hydrodl.application import cli, train_run
-from hydrodl.application import progress as _progress
+from hydrodl.application import watch as _watch
 from hydrodl.application.run_directory import load
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.files.checkpoint import load_checkpoint, save_checkpoint
@@ -62,9 +62,7 @@ def optimum(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_watch_saves_at_the_start_and_then_now_and_then(every: float, first: bool, expected: list[int]) -> None:
     saved: list[int] = []
-    watch = _progress.Watch(
-        MPI.COMM_SELF, lambda step: None, lambda point: saved.append(int(point.velocity[0])), every=every, first=first
-    )
+    watch = _watch.Watch(MPI.COMM_SELF, lambda point: saved.append(int(point.velocity[0])), every=every, first=first)
     for k in range(3):
         assert not watch({"iteration": k, "controls": Controls(np.array([float(k)]))})
     assert saved == expected
@@ -132,7 +130,7 @@ def test_what_fails_at_its_start_leaves_a_finished_run_alone(
     def refuse(*_: object, **__: object) -> None:
         raise SolverError("the objective is nan at the starting velocity")
 
-    monkeypatch.setattr(train_run, "train", refuse)
+    monkeypatch.setattr(train_run, "minimise", refuse)
     assert cli.invoke(["train", "p.toml", "--out", "o"]) == 1
     assert {path.name: path.read_bytes() for path in Path("o").iterdir()} == before
 
@@ -270,7 +268,7 @@ def test_run_that_was_asked_to_stop_goes_on_to_the_same_optimum(
         if reason == "SIGTERM":
             os.kill(os.getpid(), signal.SIGTERM)
         else:
-            patch.setattr(_progress.time, "monotonic", lambda: now() + 60001)
+            patch.setattr(_watch.time, "monotonic", lambda: now() + 60001)
 
     with monkeypatch.context() as patch:
         at_step(3, stop, patch)

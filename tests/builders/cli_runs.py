@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from hydrodl.application import progress as _progress
+from hydrodl.common import displays
 
 MOONS = """
 [data]
@@ -57,11 +57,11 @@ WITHOUT_FIGURES = (
 
 def at_step(number: int, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
     """Do something when the progress line of a Newton step is written."""
-    plain = _progress.line
+    plain = displays.line
 
     def line(step: dict, seconds: float) -> str:
         if step["iteration"] == number:
             act()
         return plain(step, seconds)
 
-    monkeypatch.setattr(_progress, "line", line)
+    monkeypatch.setattr(displays, "line", line)

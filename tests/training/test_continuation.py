@@ -16,7 +16,7 @@ from petsc4py import PETSc
 import hydrodl as hd
 from benchmarks.strong import spirals
 from hydrodl.application import cli
-from hydrodl.application.progress import line
+from hydrodl.common.displays import line
 from hydrodl.pictures.figures import plot_convergence
 from hydrodl.training.continuation import easier
 from hydrodl.training.optimiser import Optimiser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
 from itertools import pairwise
@@ -13,6 +14,7 @@ import pytest
 import scipy.sparse.linalg as spla
 import ufl
 from dolfinx import fem
+from sklearn.exceptions import ConvergenceWarning
 
 import hydrodl as hd
 
@@ -42,6 +44,19 @@ def test_default_options_converge() -> None:
 
 
 # Stopping
+
+
+def test_what_did_not_converge_warns_unless_the_monitor_asked_to_stop(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.warns(ConvergenceWarning, match="the training did not converge: iteration limit tao_max_it") as told:
+        found = hd.train(PROBLEM, options={"tao_max_it": 1}, verbose=1)
+    assert not found.converged and told[0].filename == __file__
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("...")]
+    assert lines[0] == str(PROBLEM) and lines[0].startswith("3 layers x 49 nodes in d = 2, 2 classes")
+    assert [line[:10] for line in lines if line.startswith("newton")] == ["newton   0", "newton   1"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        assert not hd.train(PROBLEM, monitor=lambda entry: True).converged
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("kind", ["bntr", "bqnls"])

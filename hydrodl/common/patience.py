@@ -1,4 +1,4 @@
-"""A word when a run seems to stand still: what it is at, and for how long."""
+"""A word when a computation seems to stand still: what it is at, and for how long."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Patience:
     """
 
     def __init__(self, say: Callable[[str], None], silence: float = SILENCE) -> None:
-        self._say, self._silence = say, silence
+        self._say, self._usual, self._silence = say, silence, silence
         self._what, self._ended = "", False
         self._moved = threading.Condition()
 
-    def at(self, what: str) -> None:
-        """There is progress: this is what comes now."""
+    def at(self, what: str, silence: float | None = None) -> None:
+        """There is progress: this is what comes now; nothing: what needs no word. Another silence for it alone."""
         with self._moved:
-            self._what = what
+            self._what, self._silence = what, self._usual if silence is None else silence
             self._moved.notify_all()
 
     def _watch(self) -> None:
@@ -35,7 +35,8 @@ class Patience:
                 what, waited, wait = self._what, 0.0, self._silence
                 while not self._moved.wait(wait):
                     waited, wait = waited + wait, 2 * wait
-                    self._say(f"... {what}, {waited:.3g} s so far")
+                    if what:
+                        self._say(f"... {what}, {waited:.3g} s so far")
 
     @contextmanager
     def watching(self, what: str) -> Iterator[None]:

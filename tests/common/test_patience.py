@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from hydrodl.application.patience import Patience
+from hydrodl.common.patience import Patience
 
 
 def test_there_is_a_word_after_a_while_without_progress() -> None:
