@@ -14,9 +14,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hydrodl.common.arrays import Floats, Ints
+from hydrodl.common.notices import warn_unconverged
 from hydrodl.common.parameters import Choice
 from hydrodl.common.progress import phase, shown
-from hydrodl.common.unconverged import warn_unconverged
 from hydrodl.data.class_densities import BANDWIDTH, densities
 from hydrodl.data.outliers import OUTLIERS, clamped, unclamped
 from hydrodl.data.preprocessing import LIFT, Preprocessing, preprocess

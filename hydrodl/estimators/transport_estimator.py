@@ -13,9 +13,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
+from hydrodl.common.notices import warn_unconverged
 from hydrodl.common.parameters import COUNT, Choice
 from hydrodl.common.progress import shown
-from hydrodl.common.unconverged import warn_unconverged
 from hydrodl.data.class_densities import BANDWIDTH, densities
 from hydrodl.data.outliers import OUTLIERS, clamped, unclamped
 from hydrodl.data.preprocessing import Preprocessing, features_of, preprocess

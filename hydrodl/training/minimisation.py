@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from petsc4py import PETSc
 from hydrodl.common import progress
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
-from hydrodl.common.unconverged import warn_unconverged
+from hydrodl.common.notices import warn_runtime, warn_unconverged
 from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Controls, Solution
 from hydrodl.training.continuation import easier, joined
@@ -117,8 +116,8 @@ def minimise(
         done.append(_solve(stage, asked, near, start, _Told(monitor, tuple(done), True, about or {})))
         start = Controls(done[-1].velocity)
     solution = _solve(problem, asked, {}, start, _Told(monitor, tuple(done), False, about or {}))
-    for note in solution.warnings if problem.domain.comm.rank == 0 else ():
-        warnings.warn(note, RuntimeWarning, stacklevel=2)
+    for note in solution.warnings:
+        warn_runtime(note, problem.domain.comm)
     return joined(done, solution) if done else solution
 
 

@@ -26,8 +26,8 @@ import numpy as np
 from hydrodl.common import progress
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.notices import warn_unconverged
 from hydrodl.common.parameters import COUNT, POSITIVE, Choice, Number
-from hydrodl.common.unconverged import warn_unconverged
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import raw_metric
 from hydrodl.mesh.layer_partition import Layers
