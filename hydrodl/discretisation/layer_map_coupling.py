@@ -63,7 +63,7 @@ class LayerMapCoupling:
 
     def assemble(self, velocity: Floats, density: Floats, potential: Floats) -> None:
         """Masses, weighted gradients and curvatures at the point; collective."""
-        slabs, physics, mass = self._slabs, self._slabs.cost.physics, self._slabs.nodes.mass
+        slabs, numbers, mass = self._slabs, self._slabs.cost.numbers, self._slabs.nodes.mass
         if self.energy is not None:
             self.energy.values = slabs.cost.energy(density.sum(axis=1))
         densities, potentials = slabs.own_fields(density, "r"), slabs.own_fields(potential, "q")
@@ -71,10 +71,10 @@ class LayerMapCoupling:
         np.multiply(mass, densities, out=self._masses)
         for j, (push, step) in enumerate(zip(slabs.pushes, slabs.own_steps, strict=True)):
             slopes = push.pull_with_slopes(potentials[j])[1]
-            np.multiply(mass, float(physics.kinetic) * velocities[j] - slopes, out=self._weighted[j])
+            np.multiply(mass, numbers.kinetic * velocities[j] - slopes, out=self._weighted[j])
             curvature = push.curvatures(self._masses[j], potentials[j], out=self._curvature[j])
             curvature *= -step
-            inertia = mass * physics.inertia(densities[j].sum(axis=0))
+            inertia = mass * numbers.inertia(densities[j].sum(axis=0))
             for a in range(len(curvature)):
                 curvature[a, a] += inertia
 

@@ -22,6 +22,7 @@ from hydrodl.discretisation.push import Splines
 from hydrodl.linear_algebra.layer_shares import Shares
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.grid_nodes import GridNodes
+from hydrodl.physics.cost_numbers import cost_numbers
 from hydrodl.physics.lagrangian import Lagrangian
 
 
@@ -66,7 +67,8 @@ class LayerMapScheme:
         """The physics as it is, without fitted diffusion, which nothing here needs.
 
         Raises:
-            InputError: the domain is no uniform box of degree 1 with the vertex rule, or fitted diffusion is asked for.
+            InputError: the domain is no uniform box of degree 1 with the vertex rule, fitted diffusion is asked for, or
+                the running cost is of a form that the nodal kernels do not have.
         """
         if not domain.robust:
             raise InputError(
@@ -76,6 +78,11 @@ class LayerMapScheme:
         if lagrangian.fitted:
             raise InputError(
                 f"scheme {self.name!r} has no fitted diffusion: leave fitted out, or take 'euler-box' or 'midpoint'"
+            )
+        if cost_numbers(lagrangian) is None:
+            raise InputError(
+                f"scheme {self.name!r} needs the running cost 1/2 (w R + eps) |u|^2 + 1/2 alpha^2 |grad u|^2 + U(R), "
+                f"which that of {type(lagrangian).__name__} is not; take 'euler-box' or 'midpoint'"
             )
         return lagrangian
 

@@ -2,8 +2,8 @@
 
     cost(u, R) = sum_i M_i [ 1/2 (w R_i + eps) |u_i|^2 + U(R_i) ] + 1/2 alpha^2 sum_a u_a . K u_a,
 
-K with the neighbours along the axes. These are the numbers of the UFL forms (a test holds both against each other), for
-a fraction of the time and without matrices. U and its derivatives come from its UFL expression.
+K with the neighbours along the axes: what the UFL forms come to, for a fraction of the time and without matrices. w,
+eps, alpha^2, U and its derivatives are read from the UFL expression of the running cost (``physics/cost_numbers.py``).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hydrodl.linear_algebra.layer_shares import Shares
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.grid_nodes import GridNodes
+from hydrodl.physics.cost_numbers import cost_numbers
 from hydrodl.physics.energy_derivative import EnergyValues
 from hydrodl.physics.lagrangian import Lagrangian
 
@@ -43,20 +44,22 @@ class NodalCost:
         domain, lagrangian: of the flow; mass: M at the owned nodes; grid: where stacks go for K.
 
     Attributes:
-        physics: the Lagrangian; stiffness: alpha^2 K on the grid, None where it vanishes.
+        numbers: w, eps and alpha^2; stiffness: alpha^2 K on the grid, None where it vanishes.
     """
 
     def __init__(self, domain: Domain, lagrangian: Lagrangian, mass: Floats, grid: OnGrid) -> None:
-        self.physics, self._grid, self._owned = lagrangian, grid, domain.owned
+        numbers = cost_numbers(lagrangian)
+        assert numbers is not None  # as the scheme saw to
+        self.numbers, self._grid, self._owned = numbers, grid, domain.owned
         self._mass = mass
         self._energy = None if lagrangian.energy is None else EnergyValues(lagrangian, domain.owned)
-        smoothness = float(lagrangian.smoothness) ** 2
-        self.stiffness = GridStiffness(grid.nodes.shape, grid.nodes.spacing, smoothness) if smoothness else None
+        shape, spacing, stiffness = grid.nodes.shape, grid.nodes.spacing, numbers.stiffness
+        self.stiffness = GridStiffness(shape, spacing, stiffness) if stiffness else None
 
     def value(self, velocity: Floats, total: Floats, steps: Floats) -> float:
         """See :class:`~hydrodl.discretisation.running_cost.RunningCost`."""
         u, R = velocity[..., : self._owned], total[:, : self._owned]
-        density = 0.5 * self.physics.inertia(R) * np.einsum("kdn,kdn->kn", u, u)
+        density = 0.5 * self.numbers.inertia(R) * np.einsum("kdn,kdn->kn", u, u)
         if self._energy is not None:
             density += self._energy(R, 0)
         found = float(steps @ (density @ self._mass))
@@ -70,10 +73,10 @@ class NodalCost:
         """See :class:`~hydrodl.discretisation.running_cost.RunningCost`."""
         u, R, owned = velocity[..., : self._owned], total[:, : self._owned], self._owned
         by_velocity, by_density = np.zeros_like(velocity), np.zeros((len(total), 1, total.shape[1]))
-        np.multiply((self._mass * self.physics.inertia(R))[:, None], u, out=by_velocity[..., :owned])
+        np.multiply((self._mass * self.numbers.inertia(R))[:, None], u, out=by_velocity[..., :owned])
         if self.stiffness is not None:
             self._grid.add_own(self.stiffness.product(self._grid.own_fields(velocity, "u")), by_velocity)
-        density = 0.5 * float(self.physics.kinetic) * np.einsum("kdn,kdn->kn", u, u)
+        density = 0.5 * self.numbers.kinetic * np.einsum("kdn,kdn->kn", u, u)
         if self._energy is not None:
             density += self._energy(R, 1)
         by_density[:, 0, :owned] = self._mass * density

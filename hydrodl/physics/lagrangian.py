@@ -91,13 +91,9 @@ class Lagrangian:
         if len(given) == 2 and sum(given) < LEAST_COST:
             raise InputError(f"decay and kinetic are {given[0]:g} and {given[1]:g}: {COSTS_NOTHING}")
 
-    def inertia(self, total: Any) -> Any:
-        """w R + eps, what the square of the velocity costs."""
-        return self.kinetic * total + self.decay
-
     def running_cost(self, u: Any, total: Any) -> Any:
         """1/2 (w R + eps) |u|^2 + 1/2 alpha^2 |grad u|^2 + U(R), the part of l that classes share."""
-        cost = 0.5 * self.inertia(total) * ufl.inner(u, u)
+        cost = 0.5 * (self.kinetic * total + self.decay) * ufl.inner(u, u)
         cost += 0.5 * self.smoothness**2 * ufl.inner(ufl.grad(u), ufl.grad(u))
         return cost if self.energy is None else cost + self.energy.density(total)
 

@@ -3,7 +3,8 @@
     P_k = Delta_k ((w R_k + eps) M + alpha^2 K).
 
 Where M and P are diagonal that is all. On uniform boxes with the vertex rule multigrid needs no factorisation, whatever
-the scheme; elsewhere, or where the caller chose a solver for it, PETSc has one operator a slab.
+the scheme; elsewhere, for a running cost of another form, or where the caller chose a solver for it, PETSc has one
+operator a slab, the second derivative of the UFL expression.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from hydrodl.linear_algebra.layered_family import operator_family
 from hydrodl.linear_algebra.mass_matrix import Mass
 from hydrodl.linear_algebra.solver_choice import EXACT
 from hydrodl.mesh.grid_nodes import GridNodes
+from hydrodl.physics.cost_numbers import CostNumbers, cost_numbers
 from hydrodl.problem.problem import Problem
 
 _SQUARE = 1e-5
@@ -56,23 +58,24 @@ class InnerProduct(Protocol):
 def inner_product(problem: Problem, action: SlabAction, mass: Mass, options: Mapping[str, Any]) -> InnerProduct:
     """What suits the domain, or the caller's "metric_..." options; collective."""
     domain, own = problem.domain, subset(options, "metric_")
-    if mass.diagonal is not None and not problem.lagrangian.smoothness:
-        return DiagonalProduct(problem, mass.diagonal)
-    if domain.uniform_box and domain.lumped and not own:
-        return GridProduct(problem)
+    numbers = cost_numbers(problem.lagrangian)
+    if numbers is not None and mass.diagonal is not None and not numbers.stiffness:
+        return DiagonalProduct(numbers, mass.diagonal)
+    if numbers is not None and domain.uniform_box and domain.lumped and not own:
+        return GridProduct(problem, numbers)
     return FamilyProduct(problem, action, own)
 
 
 class DiagonalProduct:
     """P where nothing couples nodes: lumped mass, given at the owned nodes, and no smoothness."""
 
-    def __init__(self, problem: Problem, mass: Floats) -> None:
-        self._physics, self._mass = problem.lagrangian, mass
+    def __init__(self, numbers: CostNumbers, mass: Floats) -> None:
+        self._numbers, self._mass = numbers, mass
         self._diagonal = np.ones((1, 1, 1))
 
     def move(self, velocity: Floats, total: Floats, steps: Floats) -> None:
         """See :class:`InnerProduct`."""
-        own = self._physics.inertia(total[:, : len(self._mass)])
+        own = self._numbers.inertia(total[:, : len(self._mass)])
         self._diagonal = (steps[:, None] * self._mass * own)[:, None]
 
     def solve(self, dual: Floats) -> Floats:
@@ -101,12 +104,10 @@ class DiagonalProduct:
 class GridProduct:
     """P on the nodes of a uniform box, by multigrid; every rank has its layers whole."""
 
-    def __init__(self, problem: Problem) -> None:
-        physics = problem.lagrangian
+    def __init__(self, problem: Problem, numbers: CostNumbers) -> None:
         self._nodes, self._shares = GridNodes(problem.domain), Shares(problem.domain, len(problem.layers))
-        smoothness = float(physics.smoothness) ** 2
-        self._operators = GridOperators(self._nodes.shape, self._nodes.spacing, smoothness, self._shares.mine)
-        self._physics, self._owned = physics, problem.domain.owned
+        self._operators = GridOperators(self._nodes.shape, self._nodes.spacing, numbers.stiffness, self._shares.mine)
+        self._numbers, self._owned = numbers, problem.domain.owned
         self._steps = np.ones((len(problem.layers), 1, 1))
         self._exact = True
 
@@ -114,7 +115,7 @@ class GridProduct:
         """See :class:`InnerProduct`."""
         self._steps = steps[:, None, None]
         own = self._own(total[:, None, : self._owned])[:, 0]
-        self._operators.set(self._nodes.mass * self._physics.inertia(own))
+        self._operators.set(self._nodes.mass * self._numbers.inertia(own))
 
     def solve(self, dual: Floats) -> Floats:
         """See :class:`InnerProduct`."""
