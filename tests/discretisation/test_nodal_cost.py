@@ -113,8 +113,6 @@ def test_the_expression_is_what_every_scheme_solves() -> None:
 
 def test_costs_of_other_forms() -> None:
     """Refused where kernels are nodal; other schemes solve them."""
-    with pytest.raises(
-        InputError, match=r"scheme 'strang' needs the running cost .* that of Steep is not; take"
-    ):
+    with pytest.raises(InputError, match=r"scheme 'strang' needs the running cost .* that of Steep is not; take"):
         problem(Steep(0.1))
     assert hd.train(problem(Steep(0.1), "euler-box")).converged

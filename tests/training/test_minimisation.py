@@ -240,7 +240,7 @@ def test_gradient_norm_is_that_of_the_control_inner_product(smoothness: float, c
     gradient = functional.gradient(found.velocity)
     V, dx = given.domain.V, given.domain.dx
     v, w, R = ufl.TestFunction(V), ufl.TrialFunction(V), fem.Function(V)
-    form = fem.form(((R + 0.02) * w * v + smoothness**2 * ufl.inner(ufl.grad(w), ufl.grad(v))) * dx)
+    form = fem.form(((R + given.lagrangian.decay) * w * v + smoothness**2 * ufl.inner(ufl.grad(w), ufl.grad(v))) * dx)
     total = 0.0
     for g, after, step in zip(gradient, found.density[1:], given.layers.steps, strict=True):
         R.x.array[:] = np.maximum(after.sum(axis=0), 1e-12 / given.domain.volume)
