@@ -43,7 +43,7 @@ def transfer(solution: Solution, problem: Problem) -> Floats:
     if old.comm.size != new.comm.size:
         raise InputError(f"the solution lives on {old.comm.size} ranks, the problem on {new.comm.size}")
     velocity = _in_depth(solution, problem.layers)
-    return velocity if old is new else _in_features(old, new, velocity)
+    return velocity if old is new else on_nodes_of(new, old, velocity)
 
 
 def _in_depth(solution: Solution, layers: Layers) -> Floats:
@@ -61,20 +61,20 @@ def _in_depth(solution: Solution, layers: Layers) -> Floats:
     return out * (times[-1] / layers.depth)
 
 
-def _in_features(old: Domain, new: Domain, velocity: Floats) -> Floats:
-    """Velocities (N, d, owned) at the owned nodes of another domain: each rank's nodes go round, and answers come back.
+def on_nodes_of(new: Domain, old: Domain, values: Floats) -> Floats:
+    """Fields (..., owned) at the owned nodes of another domain: each rank's nodes go round, and answers come back.
 
-    Nobody holds more than the nodes of one rank.
+    Collective; nobody holds more than the nodes of one rank.
     """
-    fields = with_ghosts(old, velocity).reshape(-1, old.coordinates.shape[0])
+    fields = with_ghosts(old, values).reshape(-1, old.coordinates.shape[0])
     out = np.zeros((len(fields), new.owned))
     for rank in range(old.comm.size):
         nodes = new.coordinates[: new.owned] if old.comm.rank == rank else None
         points = into(old, old.comm.bcast(nodes, rank))
         found = locate(old, points)
-        values = np.zeros((len(fields), len(points)))
+        seen = np.zeros((len(fields), len(points)))
         if len(found.rows):
             table = old.V.element.basix_element.tabulate(0, found.reference)[0, :, :, 0]
-            values[:, found.rows] = np.einsum("ki,mki->mk", table, fields[:, old.V.dofmap.list[found.cells]])
-        old.comm.Reduce(values, out if old.comm.rank == rank else None, MPI.SUM, rank)
-    return out.reshape(*velocity.shape[:2], new.owned)
+            seen[:, found.rows] = np.einsum("ki,mki->mk", table, fields[:, old.V.dofmap.list[found.cells]])
+        old.comm.Reduce(seen, out if old.comm.rank == rank else None, MPI.SUM, rank)
+    return out.reshape(*values.shape[:-1], new.owned)

@@ -1,4 +1,4 @@
-"""What the layers, and splines that bring more noise than asked for, add to J, to first order in Delta.
+"""What the layers, and a noise larger than asked for, add to J, to first order in Delta and in that noise.
 
 The discrete action is the action of the modified energy H~ = H + Delta^p H_p + ... along smooth curves (``map_energy``,
 ``modified_system``), and J is stationary: so J_h - J = int Delta^p H_p dt along the discrete solution itself, whose
@@ -31,6 +31,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import ufl
+from dolfinx import fem
 
 from hydrodl.analysis.structure.map_conservation import momentum_exerted
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery
@@ -43,6 +45,9 @@ from hydrodl.mesh.grid_nodes import GridNodes
 from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.problem.flow import Flow, HasFlow
 
+_ROUNDING = 1e-12
+
+
 MAP_PARTS = ("velocity", "running cost", "order of the noise", "fourth cumulant")
 
 
@@ -52,8 +57,8 @@ class ObjectiveError:
 
     Attributes:
         parts: what each layer contributes, by cause, each (N,); order: a part is of order Delta_k^(order + 1).
-        noise: what the noise of the splines adds where it is larger than nu, layer by layer, (N,); 0 for box schemes,
-            whose fitted diffusion is not looked at here.
+        noise: what noise beyond nu adds, layer by layer, (N,): that of the splines, or that of the edges of box schemes
+            with fitted diffusion.
 
     Example:
         >>> found = hd.analysis.objective_error(solution)
@@ -76,11 +81,12 @@ class ObjectiveError:
         return float(self.by_layer.sum())
 
 
-def objective_error(given: HasFlow | Flow) -> ObjectiveError:
+def objective_error(given: HasFlow | Flow, *, spacing: Floats | None = None) -> ObjectiveError:
     """The error that the layers make in J, from the discrete solution alone; collective.
 
     Args:
         given: a trained solution, or its flow. For a flow that is no stationary point it is that of its energy.
+        spacing: of nodes, (d,), at which a layer map with the same fields would share out its noise; None: the flow's.
 
     Example:
         >>> found = hd.analysis.objective_error(solution)
@@ -88,7 +94,7 @@ def objective_error(given: HasFlow | Flow) -> ObjectiveError:
     """
     flow = given if isinstance(given, Flow) else given.flow
     if isinstance(flow.scheme, LayerMapScheme):
-        return _of_maps(flow, flow.scheme)
+        return _of_maps(flow, flow.scheme, GridNodes(flow.domain).spacing if spacing is None else spacing)
     steps, mass = flow.layers.steps, Recovery(flow).mass
     rho = np.diff(flow.density, axis=0) / steps[:, None, None]
     phi = (flow.upper_potential - flow.potential[:-1]) / steps[:, None, None]
@@ -101,7 +107,56 @@ def objective_error(given: HasFlow | Flow) -> ObjectiveError:
         found = 0.5 * steps**2 * products(rho, phi)
     else:
         found = steps**3 / 24 * (products(_rates(flow, rho), phi) - products(rho, _rates(flow, phi)))
-    return ObjectiveError({"difference in layers": found}, flow.scheme.order, np.zeros(len(steps)))
+    return ObjectiveError({"difference in layers": found}, flow.scheme.order, noise_error(flow))
+
+
+def noise_error(given: HasFlow | Flow) -> Floats:
+    """What noise beyond nu adds to J, layer by layer, to first order in it, (N,); collective.
+
+    Layer maps: Delta_k sum_c sum_a (nu_a - nu) (d_a rho_c, d_a phi_c), nu_a that of the splines where it is larger. Box
+    schemes with fitted diffusion: Delta_k sum_c (sum_e w_e nu (D(p_e) - 1) d_e r_c d_e q_c, 1)_h over edges.
+
+    Example:
+        >>> hd.analysis.noise_error(flow).shape
+        (16,)
+    """
+    flow = given if isinstance(given, Flow) else given.flow
+    scheme = flow.scheme
+    return _noise_of_splines(flow, scheme) if isinstance(scheme, LayerMapScheme) else _noise_of_edges(flow)
+
+
+def _noise_of_splines(flow: Flow, scheme: LayerMapScheme) -> Floats:
+    spacing, nu, steps = GridNodes(flow.domain).spacing, float(flow.lagrangian.noise), flow.layers.steps
+    beyond = [noise_split(nu, float(step), spacing, scheme.degree, scheme.before).effective - nu for step in steps]
+    out = np.zeros(len(steps))
+    if np.max(beyond) <= _ROUNDING * nu:
+        return out
+    recovery, upper = Recovery(flow), flow.upper_potential
+    for k, (step, weights) in enumerate(zip(steps, beyond, strict=True)):
+        rho = recovery.gradients(0.5 * (flow.density[k] + flow.density[k + 1]))
+        phi = recovery.gradients(0.5 * (flow.potential[k] + upper[k]))
+        out[k] = step * float((recovery.mass.ones * np.einsum("a,can,can->n", weights, rho, phi)).sum())
+    return summed(flow.domain.comm, out)
+
+
+def _noise_of_edges(flow: Flow) -> Floats:
+    domain, steps, physics = flow.domain, flow.layers.steps, flow.lagrangian
+    if not physics.fitted:
+        return np.zeros(len(steps))
+    u = [fem.Function(domain.V) for _ in range(domain.dimension)]
+    r, q = fem.Function(domain.V), fem.Function(domain.V)
+    constants, total = physics.on(domain.mesh), ufl.zero()
+    for edge in domain.edges:
+        beyond = constants.edge_noise(edge.flow(ufl.as_vector(u))) - constants.noise
+        total += edge.weight * beyond * edge.difference(r) * edge.difference(q)
+    form, local = fem.form(total * domain.dx), np.zeros(len(steps))
+    fields = (with_ghosts(domain, x) for x in (flow.velocity, flow.slab_density, flow.slab_potential))
+    for k, (velocity, density, potential) in enumerate(zip(*fields, strict=True)):
+        for function, values in zip(u, velocity, strict=True):
+            function.x.array[:] = values
+        for r.x.array[:], q.x.array[:] in zip(density, potential, strict=True):
+            local[k] += steps[k] * float(fem.assemble_scalar(form))
+    return summed(domain.comm, local)
 
 
 def _rates(flow: Flow, field: Floats) -> Floats:
@@ -114,15 +169,15 @@ def _rates(flow: Flow, field: Floats) -> Floats:
     return out
 
 
-def _of_maps(flow: Flow, scheme: LayerMapScheme) -> ObjectiveError:
-    recovery, spacing = Recovery(flow), GridNodes(flow.domain).spacing
-    (momentum, slopes), nu = recovery.cost_slopes(flow), float(flow.lagrangian.noise)
+def _of_maps(flow: Flow, scheme: LayerMapScheme, spacing: Floats) -> ObjectiveError:
+    recovery, nu = Recovery(flow), float(flow.lagrangian.noise)
+    momentum, slopes = recovery.cost_slopes(flow)
     slabs, classes = flow.density[1:].shape[:2]
     transport = flow.scheme.transport(flow.domain, flow.lagrangian, slabs, classes, {})
     transport.set_velocity(with_ghosts(flow.domain, flow.velocity), flow.layers.steps)
     unbalanced = momentum_exerted(flow, transport, recovery) - momentum
     transport.close()
-    local = np.empty((len(MAP_PARTS) + 1, slabs))
+    local = np.empty((len(MAP_PARTS), slabs))
     for k, step in enumerate(map(float, flow.layers.steps)):
         split = noise_split(nu, step, spacing, scheme.degree, scheme.before)
         after = split.effective - split.before
@@ -134,9 +189,8 @@ def _of_maps(flow: Flow, scheme: LayerMapScheme) -> ObjectiveError:
         local[1, k] = -(step**2) / 2 * found.running_cost()
         local[2, k] = step**2 / 2 * found.noise_order(after - split.before)
         local[3, k] = -step * found.weighted(fourth, found.rho_curved, found.phi_curved)
-        local[4, k] = step * found.weighted(split.effective - nu, found.rho_slopes, found.phi_slopes)
     total = summed(flow.domain.comm, local)
-    return ObjectiveError(dict(zip(MAP_PARTS, total, strict=False)), 1, total[-1])
+    return ObjectiveError(dict(zip(MAP_PARTS, total, strict=True)), 1, _noise_of_splines(flow, scheme))
 
 
 def fourth_cumulant(step: float, spacing: Floats, degree: int, before: Floats, after: Floats) -> Floats:
@@ -158,7 +212,7 @@ class _Slab:
     ) -> None:
         self._recovery, self._physics, self._weight = recovery, physics, recovery.mass.ones
         self._u, self._rho, self._slope = u, rho, slope
-        self.rho_slopes, self.phi_slopes = recovery.gradients(rho), recovery.gradients(phi)
+        self._phi_slopes = recovery.gradients(phi)
         self.rho_curved, self.phi_curved = recovery.curvatures(rho), recovery.curvatures(phi)
 
     def _sum(self, density: Floats) -> float:
@@ -182,7 +236,7 @@ class _Slab:
             return 0.0
         fluxes = self._rho[:, None] * self._u
         spread = np.array([np.trace(self._recovery.gradients(flux)) for flux in fluxes])
-        pull = np.einsum("in,cin->cn", self._u, self.phi_slopes) - self._slope
+        pull = np.einsum("in,cin->cn", self._u, self._phi_slopes) - self._slope
         of_rho = np.einsum("a,can,cn->n", difference, self.rho_curved, pull)
         return self._sum(of_rho + np.einsum("a,can,cn->n", difference, self.phi_curved, spread))
 
