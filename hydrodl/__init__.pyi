@@ -2,6 +2,8 @@
 
 from . import analysis as analysis
 from .adaptivity.adaptive_training import adapt as adapt
+from .adaptivity.error_bar import ErrorBar as ErrorBar
+from .adaptivity.error_bar import error_bar as error_bar
 from .adaptivity.layer_placement import adapted_layers as adapted_layers
 from .adaptivity.velocity_transfer import transfer as transfer
 from .analysis.stability.recommendation import recommend as recommend

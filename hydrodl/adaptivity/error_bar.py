@@ -45,7 +45,7 @@ class ErrorBar:
     """What layers, nodes and noise add to J: J_h less J of the infinitely deep, infinitely fine problem.
 
     Attributes:
-        objective: J_h; layers, nodes, noise: what each adds, with sign; ``nodes`` is 0 where the mesh cannot be refined.
+        objective: J_h; layers, nodes, noise: what each adds, with sign; nodes is 0 where the mesh cannot be refined.
         doubt: what may be wrong with their sum; measured: the part of the sum that was measured, the rest follows from
             orders.
 

@@ -1,14 +1,15 @@
 """A solved problem on a mesh and layers twice as fine, with the solution's velocity there: nothing is trained.
 
 On uniform boxes of degree 1 densities, targets and velocities are taken for cubic splines of their nodal values, whose
-error is of fourth order; elsewhere for their own finite-element functions, on the same cells cut in pieces. In depth the
-velocity is linear between the middles of layers and on to the ends. A layer map x + Delta u(x) has its velocity at the
-points below it: what is smooth in depth is the velocity in the middle of the paths, u(x - Delta/2 u).
+error is of fourth order; elsewhere for their own finite-element functions, on the same cells cut in pieces. The
+velocity is linear in depth between the middles of layers and on to the ends. A layer map x + Delta u(x) has its
+velocity at the points below it: smooth in depth is the velocity in the middle of the paths, u(x - Delta/2 u).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
@@ -55,8 +56,12 @@ def on_domain(problem: Problem, domain: Domain) -> Problem:
 
 def on_layers(problem: Problem, layers: Layers) -> Problem:
     """The problem on layers of which each of its own is made of two, without neurons."""
-    losses = [loss if loss.layer is None else replace(loss, layer=2 * loss.layer) for loss in problem.terms]
+    losses = [_at_twice(loss) for loss in problem.terms]
     return replace(problem, layers=layers, losses=losses, control=None)
+
+
+def _at_twice(loss: Any) -> Loss:
+    return loss if loss.layer is None else replace(loss, layer=2 * loss.layer)  # type: ignore[no-any-return]
 
 
 def _moved(loss: Loss, old: Domain, new: Domain) -> Loss:
@@ -117,7 +122,7 @@ def _in_depth(flow: Flow, layers: Layers) -> Floats:
 
 
 def _along_paths(flow: Flow, problem: Problem, velocity: Floats) -> Floats:
-    """u(x - s u(x)) with half the difference s of the thicknesses: from points below one layer to those below another."""
+    """u(x - s u(x)), s half the difference of thicknesses: from points below one layer to those below another."""
     grid, order = Grid.of(problem.domain)
     middle = (problem.layers.times[1:] + problem.layers.times[:-1]) / 2
     thick = flow.layers.steps[np.searchsorted(flow.layers.times, middle) - 1]

@@ -8,6 +8,7 @@ from .backward_error.modified_system import modified_energy as modified_energy
 from .backward_error.modified_system import modified_system as modified_system
 from .backward_error.modified_system import space_residuals as space_residuals
 from .backward_error.objective_error import ObjectiveError as ObjectiveError
+from .backward_error.objective_error import noise_error as noise_error
 from .backward_error.objective_error import objective_error as objective_error
 from .backward_error.residual_sums import ModifiedResiduals as ModifiedResiduals
 from .stability.bounds import Bound as Bound

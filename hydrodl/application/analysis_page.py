@@ -14,10 +14,6 @@ ROUNDING = 1e-10
 """Laws that are exact hold to this, relative."""
 
 
-NOTHING = 1e-9
-"""A part of J below this share of it is not told."""
-
-
 MEANINGS = {
     "maximum principle": "densities stay non-negative and the objective stays bounded below",
     "cell Peclet": "the fitted diffusion is of the size of the noise in every cell, and nears it with h^2",
@@ -199,19 +195,20 @@ def _laws_table(analysis: Mapping[str, Any]) -> str:
 
 
 def _objective(analysis: Mapping[str, Any]) -> list[str]:
-    """What the layers and the splines add to J."""
-    found, J = analysis.get("objective_error"), analysis["run"]["objective"]
+    """J with its error bar, and what makes it."""
+    found, J, lines = analysis.get("objective_error"), analysis["run"]["objective"], []
     if found is None:
         return []
-    parts = ", ".join(f"{name} {value:+.2g}" for name, value in found["parts"].items())
-    lines = [
-        f"J = {J:.6g}, of which the layers make {found['layers']:+.2g} to leading order ({parts}): the same problem in "
-        f"infinitely many layers has about {found['infinitely_deep']:.6g}."
-    ]
-    if abs(found["noise"]) > NOTHING * abs(J):
+    if "total" in found:
+        adds = ", ".join(f"{name} {found[name]:+.2g}" for name in ("layers", "nodes", "noise"))
         lines.append(
-            f"The splines' noise beyond the {analysis['run']['noise']:g} asked for makes {found['noise']:+.2g}."
+            f"J = {J:.6g} +- {found['total']:.2g} (what each adds, measured on finer meshes: {adds}): the same problem "
+            f"in infinitely many layers on infinitely many nodes has about {found['extrapolated']:.6g}."
         )
+    if "by_formula" in found:
+        formula = found["by_formula"]
+        parts = ", ".join(f"{name} {value:+.2g}" for name, value in formula["parts"].items())
+        lines.append(f"By formula the layers add {formula['layers']:+.2g} to leading order ({parts}).")
     return lines
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
+from hydrodl.adaptivity.error_bar import error_bar
 from hydrodl.analysis.backward_error.modified_system import layer_residuals, modified_energy, space_residuals
 from hydrodl.analysis.backward_error.objective_error import objective_error
 from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals
@@ -143,7 +144,7 @@ def analyze(
         journal.note("run", f"the training did not converge ({solution.reason}): the fields are not stationary")
     if solution.coefficients is not None:
         journal.note("run", NEURONS)
-    result = _structure(flow, journal) | _modified(flow, journal) | _objective(solution, journal)
+    result = _structure(flow, journal) | _modified(flow, journal) | _objective(solution, options or {}, journal)
     result |= _multisymplectic(flow, math.inf if full else FACTOR_BYTES, journal)
     result |= _stability(solution, flow, tolerance, options or {}, math.inf if full else EIGEN_SECONDS, journal)
     facts = {"run": _facts(solution), "tolerance": tolerance, "notes": journal.notes, "time_s": journal.seconds}
@@ -214,15 +215,16 @@ def _conserved(found: Conservation) -> dict[str, Any]:
     }
 
 
-def _objective(solution: Solution, journal: _Journal) -> dict[str, Any]:
-    """What the layers, and a noise larger than asked for, add to J."""
+def _objective(solution: Solution, options: Mapping[str, Any], journal: _Journal) -> dict[str, Any]:
+    """What layers, nodes and noise add to J: measured, and for the layers by formula, cause by cause."""
     key = "objective_error"
-    found = journal.part("error of the objective", (key,), lambda: objective_error(solution))
-    if found is None:
-        return {key: None}
-    parts = {name: float(values.sum()) for name, values in found.parts.items()}
-    numbers = {"layers": found.layers, "order": found.order, "parts": parts, "noise": float(found.noise.sum())}
-    return {key: numbers | {"infinitely_deep": solution.objective - found.layers}}
+    bar = journal.part("error bar of the objective", (key,), lambda: error_bar(solution, options=options))
+    found = journal.part("layers' share of the objective", (key,), lambda: objective_error(solution))
+    numbers: dict[str, Any] = {} if bar is None else bar.to_dict()
+    if found is not None:
+        parts = {name: float(values.sum()) for name, values in found.parts.items()}
+        numbers["by_formula"] = {"layers": found.layers, "order": found.order, "parts": parts}
+    return {key: numbers or None}
 
 
 def _modified(flow: Flow, journal: _Journal) -> dict[str, Any]:

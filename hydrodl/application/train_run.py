@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
+from hydrodl.adaptivity.error_bar import error_bar
 from hydrodl.application.defaults import SAVE_EVERY
 from hydrodl.application.report import report
 from hydrodl.application.run_directory import (
@@ -26,7 +28,7 @@ from hydrodl.application.run_directory import (
 from hydrodl.application.run_lock import locked
 from hydrodl.application.watch import Watch
 from hydrodl.common import progress
-from hydrodl.common.errors import InputError
+from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import attempt, on_all_ranks, partial
 from hydrodl.files.checkpoint import save_checkpoint
 from hydrodl.files.model_record import model, resumed, samples_record
@@ -43,7 +45,11 @@ from hydrodl.problem_file.building_snapshots import missed
 from hydrodl.problem_file.building_snapshots import report as snapshot_report
 from hydrodl.problem_file.given_data import Given
 from hydrodl.problem_file.schema import Config
+from hydrodl.problem_file.size_estimate import available_bytes, memory_bytes, sizes_of
 from hydrodl.training.minimisation import minimise
+
+FINER = {1: 4, 2: 8, 3: 16}
+"""Size of the problem that an error bar evaluates, over that of the run, by dimension."""
 
 
 def train_into(
@@ -155,8 +161,11 @@ def _write(folder: Path, solution: Solution, made: building.Setup, text: str, be
     for words in far if comm.rank == 0 else ():
         warnings.warn(words, stacklevel=2)
     accuracies["warnings"] = [*given.notes, *problem.densities.notes, *solution.warnings, *far]
+    bar, bar_seconds = _error_bar(solution, made)
+    accuracies["objective_error"] = bar
     now = time.monotonic()
-    times = {"wall_time_s": now - began, "time_s": dict(solution.timings) | {"io": now - start}}
+    spent = {"io": now - start - bar_seconds, "error_bar": bar_seconds}
+    times = {"wall_time_s": now - began, "time_s": dict(solution.timings) | spent}
     result = comm.bcast(plain(report(solution) | accuracies | times), root=0)
     write_json(folder / REPORT, result, comm)
     for error in lost:
@@ -165,6 +174,17 @@ def _write(folder: Path, solution: Solution, made: building.Setup, text: str, be
         if comm.rank == 0:
             warnings.warn(f"a figure could not be drawn: {type(error).__name__}: {error}", stacklevel=2)
     return result
+
+
+def _error_bar(solution: Solution, made: building.Setup) -> tuple[dict[str, float] | None, float]:
+    """What layers, nodes and noise add to J, and the seconds that it took; None where it is not to be had."""
+    began, problem = time.monotonic(), solution.problem
+    fits = FINER[problem.domain.dimension] * memory_bytes(sizes_of(problem)) <= available_bytes(problem.domain.comm)
+    found = None
+    if solution.converged and fits:
+        with suppress(InputError, SolverError):  # the same on every rank
+            found = error_bar(solution, options=made.config.solver).to_dict()
+    return found, time.monotonic() - began
 
 
 def _for_others(folder: Path, solution: Solution, network: Network, given: Given) -> list[Exception]:

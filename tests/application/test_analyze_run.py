@@ -129,7 +129,7 @@ def test_every_key_is_there_and_has_its_type(which: str, request: pytest.Fixture
     names = {row["name"] for row in found["stability"]}
     assert names >= {"maximum principle", "layer invertibility", "depth convergence", "second variation"}
     assert ("cell Peclet" in names) != ("noise of the splines" in names)
-    assert set(found["objective_error"]) == {"layers", "order", "parts", "noise", "infinitely_deep"}
+    assert {"layers", "nodes", "noise", "total", "extrapolated", "by_formula"} <= set(found["objective_error"])
     assert set(found["recommended"]) >= {"layers", "nodes", "binding"}
     assert isinstance(found["recommended"]["layers"], int) and isinstance(found["recommended"]["nodes"], int)
 
@@ -162,15 +162,16 @@ def test_numbers_of_a_layer_map(moved: Path) -> None:
     assert found["energy_source"] is None and found["residuals"]["space"] is None
     assert found["run"]["effective_noise"] == pytest.approx([0.1]) and found["run"]["largest_noise"] == 1.0
     error = objective_error(solution)
-    assert found["objective_error"]["layers"] == pytest.approx(error.layers, rel=1e-9)
-    assert found["objective_error"]["infinitely_deep"] == pytest.approx(solution.objective - error.layers, rel=1e-12)
+    told = found["objective_error"]
+    assert told["by_formula"]["layers"] == pytest.approx(error.layers, rel=1e-9)
+    assert told["total"] == pytest.approx(hydrodl.error_bar(solution).total, rel=1e-9)
     row = {row["name"]: row for row in found["stability"]}["order of the noise"]
     asked = row["for_layers"], row["needs_nodes"] - 1
     assert asked == (12, math.ceil(40 * math.sqrt(map_noise(solution.flow).value / 0.5)))
     more = math.ceil(asked[1] * math.sqrt(found["recommended"]["layers"] / 12) - 1e-9)  # N h^2 is bounded
     assert found["recommended"]["nodes"] == more + 1 and "order of the noise" in found["recommended"]["binding"]
     text = (moved / "analysis.md").read_text()
-    assert "in infinitely many layers has about" in text and "trained or not" in text
+    assert "infinitely many nodes has about" in text and "trained or not" in text
     assert "noise of the splines" in text and "a layer map has no operators in space" in text
     assert len(text) < 8000 and "None" not in text and "nan" not in text
 

@@ -42,6 +42,7 @@ from hydrodl.discretisation.layer_map_scheme import LayerMapScheme
 from hydrodl.discretisation.noise_resolvent import noise_split
 from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.mesh.grid_nodes import GridNodes
+from hydrodl.mesh.uniform_grid import Grid, spread
 from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.problem.flow import Flow, HasFlow
 
@@ -131,12 +132,12 @@ def _noise_of_splines(flow: Flow, scheme: LayerMapScheme) -> Floats:
     out = np.zeros(len(steps))
     if np.max(beyond) <= _ROUNDING * nu:
         return out
-    recovery, upper = Recovery(flow), flow.upper_potential
-    for k, (step, weights) in enumerate(zip(steps, beyond, strict=True)):
-        rho = recovery.gradients(0.5 * (flow.density[k] + flow.density[k + 1]))
-        phi = recovery.gradients(0.5 * (flow.potential[k] + upper[k]))
-        out[k] = step * float((recovery.mass.ones * np.einsum("a,can,can->n", weights, rho, phi)).sum())
-    return summed(flow.domain.comm, out)
+    (grid, order), mass = Grid.of(flow.domain), GridNodes(flow.domain).mass
+    fields = (flow.density[:-1], flow.density[1:], flow.potential[:-1], flow.upper_potential)
+    for k, slab in enumerate(zip(*fields, strict=True)):
+        below, above, phi, upper = (grid.differences(spread(flow.domain, order, grid.size, x)) for x in slab)
+        out[k] = steps[k] / 4 * float(mass @ np.einsum("a,can,can->n", beyond[k], below + above, phi + upper))
+    return out
 
 
 def _noise_of_edges(flow: Flow) -> Floats:
