@@ -39,6 +39,7 @@ def test_it_holds_four_times_the_layers_and_nodes(scheme: str, sizes: list[tuple
         assert bar.extrapolated == pytest.approx(fine.objective, abs=0.7 * error + 1e-4), (layers, nodes)
 
 
+@pytest.mark.slow
 def test_triangles() -> None:
     """Every edge is cut in two; the data stay the same functions."""
     domain = hd.Domain.box([-2.0, -2.0], [2.0, 2.0], 9, cells="simplex", lumped=True)

@@ -10,10 +10,11 @@ import pytest
 from mpi4py import MPI
 
 from hydrodl.adaptivity.adaptive_training import adapt
+from hydrodl.adaptivity.error_bar import error_bar
 from hydrodl.adaptivity.layer_placement import adapted_layers, layer_at, objective_errors
 from hydrodl.adaptivity.mesh_refinement import cell_errors
 from hydrodl.adaptivity.velocity_transfer import transfer
-from tests.builders.on_ranks import WORLD, agreed, each_alone_and_together, refusal
+from tests.builders.on_ranks import WORLD, agreed, alone_and_together, each_alone_and_together, refusal
 
 POINTS = np.random.default_rng(0).uniform(-2.9, 2.9, (40, 2))
 Rounds = list[hd.Solution]
@@ -54,6 +55,18 @@ def test_rounds(rounds: tuple[Rounds, Rounds]) -> None:
     assert np.abs(times - 0.25).min() < 1e-14
     there, here = (hd.Network(found[-1]).push(POINTS)[-1] for found in rounds)
     np.testing.assert_allclose(there, here, atol=1e-5)
+
+
+def test_error_bars() -> None:
+    def run(comm: MPI.Comm) -> list[list[float]]:
+        found = []
+        for domain in (other_box(comm), hd.Domain.box([-3.0, -3.0], [3.0, 3.0], 7, cells="simplex", comm=comm)):
+            solution = hd.train(problem_on(domain, hd.layers(4)), options={"tao_gatol": 1e-9})
+            found.append(list(error_bar(solution).to_dict().values()))
+        return found
+
+    one, many = alone_and_together(run)
+    np.testing.assert_allclose(agreed(many), one, rtol=1e-5, atol=1e-7)
 
 
 def test_what_decides(rounds: tuple[Rounds, Rounds]) -> None:
