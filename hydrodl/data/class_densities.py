@@ -8,14 +8,16 @@ on any mesh (Botev, Grotowski and Kroese, "Kernel density estimation via diffusi
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from dolfinx import fem
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.cards import Card, names, plural
 from hydrodl.common.errors import DataError, InputError
 from hydrodl.common.parallel import raise_together
 from hydrodl.common.parameters import COUNT, Number
@@ -30,8 +32,8 @@ from hydrodl.mesh.quadrature import integrals, moment, point_text
 BANDWIDTH = Number(0.2, above=0, smallest=1e-6, most=1e3)
 
 
-@dataclass(frozen=True, eq=False)
-class Densities:
+@dataclass(frozen=True, eq=False, repr=False)
+class Densities(Card):
     """Densities rho_c >= 0 of C classes, whose masses are their priors and sum to 1.
 
     Attributes:
@@ -60,6 +62,13 @@ class Densities:
         needed = (len(self.class_names), self.domain.owned)
         if np.shape(self.values) != needed:
             raise InputError(f"density values have shape {np.shape(self.values)}, must be (classes, owned) = {needed}")
+
+    def __str__(self) -> str:
+        return f"{self.classes} on {plural(self.domain.nodes, 'node')}: {names(self.class_names)}"
+
+    def facts(self) -> Mapping[str, Any]:
+        """For a notebook."""
+        return {"classes": names(self.class_names), "domain": self.domain} | dict.fromkeys(self.notes, "")
 
     @property
     def classes(self) -> int:

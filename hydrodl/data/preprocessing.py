@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.cards import Card, names, plural
 from hydrodl.common.errors import DataError
 from hydrodl.common.parameters import Number
+from hydrodl.data.frames import is_frame, numbers_of
 
 DIMENSIONS, LIFT = Number(least=1, most=3, whole=True), Number(0, least=0, most=2, whole=True)
 
@@ -112,8 +114,8 @@ def input_map(preprocessing: Mapping[str, Any]) -> tuple[Floats, Floats, Floats]
     return mean, scale, np.hstack([matrix, np.zeros((mean.size, int(preprocessing.get("lift") or 0)))])
 
 
-@dataclass(frozen=True, eq=False)
-class Preprocessing:
+@dataclass(frozen=True, eq=False, repr=False)
+class Preprocessing(Card):
     """The map from raw features to mesh coordinates: x = ((f - mean) / scale) components / component_scale, 0, ..., 0.
 
     On the data it was fitted to every coordinate has mean 0 and variance 1 ("standardised units"), but for the added
@@ -147,6 +149,21 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         LIFT.check("lift", self.lift, DataError)
+
+    def __str__(self) -> str:
+        how = "kept in proportion" if self.one_unit else "standardised"
+        taken = self.dimension - self.lift
+        reduced = f", reduced to {taken} principal components" if self.components is not None else ""
+        return f"{plural(self.mean.size, 'feature')} {how}{reduced}" + (f", {self.lift} added" if self.lift else "")
+
+    def facts(self) -> Mapping[str, Any]:
+        """For a notebook."""
+        return {
+            "features": names(self.feature_names) or self.mean.size,
+            "mean": np.array2string(self.mean, precision=4, threshold=8, edgeitems=2),
+            "scale": np.array2string(self.scale, precision=4, threshold=8, edgeitems=2),
+            "coordinates": self.dimension,
+        }
 
     @classmethod
     def identity(cls, d: int) -> Preprocessing:
@@ -210,11 +227,13 @@ class Preprocessing:
         return int(self.mean.size if self.components is None else self.components.shape[1]) + self.lift
 
     def apply(self, features: ArrayLike) -> Floats:
-        """Raw features, shape (n, p), to points, shape (n, d).
+        """Raw features, shape (n, p), to points, shape (n, d); of a data frame the columns with the feature names.
 
         Raises:
             DataError: not an (n, p) table of numbers, or a NaN or infinite entry (row and column named, from 1).
         """
+        if is_frame(features) and self.feature_names:
+            features = numbers_of(features, self.feature_names)
         try:
             raw = np.asarray(features, dtype=float)
         except (TypeError, ValueError):

@@ -16,8 +16,10 @@ from mpi4py import MPI
 from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.cards import Card, names, plural
 from hydrodl.common.errors import DataError
 from hydrodl.data.class_densities import BANDWIDTH, Densities, densities
+from hydrodl.data.frames import columns_of, numbers_of
 from hydrodl.data.outliers import Clamped
 from hydrodl.data.preprocessing import Preprocessing, raw_map
 from hydrodl.data.samples import Samples
@@ -28,8 +30,8 @@ from hydrodl.mesh.domain import Domain
 POPULATION = "0"  # the name of the one class
 
 
-@dataclass(frozen=True, eq=False)
-class Snapshots:
+@dataclass(frozen=True, eq=False, repr=False)
+class Snapshots(Card):
     """Sample sets at increasing times.
 
     Attributes:
@@ -62,6 +64,50 @@ class Snapshots:
             if table.ndim != 2 or not len(table) or table.shape[1] != self.preprocessing.mean.size:
                 needed = f"(n, {self.preprocessing.mean.size}) with n > 0"
                 raise DataError(f"snapshot at time {time:g}: samples have shape {table.shape}, must be {needed}")
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self)} from t = {self.times[0]:g} to {self.times[-1]:g}, "
+            f"{plural(sum(map(len, self.features)), 'sample')} of {plural(len(self._names), 'feature')}"
+        )
+
+    def facts(self) -> Mapping[str, Any]:
+        """For a notebook."""
+        sizes = [f"{time:g}: {len(table)}" for time, table in zip(self.times, self.features, strict=True)]
+        return {"samples at t": names(sizes), "features": names(self._names), "coordinates": self.preprocessing}
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        time: str,
+        features: Sequence[str] | None = None,
+        *,
+        dimensions: int | None = None,
+        one_unit: bool | None = None,
+    ) -> Snapshots:
+        """Snapshots from a data frame of pandas, Polars or their like with a column of times.
+
+        Args:
+            frame: with a row for each sample.
+            time: name of the column of times, whose equal numbers are one snapshot.
+            features: names of the feature columns; default all others.
+            dimensions, one_unit: as in :func:`snapshots`.
+
+        Raises:
+            DataError: no frame, a column that is missing or holds no numbers, missing values, or what
+                :func:`snapshots` raises.
+
+        Example:
+            >>> import polars
+            >>> hd.Snapshots.from_frame(polars.DataFrame({"day": [0, 0, 1, 1], "x": [0.0, 1.0, 1.0, 2.0]}), "day")
+            <Snapshots: 2 from t = 0 to 1, 4 samples of 1 feature>
+        """
+        columns = [name for name in columns_of(frame) if name != time] if features is None else list(features)
+        moments, table = numbers_of(frame, [time])[:, 0], numbers_of(frame, columns)
+        times = np.unique(moments)
+        tables = [table[moments == moment] for moment in times]
+        return snapshots(times, tables, dimensions=dimensions, names=columns, one_unit=one_unit)
 
     def __len__(self) -> int:
         return len(self.times)

@@ -7,7 +7,7 @@ files) carries Lagrange elements with consistent quadrature. The choice is one f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from mpi4py import MPI
 from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.cards import Card
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import largest, smallest, summed
 from hydrodl.common.parameters import POSITIVE
@@ -38,8 +39,8 @@ _BOX_CELLS = {1: dmesh.CellType.interval, 2: dmesh.CellType.quadrilateral, 3: dm
 _SIMPLEX_CELLS = {1: dmesh.CellType.interval, 2: dmesh.CellType.triangle, 3: dmesh.CellType.tetrahedron}
 
 
-@dataclass(frozen=True, eq=False)
-class Domain:
+@dataclass(frozen=True, eq=False, repr=False)
+class Domain(Card):
     """Feature space: a mesh with Lagrange elements of one degree, d = 1, 2 or 3.
 
     Attributes:
@@ -72,6 +73,22 @@ class Domain:
             raise InputError(f"a periodic box needs elements of degree 1, got degree {self.degree}")
         # collective, so never left to whoever asks first, who might be one rank alone
         _ = self.bounds, self.V
+
+    def __str__(self) -> str:
+        kind = "uniform box" if self.uniform_box else "mesh"
+        return f"{kind} in d = {self.dimension}, {self.nodes} nodes"
+
+    def facts(self) -> Mapping[str, Any]:
+        """For a notebook."""
+        corners = zip(*self.bounds, strict=True)
+        return {
+            "dimension": self.dimension,
+            "nodes": self.nodes,
+            "box": " x ".join(f"[{low:.4g}, {high:.4g}]" for low, high in corners),
+            "cells": f"{self.mesh.topology.index_map(self.dimension).size_global} {self.mesh.topology.cell_type.name}",
+            "elements": f"degree {self.degree}, {'vertex rule' if self.lumped else 'consistent mass'}",
+            "ranks": self.comm.size,
+        }
 
     @classmethod
     def interval(

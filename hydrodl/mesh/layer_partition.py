@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.cards import Card, plural
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import Number
 
@@ -21,8 +24,8 @@ THINNEST = 1e-9
 TOO_THIN = f"layer times must not be closer than {THINNEST:g} of the last one"
 
 
-@dataclass(frozen=True, eq=False)
-class Layers:
+@dataclass(frozen=True, eq=False, repr=False)
+class Layers(Card):
     """The partition 0 = t_0 < ... < t_N = T of depth.
 
     Attributes:
@@ -47,6 +50,17 @@ class Layers:
             raise InputError("layer times must start at 0 and increase strictly")
         if np.diff(times).min() < THINNEST * times[-1]:
             raise InputError(TOO_THIN)
+
+    def __str__(self) -> str:
+        return f"{plural(len(self), 'layer')} of total depth {self.depth:g}"
+
+    def facts(self) -> Mapping[str, Any]:
+        """For a notebook."""
+        return {
+            "layers": len(self),
+            "depth": f"{self.depth:g}",
+            "thickness": f"{self.steps.min():.3g} to {self.steps.max():.3g}",
+        }
 
     def __len__(self) -> int:
         return self.times.size - 1

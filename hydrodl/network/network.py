@@ -5,12 +5,17 @@ u_k is a finite-element function with one value a node, so a layer has as many h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.cards import Card, names, plural
 from hydrodl.common.errors import InputError
-from hydrodl.data.preprocessing import Preprocessing, input_map
+from hydrodl.data.frames import predictions_like
+from hydrodl.data.preprocessing import Preprocessing, features_of, input_map
 from hydrodl.data.samples import Samples
 from hydrodl.data.single_precision import needs_double
 from hydrodl.mesh.domain import Domain
@@ -26,7 +31,7 @@ from hydrodl.physics.readout import Readout
 from hydrodl.problem.solution import Solution
 
 
-class Network:
+class Network(Card):
     """The residual network of a solution. All methods are collective; points and results are the same on all ranks.
 
     Args:
@@ -56,6 +61,20 @@ class Network:
         self.hidden = None
         if solution.coefficients is not None and problem.control is not None:
             self.hidden = problem.control.draw(problem.domain, len(problem.layers))
+
+    def __str__(self) -> str:
+        layer = f"{self.domain.nodes} nodes" if self.hidden is None else plural(self.hidden.width, "neuron")
+        return f"{plural(len(self.steps), 'layer')} of {layer} from {self.preprocessing}"
+
+    def facts(self) -> Mapping[str, Any]:
+        """For a notebook."""
+        return {
+            "classes": names(self.class_names),
+            "layers": self.solution.problem.layers,
+            "features": self.domain,
+            "raw features": self.preprocessing,
+            "trained": self.solution,
+        }
 
     @property
     def readout(self) -> Readout:
@@ -111,12 +130,19 @@ class Network:
         return neuron_gradients(self.hidden, self.solution.coefficients[k], k, points)
 
     def inverse(self, points: ArrayLike, *, failures: str = "warn") -> Floats:
-        """``push`` run backwards from the last layer, see :func:`hydrodl.inverse_push`."""
-        return inverse_push(self, points, failures=failures)
+        """``transform`` run backwards: raw features (n, p), in their units, of features (n, d) of the last layer.
+
+        Principal components leave directions out: there the features are those of the mean sample. The way through the
+        layers is that of :func:`hydrodl.inverse_push`.
+
+        Raises:
+            InputError, SolverError: as there.
+        """
+        return features_of(self.preprocessing, inverse_push(self, points, failures=failures)[0])
 
     def transform(self, features: ArrayLike) -> Floats:
-        """The last layer's features of raw features (n, p), shape (n, d)."""
-        return self.push(self.preprocessing.apply(np.asarray(features, dtype=float)))[-1]
+        """The last layer's features of raw features (n, p), an array or a data frame, shape (n, d)."""
+        return self.push(self.preprocessing.apply(features))[-1]
 
     def predict_proba(self, features: ArrayLike) -> Floats:
         """Class probabilities of raw features (n, p), shape (n, C)."""
@@ -125,6 +151,18 @@ class Network:
     def predict(self, features: ArrayLike) -> NDArray[np.int64]:
         """Class numbers 0..C-1 of raw features (n, p), shape (n,)."""
         return self.predict_proba(features).argmax(axis=1)
+
+    def predict_frame(self, frame: Any) -> Any:
+        """Label and class probabilities of the rows of a data frame, as a frame of its kind: columns label, p_NAME.
+
+        Raises:
+            DataError: no data frame of pandas, Polars or their like, or one without the features.
+
+        Example:
+            >>> network.predict_frame(samples.to_frame("polars")[:5]).shape
+            (5, 4)
+        """
+        return predictions_like(frame, self.class_names, self.predict_proba(frame))
 
     def certify(self, features: ArrayLike) -> Certificates:
         """How far raw features (n, p) may move, in their own units, before the label can change; proven.

@@ -12,12 +12,15 @@ family with theta = 1 every slab takes averages, so that 0 <= v <= 1; the sum ov
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.cards import Card, plural
 from hydrodl.common.errors import InputError
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.mesh.domain import Domain
@@ -27,8 +30,8 @@ from hydrodl.network.network import Network
 from hydrodl.problem.solution import Solution
 
 
-@dataclass(frozen=True, eq=False)
-class Posterior:
+@dataclass(frozen=True, eq=False, repr=False)
+class Posterior(Card):
     """Noise-averaged class probabilities as fields over feature space.
 
     Attributes:
@@ -45,6 +48,18 @@ class Posterior:
     domain: Domain
     preprocessing: Preprocessing
     values: Floats
+
+    def __str__(self) -> str:
+        layers, classes = self.values.shape[:2]
+        return f"probabilities of {plural(classes, 'class')} at {plural(layers, 'layer')}, averaged over the noise"
+
+    def facts(self) -> Mapping[str, Any]:
+        """For a notebook."""
+        return {
+            "features": self.domain,
+            "raw features": self.preprocessing,
+            "values": f"{self.values.shape}, this rank",
+        }
 
     def at(self, points: ArrayLike, layer: int = 0) -> Floats:
         """v at mesh coordinates (n, d), for a network entered at a layer; shape (n, C); collective.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.cards import Card, plural
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import largest
 from hydrodl.discretisation.scheme import Scheme
@@ -27,8 +29,8 @@ class HasFlow(Protocol):
         """The flow."""
 
 
-@dataclass(frozen=True, eq=False)
-class Flow:
+@dataclass(frozen=True, eq=False, repr=False)
+class Flow(Card):
     """Fields of a discrete flow at this rank's owned nodes.
 
     Attributes:
@@ -57,6 +59,19 @@ class Flow:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lagrangian", self.scheme.physics(self.domain, self.lagrangian))
+
+    def __str__(self) -> str:
+        return f"{plural(len(self.layers), 'slab')} of {plural(self.density.shape[1], 'class')}, {self.domain}"
+
+    def facts(self) -> Mapping[str, Any]:
+        """For a notebook."""
+        return {
+            "features": self.domain,
+            "layers": self.layers,
+            "noise": f"{self.lagrangian.noise:g}",
+            "velocity": f"{self.velocity.shape} on this rank",
+            "density, potential": f"{self.density.shape} on this rank",
+        }
 
     @staticmethod
     def of(solution: HasFlow) -> Flow:

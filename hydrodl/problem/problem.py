@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.cards import Card, names, plural
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import Choice
 from hydrodl.data.class_densities import Densities
@@ -23,8 +25,8 @@ SCHEME = Choice(None, SCHEMES)
 """Left out: ``default_scheme``."""
 
 
-@dataclass(frozen=True, eq=False)
-class Problem:
+@dataclass(frozen=True, eq=False, repr=False)
+class Problem(Card):
     """Minimise int l(u, rho) dt + sum_j G_j(rho(t_j)) over all velocities, rho carried by u from the data.
 
     Args:
@@ -93,6 +95,20 @@ class Problem:
             f"{len(self.layers)} layers x {domain.nodes} nodes in d = {domain.dimension}, {self.classes} "
             f"class{'es' * (self.classes > 1)}, {self.unknowns} unknowns, {ranks} rank{'s' * (ranks > 1)}"
         )
+
+    def facts(self) -> Mapping[str, Any]:
+        """For a notebook."""
+        physics = self.lagrangian
+        return {
+            "features": self.domain,
+            "layers": self.layers,
+            "classes": names(self.densities.class_names),
+            "scheme": self.scheme,
+            "physics": f"noise {physics.noise:g}, decay {physics.decay:g}, smoothness {physics.smoothness:g}",
+            "losses": names([type(loss).__name__ for loss in self.terms]),
+            "layer": "values at nodes" if self.control is None else plural(self.control.width, "neuron"),
+            "unknowns": self.unknowns,
+        }
 
     @property
     def terms(self) -> tuple[Loss, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.cards import Card
 from hydrodl.physics.readout import Readout
 from hydrodl.problem.flow import Flow
 from hydrodl.problem.problem import Problem
@@ -56,7 +57,7 @@ class Statistics:
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Solution(Statistics):
+class Solution(Card, Statistics):
     """The best velocity found, its densities and potentials, and how the optimiser got there.
 
     Attributes:
@@ -72,6 +73,20 @@ class Solution(Statistics):
     problem: Problem
     flow: Flow
     coefficients: Floats | None = None
+
+    def facts(self) -> Mapping[str, Any]:
+        """For a notebook."""
+        parts = [f"{name} {value:.5g}" for name, value in self.parts.items()]
+        return {
+            "problem": self.problem,
+            "stopped": self.reason,
+            "objective": f"{self.objective:.8g} ({', '.join(parts)})",
+            "gradient": f"{self.gradient_norm:.2e}, at the start {self.initial_gradient_norm:.2e}",
+            "steps": f"{self.iterations}, with {self.hessian_products} Hessian products",
+            "densities": f"at least {self.min_density:.2e}, mass error {self.mass_error:.1e}",
+            "noise": ", ".join(f"{value:.4g}" for value in self.effective_noise),
+            "seconds": f"{sum(self.timings.values()):.1f}",
+        } | {f"warning {k + 1}": words for k, words in enumerate(self.warnings)}
 
     @property
     def velocity(self) -> Floats:
@@ -101,9 +116,6 @@ class Solution(Statistics):
     def readout(self) -> Readout | None:
         """The readout, as trained or as given; None if the problem has no classification loss."""
         return self.problem.readout
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}: {self}>"
 
     def __str__(self) -> str:
         state = "converged" if self.converged else "NOT CONVERGED"

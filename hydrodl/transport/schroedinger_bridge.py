@@ -25,6 +25,7 @@ import numpy as np
 
 from hydrodl.common import progress
 from hydrodl.common.arrays import Floats
+from hydrodl.common.cards import Card
 from hydrodl.common.errors import InputError
 from hydrodl.common.notices import warn_unconverged
 from hydrodl.common.parameters import COUNT, POSITIVE, Choice, Number
@@ -47,7 +48,7 @@ METHOD = Choice("augmented", ("augmented", "penalty"))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Bridge:
+class Bridge(Card):
     """A flow that meets its targets, or the best one found.
 
     Attributes:
@@ -84,6 +85,17 @@ class Bridge:
     raw_cost: float
     multipliers: Mapping[int, Floats]
     divergence: str
+
+    def facts(self) -> Mapping[str, Any]:
+        """For a notebook."""
+        reached = {f"distance at layer {layer}": f"{value:.2e}" for layer, value in self.distances.items()}
+        return {
+            "problem": self.solution.problem,
+            "stopped": self.reason,
+            "rounds": self.rounds,
+            "work": f"{self.cost:.6g}, in raw units {self.raw_cost:.6g}",
+            "tolerance": f"{self.tolerance:g}",
+        } | reached
 
     @property
     def rounds(self) -> int:

@@ -36,7 +36,7 @@ def test_predictions(case: str) -> None:
         for network in (fitted.network_, again.network_):
             np.testing.assert_allclose(network.predict_proba(X), chances, atol=1e-10)
         path = fitted.network_.push(fitted.preprocessing_.apply(X))
-        np.testing.assert_allclose(fitted.network_.inverse(path[-1], failures="raise"), path, atol=1e-10)
+        np.testing.assert_allclose(hd.inverse_push(fitted.network_, path[-1], failures="raise"), path, atol=1e-10)
         assert fitted.n_iter_ > 1
         found.append((chances, again.set_params(probabilities="posterior").predict_proba(X)))
     agreed(found[1][0].tolist())

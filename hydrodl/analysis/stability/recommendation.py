@@ -3,6 +3,7 @@ holds."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +12,13 @@ from hydrodl.analysis.stability.hessian_spectrum import Quadratic
 from hydrodl.analysis.stability.marching_bounds import marching_bounds
 from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
 from hydrodl.analysis.stability.training_bounds import cell_peclet, maximum_principle, training_bounds
+from hydrodl.common.cards import Card, plural
 from hydrodl.problem.flow import Flow
 from hydrodl.problem.solution import Solution
 
 
-@dataclass(frozen=True)
-class Recommendation:
+@dataclass(frozen=True, repr=False)
+class Recommendation(Card):
     """The smallest network for which all bounds that apply hold.
 
     Attributes:
@@ -37,6 +39,16 @@ class Recommendation:
     binding: str
     feasible: bool
     bounds: tuple[Bound, ...]
+
+    def __str__(self) -> str:
+        found = f"at least {plural(self.layers, 'layer')} and {self.nodes} nodes per direction"
+        found += f" ({self.binding})" if self.binding else ""
+        return found if self.feasible else f"{found}; no numbers are known with which every bound holds"
+
+    def facts(self) -> Mapping[str, Any]:
+        """For a notebook."""
+        needs = {bound.name: f"{'holds' if bound.holds else 'FAILS'}: {bound.inequality}" for bound in self.bounds}
+        return {"layers": self.layers, "nodes per direction": self.nodes, "binding": self.binding} | needs
 
     def to_dict(self) -> dict[str, Any]:
         """layers, nodes, binding, feasible, as JSON values."""
