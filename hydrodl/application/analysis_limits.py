@@ -15,7 +15,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.progress import say
 from hydrodl.problem.flow import Flow
-from hydrodl.problem.solution import Controls, Solution
+from hydrodl.problem.solution import Solution
 from hydrodl.problem_file.size_estimate import seconds, sizes_of
 from hydrodl.training.controlled_functional import ControlledFunctional
 from hydrodl.training.reduced_functional import ReducedFunctional
@@ -88,7 +88,7 @@ def smallest_curvature(solution: Solution, options: Mapping[str, Any], limit: fl
     functional = ReducedFunctional(solution.problem, linear)
     try:
         controlled = ControlledFunctional(functional)
-        controlled.linearise(controlled.flat(Controls(solution.velocity, solution.coefficients, solution.readout)))
+        controlled.linearise(controlled.flat(solution.controls))
         comm = solution.problem.domain.comm
         found = spectrum(_Watched(controlled), comm=comm, largest=False, options={"eps_max_it": RESTARTS})
         return found, second_variation(controlled, comm, found)

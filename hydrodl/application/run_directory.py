@@ -155,7 +155,8 @@ def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:
     check_model(path, held, problem)
     jumps = np.zeros_like(found.potential[1:]) if found.jumps is None else found.jumps
     flow = problem.flow(found.velocity, found.density, found.potential, jumps)
-    solution = Solution(problem=problem, flow=flow, coefficients=controls.coefficients, **dict(facts))
+    A, hidden = controls.coefficients, controls.hidden
+    solution = Solution(problem=problem, flow=flow, coefficients=A, hidden=hidden, **dict(facts))
     test = None if samples.test is None else recorded_samples(samples.test, rho)
     return Run(solved, solution, preprocessing, recorded_samples(samples.train, rho), test)
 

@@ -128,7 +128,7 @@ def _write(folder: Path, solution: Solution, made: building.Setup, text: str, be
     problem, given, start = solution.problem, made.given, time.monotonic()
     comm = problem.domain.comm
     facts = {f.name: getattr(solution, f.name) for f in fields(Statistics)}
-    controls = Controls(solution.velocity, solution.coefficients, solution.readout)
+    controls = solution.controls
     held = {
         "model": model(problem, given.train.preprocessing, controls),
         "samples": {"train": samples_record(given.train), "test": samples_record(given.test)},

@@ -33,7 +33,7 @@ from hydrodl.mesh.uniform_grid import Grid, spread
 from hydrodl.network.noise_average import posterior
 from hydrodl.physics.lagrangian import DECAY, NOISE, SMOOTHNESS, Lagrangian
 from hydrodl.physics.losses import WEIGHT, Classification
-from hydrodl.physics.neurons import ACTIVATION, Neurons
+from hydrodl.physics.neurons import ACTIVATION, HIDDEN_WEIGHTS, Neurons
 from hydrodl.problem.problem import SCHEME, Problem
 from hydrodl.problem.solution import Solution
 from hydrodl.training.minimisation import train
@@ -90,6 +90,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         scheme: see :class:`~hydrodl.Problem`; None: "strang".
         width: None: a layer is a field, one neuron a node; a number J: a layer is J random neurons.
         activation: "tanh" or "relu", of the neurons.
+        hidden_weights: "fixed" or "trained", of the neurons; trained they must be "tanh".
         readout: "fixed" (logistic regression on the samples where they start, or anchors in added coordinates), or
             "trained" with the flow from there.
         probabilities: "flow": of the residual network; "posterior": averaged over the noise; "bayes": Bayes' rule with
@@ -140,6 +141,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         scheme: str | None = SCHEME.default,
         width: int | None = None,
         activation: str = ACTIVATION.default,
+        hidden_weights: str = HIDDEN_WEIGHTS.default,
         readout: str = "fixed",
         probabilities: str = "flow",
         class_weight: Mapping[Any, float] | str | None = None,
@@ -163,6 +165,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         self.scheme = scheme
         self.width = width
         self.activation = activation
+        self.hidden_weights = hidden_weights
         self.readout = readout
         self.probabilities = probabilities
         self.class_weight = class_weight
@@ -231,7 +234,8 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         loss = Classification(self.weight, start, trained=self.readout == "trained", decay=ridge)
         control = None
         if self.width is not None:
-            control = Neurons(self.width, self.activation, seed=seed_of(self.random_state, comm))
+            seed = seed_of(self.random_state, comm)
+            control = Neurons(self.width, self.activation, seed=seed, hidden_weights=self.hidden_weights)
         rho = densities(samples, domain, width)
         return Problem(domain, layers(self.layers), rho, physics, loss, self.scheme, control)
 

@@ -92,7 +92,7 @@ class PortableSolution:
         for j, target in self.targets.items():
             losses[j] = replace(losses[j], target=densities(target))
         problem = Problem(domain, densities=densities(self.densities), **dict(self.parts) | {"losses": losses})
-        start = Controls(network.table[..., order], network.outputs, problem.readout)
+        start = Controls(network.table[..., order], network.outputs, problem.readout, network.hidden)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # given when it was trained
             swept = train(problem, initial=start, options=options, monitor=lambda entry: True)

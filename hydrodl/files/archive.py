@@ -91,7 +91,7 @@ def _constants(solution: Any) -> dict[str, np.ndarray]:
 def _neurons(solution: Any) -> dict[str, np.ndarray]:
     if solution.coefficients is None:
         return {}
-    hidden = solution.problem.control.draw(solution.problem.domain, len(solution.problem.layers))
+    hidden = solution.neurons
     return {
         "activation": np.array(hidden.activation),
         "neuron_weights": hidden.weights,

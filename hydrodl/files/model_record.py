@@ -18,6 +18,7 @@ from hydrodl.files.checkpoint import Checkpoint, load_checkpoint
 from hydrodl.files.record_schema import ModelTable, SamplesTable, checked
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.quadrature import integrals, moment
+from hydrodl.physics.neurons import HiddenLayers
 from hydrodl.physics.readout import Readout
 from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Controls
@@ -40,6 +41,7 @@ def model(problem: Problem, preprocessing: Preprocessing, point: Controls) -> di
         "readout": readout and {"weights": readout.weights.tolist(), "offsets": readout.offsets.tolist()},
         "coefficients": None if point.coefficients is None else point.coefficients.tolist(),
         "neurons": _neurons(problem),
+        "hidden": point.hidden and {"weights": point.hidden.weights.tolist(), "offsets": point.hidden.offsets.tolist()},
     }
 
 
@@ -68,11 +70,14 @@ def recorded_samples(held: SamplesTable, rho: Densities) -> Samples:
 
 def point(held: ModelTable, velocity: Floats) -> Controls:
     """The controls in a checkpoint; the readout whether trained or not."""
-    readout, coefficients = held.readout, held.coefficients
+    readout, coefficients, hidden, hidden_layers = held.readout, held.coefficients, held.hidden, None
+    if hidden is not None and held.neurons is not None:
+        hidden_layers = HiddenLayers(np.array(hidden.weights), np.array(hidden.offsets), held.neurons.activation)
     return Controls(
         velocity,
         None if coefficients is None else np.array(coefficients),
         None if readout is None else Readout(np.array(readout.weights), np.array(readout.offsets)),
+        hidden_layers,
     )
 
 
@@ -131,6 +136,15 @@ def check_model(path: Path, held: ModelTable, problem: Problem) -> None:
     found = None if held.coefficients is None else np.shape(held.coefficients)
     if found != wanted:
         raise InputError(f"checkpoint {path} holds coefficients of shape {found}, must be {wanted}")
+    if held.hidden is not None:
+        if problem.control is None or not problem.control.whole:
+            raise InputError(f"checkpoint {path} was written for neurons that are trained whole, not in part")
+        shape_of = np.shape(held.hidden.weights)
+        if shape_of != (layers, problem.control.width, d):
+            raise InputError(
+                f"checkpoint {path} holds hidden weights of shape {shape_of}, must be "
+                f"{(layers, problem.control.width, d)}"
+            )
     shape = None if held.readout is None else np.shape(held.readout.weights)
     if shape is not None and shape != (problem.classes, d):
         raise InputError(f"checkpoint {path} holds a readout of shape {shape}, must be {(problem.classes, d)}")

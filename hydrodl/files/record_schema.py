@@ -94,6 +94,21 @@ class NeuronsTable(_Table):
     seed: int
 
 
+class HiddenTable(_Table):
+    """W (N, J, d) and b (N, J) of neurons that were trained whole."""
+
+    weights: list[list[list[_Number]]] = Field(min_length=1)
+    offsets: list[list[_Number]]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if len({(len(layer), *map(len, layer)) for layer in self.weights}) > 1:
+            raise ValueError("must have as many weights in every layer and neuron")
+        if [len(layer) for layer in self.offsets] != [len(layer) for layer in self.weights]:
+            raise ValueError("must have an offset for every neuron")
+        return self
+
+
 class ModelTable(_Table):
     """The attribute "model"."""
 
@@ -102,6 +117,7 @@ class ModelTable(_Table):
     readout: ReadoutTable | None = None
     coefficients: list[list[list[_Number]]] | None = None
     neurons: NeuronsTable | None = None
+    hidden: HiddenTable | None = None
 
     @field_validator("class_names")
     @classmethod

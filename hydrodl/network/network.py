@@ -58,9 +58,7 @@ class Network(Card):
         self._velocity = halo.stack(*solution.velocity.shape[:2])
         self._velocity[..., : halo.owned] = solution.velocity
         halo.update(self._velocity)
-        self.hidden = None
-        if solution.coefficients is not None and problem.control is not None:
-            self.hidden = problem.control.draw(problem.domain, len(problem.layers))
+        self.hidden = solution.neurons
 
     def __str__(self) -> str:
         layer = f"{self.domain.nodes} nodes" if self.hidden is None else plural(self.hidden.width, "neuron")
@@ -189,16 +187,16 @@ class Network(Card):
         Raises:
             InputError: they have no exact form.
         """
-        domain, steps = self.domain, self.steps
-        if self.hidden is not None and self.solution.coefficients is not None and fills_box(domain):
+        domain, steps, walls = self.domain, self.steps, not self.domain.periodic
+        if walls and self.hidden is not None and self.solution.coefficients is not None and fills_box(domain):
             return HiddenRanges(self.hidden, self.solution.coefficients, steps, *domain.bounds)
-        if self.hidden is None and domain.degree == 1 and domain.dimension == 1 and fills_box(domain):
+        if walls and self.hidden is None and domain.degree == 1 and domain.dimension == 1 and fills_box(domain):
             nodes, velocity = whole(domain, self.solution.velocity)
             return TableRanges((nodes[:, 0],), velocity, steps)
-        if self.hidden is not None or domain.degree > 1 or not domain.uniform_box:
+        if self.hidden is not None or domain.degree > 1 or not (domain.uniform_box and walls):
             raise InputError(
                 "certificates need a network with an exact form: neurons in a box, an interval, or a uniform box of "
-                "box cells, of degree 1"
+                "box cells, of degree 1 and with walls"
             )
         grid, order = Grid.of(domain)
         table = spread(domain, order, grid.size, self.solution.velocity)

@@ -85,12 +85,11 @@ def neuron_form(network: Network) -> ResidualNetwork:
         InputError: a network of another control, or a feature space that is no box.
     """
     problem = network.solution.problem
-    coefficients = network.solution.coefficients
-    if problem.control is None or coefficients is None:
+    coefficients, hidden = network.solution.coefficients, network.hidden
+    if hidden is None or coefficients is None:
         raise InputError("this network has no neurons: its control is the velocity at every node")
     if not fills_box(problem.domain):
         raise InputError("feature space of this network is no box; the residual form needs walls that are a box's")
-    hidden = problem.control.draw(problem.domain, len(problem.layers))
     zeros = np.zeros(coefficients.shape[:2])
     return ResidualNetwork(
         hidden.weights,

@@ -1,6 +1,6 @@
 """Neuron control: the velocity of a layer as a sum of neurons, so that the network is a plain residual network.
 
-    u_k(x) = A_k sigma(W_k x + b_k),    A_k (d, J) trained, W_k (J, d) and b_k (J,) random and fixed
+    u_k(x) = A_k sigma(W_k x + b_k),    A_k (d, J) trained, W_k (J, d) and b_k (J,) random, then fixed or trained too
 
 J is the width. The mesh sees the interpolant of u_k at its nodes; the network that comes out evaluates the neurons
 themselves. As J grows their span fills the finite-element fields and the optimum approaches that of the field control
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import Choice, Number
 from hydrodl.mesh.domain import Domain
 
@@ -37,19 +38,27 @@ SCALE, DECAY = Number(1.5, above=0, smallest=1e-6, most=1e6), Number(1e-6, above
 ACTIVATION = Choice("tanh", ACTIVATIONS)
 
 
+HIDDEN_WEIGHTS = Choice("fixed", ("fixed", "trained"))
+
+
 @dataclass(frozen=True)
 class Neurons:
-    """A choice of control for a Problem: J random neurons in every layer, trained in their output weights.
+    """A choice of control for a Problem: J random neurons in every layer, trained in their output weights or whole.
+
+    Trained whole, A first and then all of A, W and b, from where they were drawn; J is then no convex function of them
+    even where it is one of A, and what is found is a local minimum, never above that of A alone.
 
     Args:
         width: J, number of neurons of a layer.
         activation: "tanh" or "relu".
         scale: typical slope |w| of a neuron, in the units of the mesh.
-        decay: weight decay of the coefficients, 1/2 decay sum_k Delta_k |A_k|^2 joins the objective.
+        decay: weight decay of the coefficients, 1/2 decay sum_k Delta_k |A_k|^2 joins the objective; where W and b are
+            trained, also 1/2 decay sum_k Delta_k (|W_k - W_k^0|^2 + |b_k - b_k^0|^2) around those drawn.
         seed: of the random neurons.
+        hidden_weights: "fixed" or "trained", W and b; trained they need second derivatives, and so "tanh".
 
     Raises:
-        InputError: a number out of range or an unknown activation.
+        InputError: a number out of range, an unknown word, or hidden weights of "relu" to be trained.
 
     Example:
         >>> narrow = hd.train(replace(problem, control=hd.Neurons(8), layers=hd.layers(4)))
@@ -62,6 +71,7 @@ class Neurons:
     scale: float = SCALE.default
     decay: float = DECAY.default
     seed: int = SEED.default
+    hidden_weights: str = HIDDEN_WEIGHTS.default
 
     def __post_init__(self) -> None:
         WIDTH.check("width", self.width)
@@ -69,6 +79,21 @@ class Neurons:
         SCALE.check("neuron scale", self.scale)
         DECAY.check("neuron decay", self.decay)
         SEED.check("neuron seed", self.seed)
+        HIDDEN_WEIGHTS.check("hidden weights", self.hidden_weights)
+        if self.whole and self.activation != "tanh":
+            raise InputError(
+                f"hidden weights are trained by second derivatives, which {self.activation!r} has not; take 'tanh', or "
+                "leave them fixed"
+            )
+
+    @property
+    def whole(self) -> bool:
+        """Are W and b trained too?"""
+        return self.hidden_weights == "trained"
+
+    def parameters(self, dimension: int) -> int:
+        """Trained numbers of a layer."""
+        return self.width * (2 * dimension + 1 if self.whole else dimension)
 
     def draw(self, domain: Domain, slabs: int) -> HiddenLayers:
         """The hidden layers of a network with this many slabs; the same on every rank.

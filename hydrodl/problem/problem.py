@@ -132,6 +132,8 @@ class Problem(Card):
 
     @property
     def unknowns(self) -> int:
-        """N (d + 2 C) nodes: velocity, densities and potentials of all slabs; with neurons N (2 C nodes + d J)."""
+        """N (d + 2 C) nodes: velocity, densities and potentials of all slabs; with neurons N (2 C nodes + d J), or
+        N (2 C nodes + (2 d + 1) J) where these are trained whole."""
         fields, d, nodes = 2 * self.classes, self.domain.dimension, self.domain.nodes
-        return len(self.layers) * (fields * nodes + d * (nodes if self.control is None else self.control.width))
+        own = d * nodes if self.control is None else self.control.parameters(d)
+        return len(self.layers) * (fields * nodes + own)

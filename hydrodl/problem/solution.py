@@ -8,6 +8,7 @@ from typing import Any
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.cards import Card
+from hydrodl.physics.neurons import HiddenLayers
 from hydrodl.physics.readout import Readout
 from hydrodl.problem.flow import Flow
 from hydrodl.problem.problem import Problem
@@ -64,6 +65,7 @@ class Solution(Card, Statistics):
         problem: what was solved; a trained readout stands in it as it was found.
         flow: velocity, density, potential and jumps, which the solution has as attributes too.
         coefficients: A of neurons, shape (N, d, J), the same on every rank; None for the field control.
+        hidden: W and b of neurons where they were trained too, else None; ``neurons`` has them in both cases.
 
     Example:
         >>> solution.converged, solution.velocity.shape == (16, 2, domain.owned), solution.mass_error < 1e-10
@@ -73,6 +75,20 @@ class Solution(Card, Statistics):
     problem: Problem
     flow: Flow
     coefficients: Floats | None = None
+    hidden: HiddenLayers | None = None
+
+    @property
+    def neurons(self) -> HiddenLayers | None:
+        """W and b of every layer, as trained or as drawn; None for the field control."""
+        control = self.problem.control
+        if control is None or self.coefficients is None:
+            return None
+        return self.hidden or control.draw(self.problem.domain, len(self.problem.layers))
+
+    @property
+    def controls(self) -> Controls:
+        """The point that was found, to start from again; the readout in it whether trained or not."""
+        return Controls(self.velocity, self.coefficients, self.readout, self.hidden)
 
     def facts(self) -> Mapping[str, Any]:
         """For a notebook."""
@@ -133,6 +149,7 @@ class Controls:
         velocity: u, shape (N, d, owned).
         coefficients: A of neurons, shape (N, d, J), the same on every rank; None for the field control.
         readout: the trained readout; None if it is fixed.
+        hidden: W and b of neurons where they are trained; None: as drawn.
 
     Example:
         >>> point = hd.Controls(solution.velocity)
@@ -143,3 +160,4 @@ class Controls:
     velocity: Floats
     coefficients: Floats | None = None
     readout: Readout | None = None
+    hidden: HiddenLayers | None = None

@@ -88,6 +88,7 @@ def _sizes(solved: sections.Config, given: Given) -> tuple[Sizes, Domain | None]
         wanted.degree,
         bool(wanted.lumped),
         SCHEMES[str(solved.network.scheme)].moves_points,  # named once settled
+        solved.network.hidden_weights == "trained",
     )
     return found, meshed
 
@@ -134,7 +135,14 @@ def make_control(network: sections.Network) -> Neurons | None:
     """The neurons of a problem file, None for the field control."""
     if network.width is None:
         return None
-    return Neurons(network.width, network.activation, network.neuron_scale, network.neuron_decay, network.neuron_seed)
+    return Neurons(
+        network.width,
+        network.activation,
+        network.neuron_scale,
+        network.neuron_decay,
+        network.neuron_seed,
+        network.hidden_weights,
+    )
 
 
 def _check_fields(problem: Problem) -> None:

@@ -96,12 +96,16 @@ class Network(Section):
     neuron_scale: float = number(neurons.SCALE, "typical slope of a neuron, in units of the mesh")
     neuron_decay: float = number(neurons.DECAY, "weight decay of the neurons' coefficients")
     neuron_seed: int = number(neurons.SEED, "seed of the neurons")
+    hidden_weights: str = choice(neurons.HIDDEN_WEIGHTS, "weights inside the neurons; trained ones need tanh")
 
     @model_validator(mode="after")
     def _partition(self) -> Self:
-        neurons = {"activation", "neuron_scale", "neuron_decay", "neuron_seed"} & self.model_fields_set
-        if self.width is None and any(self.__dict__[key] != type(self).model_fields[key].default for key in neurons):
-            raise ValueError(f"{', '.join(sorted(neurons))} need a width, the number of neurons of a layer")
+        neurons = {"activation", "neuron_scale", "neuron_decay", "neuron_seed", "hidden_weights"}
+        given = neurons & self.model_fields_set
+        if self.width is None and any(self.__dict__[key] != type(self).model_fields[key].default for key in given):
+            raise ValueError(f"{', '.join(sorted(given))} need a width, the number of neurons of a layer")
+        if self.hidden_weights == "trained" and self.activation != "tanh":
+            raise ValueError(f'hidden_weights = "trained" needs activation = "tanh", got {self.activation!r}')
         if self.times is None:
             return self
         if {"layers", "depth"} & self.model_fields_set:

@@ -83,7 +83,8 @@ def _nodes(box: Domain, low: Floats, high: Floats, lift: int) -> list[int]:
 def _nodes_left_out(config: Config, given: Given, scheme: str, corners: tuple[Floats, Floats]) -> Sequence[int]:
     """As many nodes as carry the noise exactly and fit into memory; collective."""
     samples, room = given.train, available_bytes(MPI.COMM_WORLD)
-    sizes = Sizes(config.network.count, 2, len(corners[0]), samples.classes, config.network.width or 0)
+    whole = config.network.hidden_weights == "trained"
+    sizes = Sizes(config.network.count, 2, len(corners[0]), samples.classes, config.network.width or 0, whole=whole)
     if memory_bytes(sizes) > room:  # so many layers that no box fits: refused for its size, not built
         return ()
     partition = make_layers(config)

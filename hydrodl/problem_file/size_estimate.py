@@ -45,6 +45,7 @@ _OTHER_ELEMENTS = 1.2  # elements without the vertex rule keep a mass matrix and
 
 
 _NEURON_BYTES = 16.0  # per layer, node and neuron: their values, and work of the same size
+_WHOLE = 4.0  # times as much with derivatives in the hidden weights, at the point of the gradient and of the Hessian
 
 
 _PROCESS = 350e6  # bytes of a rank before it has a problem
@@ -75,6 +76,7 @@ class Sizes:
         width: neurons of a layer, 0 for a value at every node.
         degree: of the elements; lumped: whether they carry the vertex rule.
         maps: does the scheme move points, without operators that are factored?
+        whole: are neurons trained in their hidden weights too?
     """
 
     layers: int
@@ -85,6 +87,7 @@ class Sizes:
     degree: int = 1
     lumped: bool = True
     maps: bool = False
+    whole: bool = False
 
     @property
     def count(self) -> int:
@@ -94,7 +97,13 @@ class Sizes:
     @property
     def unknowns(self) -> int:
         """N (d + 2 C) nodes, or N (2 C nodes + d J) with J neurons, as ``Problem.unknowns``."""
-        return self.layers * (2 * self.classes * self.count + self.dimension * (self.width or self.count))
+        own = self.dimension * (self.width or self.count) + self.whole * self.width * (self.dimension + 1)
+        return self.layers * (2 * self.classes * self.count + own)
+
+    @property
+    def neuron_bytes(self) -> float:
+        """Memory that the neurons of a layer take at a node."""
+        return _NEURON_BYTES * self.width * (_WHOLE if self.whole else 1.0)
 
     @property
     def grid(self) -> str:
@@ -106,14 +115,14 @@ def memory_bytes(sizes: Sizes) -> float:
     """Memory of all ranks together beyond what their processes take before they have a problem."""
     d = sizes.dimension
     if sizes.maps:
-        each = _MAP_BYTES[d] + _MAP_CLASS_BYTES[d] * (sizes.classes - 2) + _NEURON_BYTES * sizes.width
+        each = _MAP_BYTES[d] + _MAP_CLASS_BYTES[d] * (sizes.classes - 2) + sizes.neuron_bytes
         return sizes.count * (_MAP_MESH_BYTES[d] + sizes.layers * each)
     fill = _FILL_BYTES[d] * max(math.log2(sizes.count / _FEW), 0.0)
     each = _BYTES[d] + _CLASS_BYTES[d] * (sizes.classes - 2) + fill
     per_node = _MESH_BYTES[d] + sizes.layers * each
     if not sizes.lumped:
         per_node *= _OTHER_ELEMENTS * sizes.degree ** (d / 2)
-    return sizes.count * (per_node + sizes.layers * _NEURON_BYTES * sizes.width)
+    return sizes.count * (per_node + sizes.layers * sizes.neuron_bytes)
 
 
 def seconds(sizes: Sizes, steps: int = _STEPS, products: int = _PRODUCTS, solve: float = _SOLVE) -> float:
@@ -142,6 +151,7 @@ def sizes_of(problem: Problem) -> Sizes:
         domain.degree,
         domain.lumped,
         problem.method.moves_points,
+        problem.control is not None and problem.control.whole,
     )
 
 

@@ -1,5 +1,7 @@
 """Strong losses at small noise by way of easier problems: lighter losses at larger noise first.
 
+Neurons that are trained whole come after the same neurons trained in their output weights alone, a simpler problem.
+
 Far from the optimum of a strong loss the Hessian is indefinite and Newton's method takes hundreds of short steps. The
 optimum of an eighth of the weight at eight times the noise is found in a few, and leads to the next. What that saves is
 measured by benchmarks/strong.py.
@@ -24,16 +26,24 @@ FACTORS = (8.0, 4.0, 2.0)
 """Weight divided by, and noise multiplied by, in this order."""
 
 
+OUTPUTS = 1e-2
+"""Neurons have been trained enough in their output weights alone when their gradient norm is below this."""
+
+
 NEAR = 1e-3
 """An easier problem has served when its gradient norm, over its weight, is below this."""
 
 
 def easier(problem: Problem) -> list[tuple[Problem, float]]:
-    """The problems to go through first and their gradient tolerances; none unless the loss is strong.
+    """The problems to go through first and their gradient tolerances; none unless neurons are trained whole or the loss
+    is strong.
 
-    Only for the field control and a single classification loss with a fixed readout, where it was measured.
+    A strong loss only with the field control and a single classification loss with a fixed readout, where it was
+    measured.
     """
     terms, noise = problem.terms, problem.lagrangian.noise
+    if problem.control is not None and problem.control.whole:
+        return [(replace(problem, control=replace(problem.control, hidden_weights="fixed")), OUTPUTS)]
     if problem.control is not None or len(terms) != 1 or not isinstance(terms[0], Classification):
         return []
     loss = terms[0]

@@ -1,32 +1,61 @@
-"""Spaces of controls: the velocity at every node, or the coefficients of neurons, each with its inner product."""
+"""Spaces of controls: the velocity at every node, or the coefficients of neurons, each with its inner product.
+
+Neurons that are trained whole are no linear space, see ``whole_neurons``.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import scipy.linalg as sla
+from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.parallel import summed
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import everywhere, summed
 from hydrodl.physics.neurons import Neurons
+from hydrodl.problem.solution import Controls
 from hydrodl.training.reduced_functional import ReducedFunctional
 from hydrodl.training.trained_readout import broadcast
 
 
-class Space(Protocol):
-    """Controls of the velocity: a linear map from flat local vectors to velocities, with its inner product."""
+class Slope(Protocol):
+    """The derivative of the velocity in the controls at one point, and the second one."""
 
-    size: int
-
-    def velocity(self, x: Floats) -> Floats:
-        """u of controls x, shape (N, d, owned)."""
+    def change(self, direction: Floats) -> Floats:
+        """Of the velocity along a direction of controls, shape (N, d, owned)."""
 
     def pull_back(self, dual: Floats) -> Floats:
         """The transposed map, of a dual velocity."""
 
-    def refresh(self) -> None:
-        """Take the inner product of the point of the last gradient."""
+    def curvature(self, dual: Floats, direction: Floats) -> Floats:
+        """What <dual, second derivative of the velocity> makes of a direction, a dual vector of controls."""
+
+
+class Space(Protocol):
+    """Controls of the velocity: flat local vectors, the velocities of them, and an inner product."""
+
+    size: int
+
+    def start(self, given: Controls | None) -> Floats:
+        """The flat local vector of given controls, or of none: u = 0.
+
+        Raises:
+            InputError: controls of another kind or shape, or not finite; on every rank.
+        """
+
+    def found(self, x: Floats) -> dict[str, Any]:
+        """What ``Controls`` hold of neurons at x; collective."""
+
+    def velocity(self, x: Floats) -> Floats:
+        """u of controls x, shape (N, d, owned)."""
+
+    def at(self, x: Floats) -> Slope:
+        """The derivative of ``velocity`` at x."""
+
+    def refresh(self, slope: Slope) -> None:
+        """Take the inner product of the point of the last gradient, which had this slope."""
 
     def precondition(self, dual: Floats) -> Floats:
         """P^-1 times a dual vector."""
@@ -38,10 +67,26 @@ class Space(Protocol):
         """P times a direction."""
 
     def penalty(self, x: Floats) -> float:
-        """What the controls themselves cost, over all ranks."""
+        """What the controls themselves cost, over all ranks; quadratic."""
 
-    def penalty_product(self, x: Floats) -> Floats:
-        """Gradient of the penalty at x, which is quadratic."""
+    def penalty_gradient(self, x: Floats) -> Floats:
+        """Gradient of the penalty at x."""
+
+    def penalty_product(self, direction: Floats) -> Floats:
+        """Its second derivative times a direction."""
+
+
+def checked(comm: MPI.Comm, name: str, given: Floats | None, needed: tuple[int, ...]) -> Floats:
+    """Controls as an array of the needed shape; collective.
+
+    Raises:
+        InputError: another shape or not finite; on every rank.
+    """
+    fine = given is not None and np.shape(given) == needed and bool(np.isfinite(given).all())
+    if not everywhere(comm, fine):
+        found = "nothing" if given is None else f"shape {np.shape(given)}"
+        raise InputError(f"initial {name} has {found}, must be finite and {needed} on this rank")
+    return np.asarray(given, dtype=float)
 
 
 class FieldSpace:
@@ -51,15 +96,38 @@ class FieldSpace:
         self._functional = functional
         self.size = int(np.prod(functional.shape))
 
+    def start(self, given: Controls | None) -> Floats:
+        """The velocity, 0 without one."""
+        if given is None:
+            return np.zeros(self.size)
+        comm = self._functional.problem.domain.comm
+        return checked(comm, "velocity", given.velocity, self._functional.shape).ravel()
+
+    def found(self, x: Floats) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
     def velocity(self, x: Floats) -> Floats:
         """x itself."""
         return x.reshape(self._functional.shape)
+
+    def at(self, x: Floats) -> FieldSpace:
+        """The same everywhere."""
+        return self
+
+    def change(self, direction: Floats) -> Floats:
+        """The direction itself."""
+        return self.velocity(direction)
 
     def pull_back(self, dual: Floats) -> Floats:
         """The dual itself."""
         return dual.ravel()
 
-    def refresh(self) -> None:
+    def curvature(self, dual: Floats, direction: Floats) -> Floats:
+        """0."""
+        return np.zeros_like(direction)
+
+    def refresh(self, slope: Slope) -> None:
         """Nothing: the functional does it."""
 
     def precondition(self, dual: Floats) -> Floats:
@@ -78,16 +146,20 @@ class FieldSpace:
         """0: the cost of a velocity is in the Lagrangian."""
         return 0.0
 
-    def penalty_product(self, x: Floats) -> Floats:
+    def penalty_gradient(self, x: Floats) -> Floats:
         """0."""
         return np.zeros_like(x)
+
+    def penalty_product(self, direction: Floats) -> Floats:
+        """0."""
+        return np.zeros_like(direction)
 
 
 LEAST = 1e-10
 """Least eigenvalue of an inner product over its largest."""
 
 
-def _positive(gram: Floats) -> Floats:
+def positive(gram: Floats) -> Floats:
     """A Gram matrix with its eigenvalues raised to what an inner product needs, if it is none.
 
     Between nodes, elements of a higher degree may see a negative density, and count a direction less than nothing.
@@ -98,6 +170,16 @@ def _positive(gram: Floats) -> Floats:
         values, vectors = np.linalg.eigh(gram)
         return (vectors * np.maximum(values, LEAST * np.abs(values).max())) @ vectors.T
     return gram
+
+
+def decayed(grams: Floats, decay: Floats) -> list[Floats]:
+    """Gram matrices (N, m, m) and the decay of every layer (N,) added up, each an inner product."""
+    eye = np.eye(grams.shape[1])
+    total = grams + decay[:, None, None] * eye
+    # many neurons are nearly dependent: rounding must not make the sum of a Gram matrix and the decay indefinite
+    rounding = 1e-14 * np.trace(total, axis1=1, axis2=2)
+    total += rounding[:, None, None] * eye
+    return [positive(gram) for gram in total]
 
 
 class NeuronSpace:
@@ -119,9 +201,31 @@ class NeuronSpace:
         """A on every rank, shape (N, d, J); collective."""
         return broadcast(self._comm, x, int(np.prod(self.shape))).reshape(self.shape)
 
+    def start(self, given: Controls | None) -> Floats:
+        """A, 0 without one."""
+        if given is None:
+            return np.zeros(self.size)
+        return checked(self._comm, "coefficients", given.coefficients, self.shape).ravel()[: self.size]
+
+    def found(self, x: Floats) -> dict[str, Any]:
+        """A; collective."""
+        return {"coefficients": self.coefficients(x)}
+
     def velocity(self, x: Floats) -> Floats:
         """A_k Phi_k; collective."""
         return self.coefficients(x) @ self._basis
+
+    def at(self, x: Floats) -> NeuronSpace:
+        """The same everywhere."""
+        return self
+
+    def change(self, direction: Floats) -> Floats:
+        """Its velocity; collective."""
+        return self.velocity(direction)
+
+    def curvature(self, dual: Floats, direction: Floats) -> Floats:
+        """0."""
+        return np.zeros_like(direction)
 
     def pull_back(self, dual: Floats) -> Floats:
         """dual_k Phi_k^T summed over ranks, on rank 0; collective."""
@@ -129,16 +233,10 @@ class NeuronSpace:
         total = summed(self._comm, local)
         return total.ravel()[: self.size]
 
-    def refresh(self) -> None:
+    def refresh(self, slope: Slope) -> None:
         """Gram matrices of the neurons in the control inner product, factored on rank 0; collective."""
-        width = self.shape[2]
         local = self._functional.metric_product(self._basis) @ self._basis.transpose(0, 2, 1)
-        total = summed(self._comm, local)
-        total += self._decay[:, None, None] * np.eye(width)
-        # many neurons are nearly dependent: rounding must not make the sum of a Gram matrix and the decay indefinite
-        rounding = 1e-14 * np.trace(total, axis1=1, axis2=2)
-        total += rounding[:, None, None] * np.eye(width)
-        self._grams = [_positive(gram) for gram in total]
+        self._grams = decayed(summed(self._comm, local), self._decay)
         self._factors = [sla.cho_factor(gram) for gram in self._grams] if self._comm.rank == 0 else []
 
     def precondition(self, dual: Floats) -> Floats:
@@ -161,6 +259,10 @@ class NeuronSpace:
         """1/2 decay sum_k Delta_k |A_k|^2; collective."""
         return 0.5 * float((self._decay * (self.coefficients(x) ** 2).sum(axis=(1, 2))).sum())
 
-    def penalty_product(self, x: Floats) -> Floats:
+    def penalty_gradient(self, x: Floats) -> Floats:
         """decay Delta_k A_k."""
         return (x.reshape(self.shape) * self._decay[:, None, None]).ravel() if self.size else x
+
+    def penalty_product(self, direction: Floats) -> Floats:
+        """decay Delta_k A_k, which is linear."""
+        return self.penalty_gradient(direction)

@@ -13,14 +13,14 @@ import numpy as np
 import scipy.linalg as sla
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import everywhere, summed
+from hydrodl.common.parallel import summed
 from hydrodl.physics.losses import Classification
 from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Controls
 from hydrodl.training.control_spaces import FieldSpace, NeuronSpace, Space
 from hydrodl.training.reduced_functional import ReducedFunctional
 from hydrodl.training.trained_readout import TrainedReadout, broadcast
+from hydrodl.training.whole_neurons import WholeNeuronSpace
 
 
 class ControlledFunctional:
@@ -35,8 +35,10 @@ class ControlledFunctional:
     def __init__(self, reduced: ReducedFunctional) -> None:
         self.reduced, self.problem = reduced, reduced.problem
         control = self.problem.control
-        self._neurons = None if control is None else NeuronSpace(reduced, control)
-        self.space: Space = self._neurons or FieldSpace(reduced)
+        if control is None:
+            self.space: Space = FieldSpace(reduced)
+        else:
+            self.space = WholeNeuronSpace(reduced, control) if control.whole else NeuronSpace(reduced, control)
         self._comm = self.problem.domain.comm
         self._number = next((j for j, loss in enumerate(self.problem.terms) if _trained(loss)), None)
         self._head: TrainedReadout | None = None
@@ -64,27 +66,17 @@ class ControlledFunctional:
             InputError: controls that do not fit the problem; raised on every rank.
         """
         x = np.zeros(self.shape)
-        if start is None:
-            start = Controls(np.zeros(self.reduced.shape), np.zeros(self._neurons.shape) if self._neurons else None)
-        given = start.velocity if self._neurons is None else start.coefficients
-        needed = self.reduced.shape if self._neurons is None else self._neurons.shape
-        name = "velocity" if self._neurons is None else "coefficients"
-        fine = given is not None and np.shape(given) == needed and bool(np.isfinite(given).all())
-        if not everywhere(self._comm, fine):
-            found = "nothing" if given is None else f"shape {np.shape(given)}"
-            raise InputError(f"initial {name} has {found}, must be finite and {needed} on this rank")
-        values = np.asarray(given, dtype=float).ravel()
-        x[: self.space.size] = values[: self.space.size]
+        x[: self.space.size] = self.space.start(start)
         if self._head_size and self._head is not None:
-            readout = start.readout or self._loss.readout
+            readout = (start and start.readout) or self._loss.readout
             x[self.space.size :] = self._head.flat(readout)  # type: ignore[arg-type]
         return x
 
     def controls(self, x: Floats) -> Controls:
         """The point that a local vector stands for; collective."""
         velocity = self.space.velocity(x[: self.space.size]).copy()
-        coefficients = self._neurons.coefficients(x[: self.space.size]) if self._neurons else None
-        return Controls(velocity, coefficients, self._head.readout(self._parameters(x)) if self._head else None)
+        readout = self._head.readout(self._parameters(x)) if self._head else None
+        return Controls(velocity, readout=readout, **self.space.found(x[: self.space.size]))
 
     def solved(self, point: Controls) -> Problem:
         """The problem with the readout of a point in the place of the one that training started from."""
@@ -115,14 +107,15 @@ class ControlledFunctional:
         """
         value = self.reduced.evaluate(self._load(x))
         penalty = self.space.penalty(x[: self.space.size])
-        self._extra = {} if self._neurons is None else {"neuron decay": penalty}
+        self._extra = {} if self.problem.control is None else {"neuron decay": penalty}
         return value + penalty
 
     def gradient(self, x: Floats) -> Floats:
         """dJ/dx; the inner product moves to this point too."""
-        dual = self.reduced.gradient(self._load(x))
-        self.space.refresh()
-        out = self.space.pull_back(dual) + self.space.penalty_product(x[: self.space.size])
+        own = x[: self.space.size]
+        dual, slope = self.reduced.gradient(self._load(x)), self.space.at(own)
+        self.space.refresh(slope)
+        out = slope.pull_back(dual) + self.space.penalty_gradient(own)
         if self._head is None:
             return out
         density = self._read_density()
@@ -136,21 +129,23 @@ class ControlledFunctional:
     def linearise(self, x: Floats) -> None:
         """Assemble every second derivative at x."""
         self.gradient(x)
-        self.reduced.linearise(self._load(x))
+        velocity = self._load(x)
+        self.reduced.linearise(velocity)
+        self._slope, self._dual = self.space.at(x[: self.space.size]), self.reduced.gradient(velocity)
         if self._head is not None:
             self._head.linearise(self._loaded, self._read_density())
 
     def hessian_product(self, direction: Floats) -> Floats:
         """J''(x) direction at the point of the last ``linearise``."""
-        size = self.space.size
-        change = self.space.velocity(direction[:size])
-        penalty = self.space.penalty_product(direction[:size])
+        own, slope = direction[: self.space.size], self._slope
+        change = slope.change(own)
+        rest = self.space.penalty_product(own) + slope.curvature(self._dual, own)
         if self._head is None:
-            return self.space.pull_back(self.reduced.hessian_product(change)) + penalty
+            return slope.pull_back(self.reduced.hessian_product(change)) + rest
         parameters, layer = self._parameters(direction), self._head.layer
         response = self.reduced.response(change, {layer: self._head.pull(parameters)})
         head = self._head.matrix @ parameters + self._head.push(response.layers[layer])
-        return np.concatenate([self.space.pull_back(response.dual) + penalty, head[: self._head_size]])
+        return np.concatenate([slope.pull_back(response.dual) + rest, head[: self._head_size]])
 
     def precondition(self, dual: Floats) -> Floats:
         """P^-1 times a dual vector, P at the point of the last gradient."""

@@ -114,7 +114,7 @@ def minimise(
         goal = asked.get("tao_gatol", tolerance)  # what is no number is PETSc's to refuse
         near = {"tao_gatol": max(goal, tolerance) if isinstance(goal, int | float) else goal}
         done.append(_solve(stage, asked, near, start, _Told(monitor, tuple(done), True, about or {})))
-        start = Controls(done[-1].velocity)
+        start = Controls(done[-1].velocity, done[-1].coefficients, done[-1].readout)
     solution = _solve(problem, asked, {}, start, _Told(monitor, tuple(done), False, about or {}))
     for note in solution.warnings:
         warn_runtime(note, problem.domain.comm)

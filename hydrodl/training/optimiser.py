@@ -275,6 +275,7 @@ class Optimiser:
             problem=functional.solved(point),
             flow=self.functional.problem.flow(point.velocity, sweeps.density[..., :owned].copy(), potential, jumps),
             coefficients=point.coefficients,
+            hidden=point.hidden,
             objective=objective,
             parts=dict(functional.parts),
             gradient_norm=norm,

@@ -193,6 +193,23 @@ def test_checkpoint_of_other_neurons_is_refused_and_of_the_same_goes_on(refused:
     assert objective_of(Path("o")) == pytest.approx(objective_of(Path("anew")), rel=1e-9)
 
 
+@pytest.mark.slow
+def test_neurons_trained_whole_survive_their_checkpoint(refused: Callable[..., str]) -> None:
+    whole = ["--set", "network.width=2", "--set", "network.hidden_weights=trained"]
+    assert cli.invoke(["train", "p.toml", "--out", "o", *whole, "--set", "solver.tao_max_it=3"]) == 3
+    message = refused("train", "p.toml", "--out", "o", "--resume", "--set", "network.width=2")
+    assert "written for neurons that are trained whole" in message
+    assert cli.invoke(["train", "p.toml", "--out", "o", *whole, "--resume"]) in (0, 3)
+    run = load(Path("o"))
+    hidden, A = run.solution.hidden, run.solution.coefficients
+    assert hidden is not None and A is not None and run.solution.problem.control is not None
+    drawn = run.solution.problem.control.draw(run.solution.problem.domain, len(A))
+    assert np.abs(hidden.weights - drawn.weights).max() > 1e-3
+    nodes = run.solution.problem.domain.coordinates
+    for k, velocity in enumerate(run.solution.velocity):
+        np.testing.assert_allclose(velocity.T, hidden.values(k, nodes) @ A[k].T, atol=1e-12)
+
+
 def test_checkpoint_that_no_run_wrote_is_refused(refused: Callable[..., str]) -> None:
     box, velocity = Domain.interval(-1, 1, 11), np.zeros((6, 1, 11))
     Path("o").mkdir()

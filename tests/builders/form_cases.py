@@ -19,6 +19,7 @@ TRAINED: dict[str, tuple[dict[str, Any], Any, int, dict[str, Any]]] = {
     "space, 3 classes, PCA": ({"name": "iris", "dimensions": 3}, [6, 5, 4], 2, {}),
     "space, lifted": ({"name": "circles", "n": 120, "lift": 1}, [9, 8, 4], 2, {}),
     "neurons, tanh": ({"name": "two_moons", "n": 240}, [11, 9], 3, {"control": Neurons(12)}),
+    "neurons, whole": ({"name": "two_moons", "n": 240}, [11, 9], 2, {"control": Neurons(3, hidden_weights="trained")}),
     "neurons, relu, readout": (
         {"name": "wine", "dimensions": 2},
         [11, 9],

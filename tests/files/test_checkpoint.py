@@ -39,6 +39,7 @@ def fake_solution(domain: Domain, class_names: tuple[str, ...] = ("a", "b"), par
         problem=SimpleNamespace(domain=domain, layers=depth, densities=densities),
         readout=None,
         coefficients=None,
+        neurons=None,
         velocity=np.array([[smooth(x, 10 * k + i) for i in range(domain.dimension)] for k in range(n)]),
         density=np.array([[smooth(x, 100 + 10 * k + c) for c in classes] for k in range(n + 1)]),
         potential=np.array([[smooth(x, -10 * k - c) for c in classes] for k in range(n + 1)]),

@@ -19,6 +19,7 @@ SMALL: dict[str, Any] = {"layers": 2, "nodes": 7, "bandwidth": 0.4, "margin": 1.
 CASES: dict[str, dict[str, Any]] = {
     "field": {},
     "neurons": {"width": 6, "random_state": 0, "readout": "trained"},
+    "whole neurons": {"width": 2, "random_state": 0, "hidden_weights": "trained"},
     "any neurons": {"width": 4},
 }
 COMMS = ("self", "world")

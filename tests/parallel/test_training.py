@@ -14,6 +14,7 @@ import pytest
 from mpi4py import MPI
 
 from hydrodl.physics.neurons import Neurons
+from hydrodl.training.controlled_functional import ControlledFunctional
 from hydrodl.training.derivative_tests import hessian_symmetry, taylor_orders
 from tests.builders.on_ranks import LAST, WORLD, agreed, alone_and_together, cases
 
@@ -150,6 +151,36 @@ def test_derivatives_are_exact_on_any_number_of_ranks(case: str) -> None:
         np.testing.assert_allclose(found["orders"], 2.0, atol=0.1)
         assert found["symmetry"] < 1e-10
         assert found["min_density"] >= 0 or "euler-box" not in case or "P2" in case
+
+
+def test_neurons_trained_whole() -> None:
+    """Derivatives are those of one rank; training, which is not convex, ends at the same point."""
+
+    def run(comm: MPI.Comm) -> dict[str, Any]:
+        control = Neurons(3, hidden_weights="trained")
+        given = replace(problem("box strang, readout and neurons", comm), control=control)
+        functional = ControlledFunctional(hd.ReducedFunctional(given))
+        draws = 0.3 * np.random.default_rng(0).standard_normal((3, 2 * 3 * 5 + 6))
+        u, v, w = draws if comm.rank == 0 else np.zeros((3, 0))
+        u = u + functional.flat(None)
+        gradient = functional.gradient(u)
+        functional.linearise(u)
+        sums = [
+            (gradient * v).sum(),
+            (functional.hessian_product(v) * w).sum(),
+            (functional.metric_product(v) * v).sum(),
+        ]
+        solution = hd.train(given)
+        assert solution.converged and solution.hidden is not None
+        moved = hd.Network(solution).push([[0.1, 0.2], [-0.7, 0.3]])[-1]
+        found = {"sums": [comm.allreduce(float(x)) for x in sums], "value": functional.evaluate(u)}
+        return found | {"norm": functional.norm(gradient), "J": solution.objective, "moved": moved}
+
+    one, many = alone_and_together(run)
+    for name in ("sums", "value", "norm"):
+        np.testing.assert_allclose(many[name], one[name], rtol=1e-9)
+    np.testing.assert_allclose(many["J"], one["J"], rtol=1e-8)
+    np.testing.assert_allclose(many["moved"], one["moved"], atol=1e-4)
 
 
 def test_one_rank_that_wants_to_stop_stops_all() -> None:

@@ -64,6 +64,7 @@ SAME: dict[str, list[Any]] = {
     "network.neuron_scale": [(hd.Neurons, "scale")],
     "network.neuron_decay": [(hd.Neurons, "decay")],
     "network.neuron_seed": [(hd.Neurons, "seed")],
+    "network.hidden_weights": [hd.Neurons, CLASSIFIER],
     "physics.noise": [hd.Lagrangian, (hd.leave_one_out, "physics"), CLASSIFIER, TRANSPORT],
     "physics.decay": [hd.Lagrangian, CLASSIFIER, TRANSPORT],
     "physics.smoothness": [hd.Lagrangian, CLASSIFIER, TRANSPORT],
@@ -146,6 +147,7 @@ RANGES: dict[str, Callable[[Any], object]] = {
     "Network.neuron_scale": lambda v: hd.Neurons(1, scale=v),
     "Network.neuron_decay": lambda v: hd.Neurons(1, decay=v),
     "Network.neuron_seed": lambda v: hd.Neurons(1, seed=v),
+    "Network.hidden_weights": lambda v: hd.Neurons(1, hidden_weights=v),
 }
 GIVEN: dict[str, dict[str, Any]] = {
     "Entropy": {"kind": "entropy", "weight": 1.0},

@@ -57,6 +57,47 @@ def test_derivatives(d: int, scheme: str, control: Neurons | None, layer: int | 
     assert hessian_symmetry(functional, u, v, w) < 1e-12
 
 
+@pytest.mark.parametrize(("d", "scheme", "layer"), [(1, "strang", None), (2, "euler-box", 2), (3, "strang", None)])
+def test_derivatives_of_neurons_trained_whole(d: int, scheme: str, layer: int | None) -> None:
+    """Gradient and Hessian with second derivatives of sigma, beside a trained readout; the inner product is D^T P D."""
+    control = Neurons(4, seed=1, decay=1e-3, hidden_weights="trained")
+    functional = ControlledFunctional(
+        hd.ReducedFunctional(problem(scheme, control=control, layer=layer, d=d, kl=False))
+    )
+    u, v, w = 0.3 * np.random.default_rng(1).standard_normal((3, *functional.shape))
+    u += functional.flat(None)
+    orders = taylor_orders(functional, u, v)
+    assert orders.gradient_remainders[0] > 1e-10 and orders.hessian_remainders[0] > 1e-10  # above rounding
+    np.testing.assert_allclose(orders.gradient[-2:], 2.0, atol=0.1)
+    np.testing.assert_allclose(orders.hessian[-2:], 2.0, atol=0.1)
+    assert hessian_symmetry(functional, u, v, w) < 1e-12
+    product, space = functional.metric_product(v), functional.space
+    np.testing.assert_allclose(functional.precondition(product), v, atol=1e-8)
+    own, e = slice(0, space.size), 1e-6
+    pushed = (space.velocity(u[own] + e * v[own]) - space.velocity(u[own] - e * v[own])) / (2 * e)
+    expected = (functional.reduced.metric_product(pushed) * pushed).sum() + v[own] @ space.penalty_product(v[own])
+    assert product[own] @ v[own] == pytest.approx(expected, rel=1e-8)
+
+
+def test_neurons_trained_whole_are_worth_many_fixed_ones() -> None:
+    """They come nearer to the best field than twice as many fixed ones, and stay where they were found."""
+    given = problem("strang", trained=False, kl=False)
+    controls = None, Neurons(6), Neurons(3), Neurons(3, hidden_weights="trained")
+    best, twice, fixed, few = (hd.train(replace(given, control=control)) for control in controls)
+    gaps = [found.objective - best.objective for found in (few, twice, fixed)]
+    assert few.converged and 0 < gaps[0] < gaps[1] and gaps[0] < 0.2 * gaps[2], gaps
+    assert few.hidden is not None and fixed.hidden is None and few.problem.control is not None
+    drawn = few.problem.control.draw(few.problem.domain, 3)
+    assert np.abs(few.hidden.weights - drawn.weights).max() > 0.1
+    nodes = few.problem.domain.coordinates
+    assert few.coefficients is not None
+    for k in range(3):  # the nodal velocity is that of the neurons that were found
+        np.testing.assert_allclose(few.velocity[k].T, few.hidden.values(k, nodes) @ few.coefficients[k].T, atol=1e-13)
+    again = hd.train(few.problem, initial=few.controls)
+    assert again.iterations == 0 and again.objective == pytest.approx(few.objective, rel=1e-13)
+    assert few.problem.unknowns == 3 * (2 * 3 * len(nodes) + 3 * 5)
+
+
 @pytest.mark.parametrize("lumped", [True, False])
 def test_readout_block_against_differences(lumped: bool) -> None:
     given = problem(lumped=lumped, kl=False)
@@ -170,6 +211,11 @@ def test_neurons_cross_the_box_and_repeat_with_their_seed() -> None:
         (lambda: Neurons(5, scale=0.0), r"neuron scale is 0.0, must be a positive number"),
         (lambda: Neurons(5, decay=-1.0), r"neuron decay is -1.0, must be a positive number"),
         (lambda: Neurons(5, seed=-1), r"neuron seed is -1"),
+        (lambda: Neurons(5, hidden_weights="all"), r"hidden weights is 'all', must be 'fixed' or 'trained'"),
+        (
+            lambda: Neurons(5, "relu", hidden_weights="trained"),
+            r"second derivatives, which 'relu' has not; take 'tanh'",
+        ),
         (lambda: hd.Classification(1.0, trained=True, decay=0.0), r"readout decay is 0.0, must be a positive number"),
         (lambda: problem(control=16), r"control is 16, must be None or Neurons\(width=...\)"),  # type: ignore[arg-type]
         (

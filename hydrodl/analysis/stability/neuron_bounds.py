@@ -27,11 +27,10 @@ class NeuronLayers:
     @classmethod
     def of(cls, solution: Solution) -> NeuronLayers | None:
         """Those of a solution, None where its velocity is a field."""
-        control, domain = solution.problem.control, solution.problem.domain
-        if control is None or solution.coefficients is None:
+        hidden = solution.neurons
+        if hidden is None or solution.coefficients is None:
             return None
-        hidden = control.draw(domain, len(solution.problem.layers))
-        return cls(hidden, solution.coefficients, np.array(domain.bounds))
+        return cls(hidden, solution.coefficients, np.array(solution.problem.domain.bounds))
 
     def lipschitz(self) -> Floats:
         """Bounds on Lip(u_k) over the box, (N,), within 2 percent unless it takes too many boxes."""
