@@ -14,7 +14,7 @@ ON_RANKS = $(VENV)/bin/mpiexec -n $$ranks -genv MPIR_CVAR_ENABLE_HEAVY_YIELD 1 -
 export PYTHON
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help setup demo test test-quick test-ranks lint bench clean
+.PHONY: help setup demo test test-quick test-ranks lint bench docs docs-check clean
 
 help:
 	@echo 'make setup   the environment in .venv (Python >= 3.12; PYTHON=... names one)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make test    set-up, then every test; ARGS="-k domain" narrows it'
 	@echo 'make lint    set-up, then ruff, mypy and codespell, as before a commit'
 	@echo 'make bench   set-up, then every figure of docs/results.md; ARGS="--only scaling" narrows it'
+	@echo 'make docs    set-up, then the documentation in build/docs, demos and notebooks run; docs-check runs none'
 	@echo 'make clean   removes .venv and caches'
 	@echo 'MPI: .venv/bin/mpiexec -n 2 .venv/bin/hydrodl train PROBLEM.toml (never another mpiexec)'
 
@@ -69,6 +70,16 @@ lint: setup
 
 bench: setup
 	$(PYTHON_IN) benchmarks/results.py $(ARGS)
+
+# Pages, links, formulas and docstrings; a warning is an error. What demos show is kept in build/gallery.
+docs: setup
+	$(PYTHON_IN) -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(PYTHON_IN) -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
+	@echo 'build/docs/index.html'
+
+docs-check: setup
+	$(PYTHON_IN) -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	HYDRODL_DOCS=quick $(PYTHON_IN) -m sphinx -q -W --keep-going -d build/doctrees-check docs build/docs-check
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -3,46 +3,29 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.builders.snippets import ROOT, STRICT, run
+from tests.builders.snippets import snippets as of_page
 from tests.test_architecture import ORDER
 
-ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-SCRIPTS = Path(sys.executable).parent
 
 
 def snippets(language: str) -> list[str]:
-    """The fenced blocks of one language."""
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
-
-
-def run(command: list[str], folder: Path, timeout: int = 300) -> str:
-    """Run one command in a folder and return what it printed."""
-    path = f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """The README's blocks of one language."""
+    return of_page(ROOT / "README.md", language)
 
 
 @pytest.mark.slow
 def test_python_snippets_run_as_one_session(tmp_path: Path) -> None:
     first, *more = snippets("python")
     session = tmp_path / "session.py"
-    session.write_text("\n".join([first, *more]))
+    session.write_text("\n".join([STRICT, first, *more]))
     printed = run([sys.executable, str(session)], tmp_path)
     assert printed.startswith("converged")
     assert float(printed.splitlines()[0].split()[-1]) >= 0.99  # the accuracy that the first snippet prints

@@ -9,7 +9,7 @@ from typing import Any
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.uniform_grid import GatheredGrid
 
-SPECIFICATION = "design of hydrodl, section 7"
+SPECIFICATION = "docs/theory/stability.md"
 
 
 ROUNDING = 1e-9

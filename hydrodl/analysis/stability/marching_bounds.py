@@ -22,7 +22,7 @@ from hydrodl.mesh.domain import Domain
 from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.problem.flow import Flow
 
-SOURCE = "design of hydrodl, section 7; linearised box scheme"
+SOURCE = "docs/theory/stability.md; linearised box scheme"
 
 
 @dataclass(frozen=True)
