@@ -4,7 +4,9 @@ runs that the tests of the command line share."""
 import hydrodl  # noqa: F401
 
 # isort: split
+import importlib.metadata
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,9 @@ import pytest
 from hydrodl.application import cli, train_run
 from hydrodl.common import displays
 from tests.builders.cli_runs import MOONS, TABLE
+
+# Compiling a form asks six times which packages are installed: a quarter of its time, and there are a thousand forms.
+importlib.metadata.entry_points = cache(importlib.metadata.entry_points)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
