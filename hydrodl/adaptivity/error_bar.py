@@ -15,8 +15,9 @@ A what layers add to first order (``analysis.backward_error.objective_error``), 
     noise   F_0
 
 add up to J_0 - J. The bar is the size of that sum and what may be wrong with it: half of what was not measured but
-extrapolated, and half of g^2/2. Densities and targets are those given, as smooth functions: what a density estimate on
-finer nodes would make of the samples is not looked at, unless ``problem_on`` makes them anew.
+extrapolated for the layers, the same for the nodes, and half of g^2/2, as the root of the sum of squares. Densities and
+targets are those given, as smooth functions: what a density estimate on finer nodes would make of the samples is not
+looked at, unless ``problem_on`` makes them anew.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from hydrodl.adaptivity.refined_problem import finer_domain, finer_layers, on_domain, on_layers, velocity_on
 from hydrodl.analysis.backward_error.objective_error import noise_error, objective_error
@@ -123,14 +126,9 @@ def error_bar(
     by_layers = seen.value - deep.value - seen.noise + deep.noise
     linear = _linear(flow, problem.domain)
     layers = linear + _SECOND * (by_layers - linear / 2)
-    extrapolated = abs(layers - by_layers) + (_SECOND - 1) * abs(nodes)
+    unsure = np.hypot(np.hypot(layers - by_layers, (_SECOND - 1) * nodes), gain + deep.gain)
     return ErrorBar(
-        solution.objective,
-        layers,
-        _SECOND * nodes,
-        first.noise,
-        0.5 * (extrapolated + gain + deep.gain),
-        first.value - deep.value,
+        solution.objective, layers, _SECOND * nodes, first.noise, 0.5 * float(unsure), first.value - deep.value
     )
 
 
@@ -162,7 +160,7 @@ def _without_penalty(solution: Solution, options: Mapping[str, Any]) -> float:
 
 def _evaluated(flow: Flow, problem: Problem, options: Mapping[str, Any]) -> _Seen:
     """J of the flow's velocity in a finer problem."""
-    velocity = velocity_on(flow, problem)
+    velocity = velocity_on(flow, problem.layers, problem.domain)
     functional = ReducedFunctional(problem, options)
     try:
         value = functional.evaluate(velocity)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
+from scipy.ndimage import map_coordinates, spline_filter
 
 from hydrodl.adaptivity.mesh_refinement import check_refinable, refine_cells
 from hydrodl.adaptivity.velocity_transfer import on_nodes_of
@@ -24,6 +25,9 @@ from hydrodl.mesh.uniform_grid import Grid, spread
 from hydrodl.physics.losses import Density, Loss
 from hydrodl.problem.flow import Flow
 from hydrodl.problem.problem import Problem
+
+_ITERATIONS = 3
+"""Of v(x) = u(x - s v(x)), each better by a factor s |grad u|."""
 
 
 def finer_layers(layers: Layers) -> Layers:
@@ -96,13 +100,12 @@ def _splined(grid: Grid, fine: Grid, values: Floats) -> Floats:
     return table.ravel()
 
 
-def velocity_on(flow: Flow, problem: Problem) -> Floats:
-    """The flow's velocity on the layers and nodes of another problem of the same depth, (N, d, owned); collective."""
-    in_depth = _in_depth(flow, problem.layers)
-    u = fields_on(flow.domain, problem.domain, in_depth)
-    if not flow.scheme.moves_points:
-        return u
-    return _along_paths(flow, problem, u)
+def velocity_on(flow: Flow, layers: Layers, domain: Domain) -> Floats:
+    """The flow's velocity in other layers of the same depth and on another domain, (N, d, owned); collective."""
+    if np.array_equal(layers.times, flow.layers.times):
+        return fields_on(flow.domain, domain, flow.velocity)
+    u = fields_on(flow.domain, domain, _in_depth(flow, layers))
+    return _along_paths(flow, layers, domain, u) if flow.scheme.moves_points else u
 
 
 def _in_depth(flow: Flow, layers: Layers) -> Floats:
@@ -121,13 +124,15 @@ def _in_depth(flow: Flow, layers: Layers) -> Floats:
     return out
 
 
-def _along_paths(flow: Flow, problem: Problem, velocity: Floats) -> Floats:
-    """u(x - s u(x)), s half the difference of thicknesses: from points below one layer to those below another."""
-    grid, order = Grid.of(problem.domain)
-    middle = (problem.layers.times[1:] + problem.layers.times[:-1]) / 2
+def _along_paths(flow: Flow, layers: Layers, domain: Domain, velocity: Floats) -> Floats:
+    """v(x) = u(x - s v(x)), s half the difference of thicknesses: from points below one layer to those below others."""
+    grid, order = Grid.of(domain)
+    middle = (layers.times[1:] + layers.times[:-1]) / 2
     thick = flow.layers.steps[np.searchsorted(flow.layers.times, middle) - 1]
-    out, nodes = np.empty_like(velocity), grid.nodes[order]
-    for u, found, shift in zip(velocity, out, (thick - problem.layers.steps) / 2, strict=True):
-        everywhere = spread(problem.domain, order, grid.size, u)
-        found[:] = grid.interpolate(everywhere, grid.into(nodes - shift * u.T)).T
+    out, nodes, shape = velocity.copy(), grid.nodes[order], tuple(grid.counts)
+    for v, shift in zip(out, (thick - layers.steps) / 2, strict=True):
+        splines = [spline_filter(u.reshape(shape), mode="mirror") for u in spread(domain, order, grid.size, v)]
+        for _ in range(_ITERATIONS):
+            places = ((grid.into(nodes - shift * v.T) - grid.lower) / grid.spacing).T
+            v[:] = [map_coordinates(u, places, order=3, mode="mirror", prefilter=False) for u in splines]
     return out

@@ -212,6 +212,17 @@ def _objective(analysis: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _output(analysis: Mapping[str, Any]) -> list[str]:
+    """How far the network's output is from that of infinitely many layers."""
+    found = analysis.get("output_error")
+    if found is None:
+        return []
+    return [
+        f"The network brings a point {found['mean']:.2g} on average, {found['largest']:.2g} at most, from where "
+        f"infinitely many layers of the same velocity would (measured; +- {found['doubt']:.1g} on average)."
+    ]
+
+
 def _or_left_out(value: float | None) -> str:
     return "left out" if value is None else number(value)
 
@@ -240,7 +251,7 @@ def _solved(analysis: Mapping[str, Any]) -> list[str]:
             f"In {direction} ({symbol} = {found['step']:.3g}) the residual of the original equations, with the first "
             f"and with the second correction is {shown}; {verdict}"
         )
-    lines += _objective(analysis)
+    lines += _objective(analysis) + _output(analysis)
     fluid = analysis["euler_poincare_residual"]
     if fluid is not None:
         lines.append(

@@ -17,6 +17,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.adaptivity.error_bar import error_bar
+from hydrodl.adaptivity.output_error import output_error
 from hydrodl.analysis.backward_error.modified_system import layer_residuals, modified_energy, space_residuals
 from hydrodl.analysis.backward_error.objective_error import objective_error
 from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals
@@ -224,7 +225,8 @@ def _objective(solution: Solution, options: Mapping[str, Any], journal: _Journal
     if found is not None:
         parts = {name: float(values.sum()) for name, values in found.parts.items()}
         numbers["by_formula"] = {"layers": found.layers, "order": found.order, "parts": parts}
-    return {key: numbers or None}
+    out = journal.part("error of the output", ("output_error",), lambda: output_error(solution).to_dict())
+    return {key: numbers or None, "output_error": out}
 
 
 def _modified(flow: Flow, journal: _Journal) -> dict[str, Any]:

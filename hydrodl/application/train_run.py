@@ -182,7 +182,7 @@ def _error_bar(solution: Solution, made: building.Setup) -> tuple[dict[str, floa
     fits = FINER[problem.domain.dimension] * memory_bytes(sizes_of(problem)) <= available_bytes(problem.domain.comm)
     found = None
     if solution.converged and fits:
-        with suppress(InputError, SolverError):  # the same on every rank
+        with suppress(InputError, SolverError), progress.phase("measuring the error of J"):  # the same on every rank
             found = error_bar(solution, options=made.config.solver).to_dict()
     return found, time.monotonic() - began
 

@@ -48,7 +48,7 @@ def test_triangles() -> None:
     problem = on_domain(solution.problem, twice)
     for _ in range(2):
         problem = on_layers(problem, finer_layers(problem.layers))
-    fine = hd.train(problem, initial=velocity_on(solution.flow, problem))
+    fine = hd.train(problem, initial=velocity_on(solution.flow, problem.layers, problem.domain))
     error = abs(solution.objective - fine.objective)
     assert error <= bar.total <= 5 * error and bar.nodes != 0 != bar.noise
 
@@ -82,7 +82,7 @@ def test_the_velocity_of_a_layer_map_follows_its_paths() -> None:
     nodes = solution.problem.domain.coordinates[:, 0]
     steady = solution.with_velocity(np.tile(0.8 * nodes, (4, 1, 1)))
     fine = on_layers(solution.problem, finer_layers(solution.problem.layers))
-    slope = velocity_on(steady.flow, fine)[0, 0, 14] / nodes[14]
+    slope = velocity_on(steady.flow, fine.layers, fine.domain)[0, 0, 14] / nodes[14]
     once, twice, same = 1 + 0.8 / 4, (1 + slope / 8) ** 2, (1 + 0.8 / 8) ** 2
     assert abs(once - twice) < 0.15 * abs(once - same)
 
