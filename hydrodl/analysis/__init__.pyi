@@ -25,6 +25,8 @@ from .stability.hessian_spectrum import Spectrum as Spectrum
 from .stability.hessian_spectrum import spectrum as spectrum
 from .stability.map_bounds import map_noise as map_noise
 from .stability.map_bounds import map_order as map_order
+from .stability.march_estimate import MarchEstimate as MarchEstimate
+from .stability.march_estimate import march_estimate as march_estimate
 from .stability.marching_bounds import compact_hyperbolic as compact_hyperbolic
 from .stability.marching_bounds import discrete_hyperbolic as discrete_hyperbolic
 from .stability.marching_bounds import explicit_marching as explicit_marching

@@ -266,6 +266,11 @@ class Domain(Card):
         return ufl.Measure("dx", domain=self.mesh, metadata=rule)
 
     @property
+    def regular(self) -> bool:
+        """A box of equal axis-parallel box cells, with walls or without."""
+        return self.uniform_box or bool(self.periodic and self.mesh.topology.cell_type in _BOX_CELLS.values())
+
+    @property
     def robust(self) -> bool:
         """A uniform box of degree 1 with the vertex rule: what the layer-map schemes are for."""
         return self.uniform_box and self.lumped and self.degree == 1

@@ -169,10 +169,10 @@ def _spacing(domain: Domain) -> Floats:
 
 
 class GatheredGrid:
-    """The nodes of a uniform box.
+    """The nodes of a uniform box, perhaps without walls.
 
     Attributes:
-        shape: nodes per direction; spacing: h_a, (d,); both the same on every rank.
+        shape: nodes per direction; spacing: h_a, (d,); periodic: axes without walls; the same on every rank.
         here: is this the rank that holds the arrays.
     """
 
@@ -187,7 +187,9 @@ class GatheredGrid:
             counts = [1 + int((np.diff(np.sort(x)) > gap).sum()) for x, gap in zip(nodes.T, gaps, strict=True)]
         self.shape: tuple[int, ...] = tuple(domain.comm.bcast(counts))
         low, high = domain.bounds
-        self.spacing: Floats = (high - low) / (np.array(self.shape) - 1)
+        self.periodic = domain.periodic
+        walls = ~np.isin(np.arange(len(low)), domain.periodic)
+        self.spacing: Floats = (high - low) / (np.array(self.shape) - walls)
 
     def gather(self, owned: Floats) -> Floats:
         """Fields (m, owned) -> (m, *shape) on the rank that holds the arrays, (0,) elsewhere; collective."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from math import isfinite
 from numbers import Real
 from typing import Any, Self
 
@@ -64,6 +65,8 @@ class Lagrangian:
         potential: V: None, one function of feature space for all classes, or one per class.
         fitted: average over edges and spread along them with nu D(p) instead of nu, in box schemes, which alone have
             it: True, without a scheme, means "euler-box". None means: in box schemes where the domain is lumped.
+        stream: s, (d,), the velocity of a medium that carries the population for nothing: w/2 R |u - s|^2 in place of
+            w/2 R |u|^2, so that u = s + grad phi where eps = alpha = 0. For ``evolve``, along periodic directions.
 
     Raises:
         InputError: a number out of range, named with what is allowed.
@@ -81,6 +84,7 @@ class Lagrangian:
     energy: InternalEnergy | None = None
     potential: Field | Sequence[Field] | None = None
     fitted: bool | None = None
+    stream: Sequence[Scalar] | None = None
 
     def __post_init__(self) -> None:
         NOISE.check("noise", self.noise)
@@ -90,11 +94,19 @@ class Lagrangian:
         given = [float(x) for x in (self.decay, self.kinetic) if isinstance(x, Real)]
         if len(given) == 2 and sum(given) < LEAST_COST:
             raise InputError(f"decay and kinetic are {given[0]:g} and {given[1]:g}: {COSTS_NOTHING}")
+        if self.stream is not None:
+            object.__setattr__(self, "stream", tuple(self.stream))
+            numbers = [x for x in self.stream if not isinstance(x, fem.Constant)]
+            if not all(isinstance(x, Real) and isfinite(x) for x in numbers):
+                raise InputError(f"stream is {self.stream}, must be finite numbers, one per feature direction")
 
     def running_cost(self, u: Any, total: Any) -> Any:
         """1/2 (w R + eps) |u|^2 + 1/2 alpha^2 |grad u|^2 + U(R), the part of l that classes share."""
         cost = 0.5 * (self.kinetic * total + self.decay) * ufl.inner(u, u)
         cost += 0.5 * self.smoothness**2 * ufl.inner(ufl.grad(u), ufl.grad(u))
+        if self.stream is not None:
+            stream = ufl.as_vector(list(self.stream))
+            cost += self.kinetic * total * (0.5 * ufl.inner(stream, stream) - ufl.inner(u, stream))
         return cost if self.energy is None else cost + self.energy.density(total)
 
     def resolved(self, lumped: bool) -> Self:
@@ -192,4 +204,6 @@ def _with_constants(item: Any, mesh: dmesh.Mesh) -> Any:
             changed[field.name] = fem.Constant(mesh, float(value))
         elif is_dataclass(value):
             changed[field.name] = _with_constants(value, mesh)
+        elif field.name == "stream" and value is not None:
+            changed[field.name] = tuple(fem.Constant(mesh, float(x)) for x in value)
     return replace(item, **changed)

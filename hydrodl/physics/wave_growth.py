@@ -30,8 +30,9 @@ def fastest_growth(domain: Domain, lagrangian: Lagrangian, density: ArrayLike) -
     """The largest growth rate s of the module's docstring over nodes and admissible waves, and its wave number.
 
     Waves are S_j = sin^2(j pi / 2 n), j = 1 .. n - 1, with n the longest side of the box over the smallest cell: exact
-    on a uniform lumped line up to its walls, an estimate elsewhere. Differences between classes feel no pressure:
-    with C > 1, s = nu kappa_max. Fitted diffusion counts as nu, as it is at rest.
+    on a uniform lumped line up to its walls, an estimate elsewhere; without walls S_j = sin^2(j pi / n),
+    j <= n/2, and of an even number of cells the shortest wave feels no pressure: take an odd one. Differences between
+    classes feel no pressure: with C > 1, s = nu kappa_max. Fitted diffusion counts as nu, as it is at rest.
 
     Args:
         domain, lagrangian: as for :func:`evolve`; the base state has the velocity 0.
@@ -45,7 +46,10 @@ def fastest_growth(domain: Domain, lagrangian: Lagrangian, density: ArrayLike) -
     low, high = domain.bounds
     shortest = smallest(domain.comm, float(domain.edge_length.x.array.min(initial=np.inf)))
     cells = min(max(round(float((high - low).max()) / shortest), 2), MOST_WAVES)
-    S = np.sin(0.5 * np.pi * np.arange(1, cells) / cells) ** 2
+    if int((high - low).argmax()) in domain.periodic:
+        S = np.sin(np.pi * np.arange(1, cells // 2 + 1) / cells) ** 2
+    else:
+        S = np.sin(0.5 * np.pi * np.arange(1, cells) / cells) ** 2
     kappa = largest_eigenvalue(domain, tolerance=1e-3) * S
     inertia = lagrangian.kinetic * total + lagrangian.decay + lagrangian.smoothness**2 * kappa
     stiffness = energy_derivative(lagrangian, total, 2) * total**2 * kappa * (1 - S)

@@ -72,6 +72,8 @@ class Problem(Card):
         object.__setattr__(self, "method", SCHEMES[name])
         if self.densities.values.shape[1:] != (self.domain.owned,):
             raise InputError("densities were made on another domain than the problem's")
+        if self.lagrangian.stream is not None:
+            raise InputError("a stream is for marching with evolve: leave stream out of the Lagrangian")
         given = list(self.terms)
         if not given:
             raise InputError("losses: at least one is needed")

@@ -66,11 +66,12 @@ def evolve(
         force: march even where ``growth.fastest_growth`` says that the problem is elliptic.
 
     Returns:
-        the flow, with ``lagrangian.fitted`` as it was used and no jumps.
+        the flow, with ``lagrangian.fitted`` as it was used and no jumps. ``hd.analysis.march_estimate`` says how far
+        it can get from the uniform gas, ``hd.analysis.marching_bounds`` which layers and nodes keep its waves neutral.
 
     Raises:
-        InputError: an unknown scheme, arrays of a wrong shape or not finite, an option that PETSc did not read, or an
-            elliptic problem: some wave grows like exp(s t) with s T > ``TOLERATED_GROWTH``.
+        InputError: an unknown scheme, arrays of a wrong shape or not finite, a stream against walls, an option that
+            PETSc did not read, or an elliptic problem: some wave grows like exp(s t) with s T > ``TOLERATED_GROWTH``.
         SolverError: SNES did not converge; the slab, PETSc's reason and the residual are named.
 
     Example:
@@ -84,6 +85,7 @@ def evolve(
     method = box_scheme_named(scheme)
     density, potential = np.asarray(density0, dtype=float), np.asarray(potential0, dtype=float)
     raise_together(domain.comm, _wrong_fields(domain, density, potential))
+    _check_stream(domain, lagrangian)
     physics = lagrangian.resolved(lumped=False)
     if not force:
         _refuse_elliptic(domain, layers, physics, density)
@@ -100,6 +102,21 @@ def evolve(
     velocity, rho, phi = np.split(np.array(states), [d, d + classes], axis=1)
     jumps = np.zeros((len(layers), classes, domain.owned))
     return Flow(domain, layers, physics, method, velocity[1:].copy(), rho.copy(), phi.copy(), jumps)
+
+
+def _check_stream(domain: Domain, lagrangian: Lagrangian) -> None:
+    """Raise InputError unless the stream, if any, flows along directions without walls."""
+    stream = lagrangian.stream
+    if stream is None:
+        return
+    if len(stream) != domain.dimension:
+        raise InputError(f"stream has {len(stream)} numbers, must have {domain.dimension}, one per feature direction")
+    blocked = [a + 1 for a, speed in enumerate(stream) if speed and a not in domain.periodic]
+    if blocked:
+        raise InputError(
+            f"the stream flows along direction {blocked[0]}, where there are walls: it needs a box that is periodic "
+            "there, see Domain.box"
+        )
 
 
 def _wrong_fields(domain: Domain, density: Floats, potential: Floats) -> InputError | None:

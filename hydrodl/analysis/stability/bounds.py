@@ -105,6 +105,9 @@ def cells_per_direction(domain: Domain) -> tuple[float, ...]:
     Counted on a uniform box (cells times the degree); elsewhere nodes^(1/d) - 1 in each direction, the box with as
     many nodes.
     """
+    if domain.periodic:
+        counts = enumerate(domain.shared.counts)
+        return tuple(float(count if a in domain.periodic else count - 1) for a, count in counts)
     if not domain.uniform_box:
         return (domain.nodes ** (1 / domain.dimension) - 1,) * domain.dimension
     return tuple(float(count - 1) for count in GatheredGrid(domain).shape)

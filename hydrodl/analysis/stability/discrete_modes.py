@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
-from math import pi
+from math import inf, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,9 @@ from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.laplacian_spectrum import largest_eigenvalue, smallest_eigenvalue
 from hydrodl.physics.lagrangian import Lagrangian
+
+Axes = tuple[int, ...]
+"""Directions without walls."""
 
 
 @dataclass(frozen=True)
@@ -156,11 +159,23 @@ def noise_against_pressure(domain: Domain) -> float:
 
     A gas at rest with e'' = -U'' has no growing wave where nu^2 lambda <= e'' R. Computed with the walls, from the
     operators of a uniform box with the vertex rule; without walls it would be the largest kappa/(1 - h^2 kappa/4),
-    infinite for the wave of two cells.
+    infinite for the wave of two cells. So it is along a periodic direction with an even number of cells.
     """
     low, high = domain.bounds
     cells = tuple(int(n) for n in cells_per_direction(domain))
-    mass, stiffness, couplings = _box_operators(tuple(float(x) for x in high - low), cells)
+    return pencil_top(tuple(float(x) for x in high - low), cells, domain.periodic)
+
+
+def pencil_top(lengths: tuple[float, ...], cells: tuple[int, ...], periodic: Axes = ()) -> float:
+    """:func:`noise_against_pressure` for a box of given edge lengths and numbers of cells, and its axes without
+    walls."""
+    if any(cells[a] % 2 == 0 for a in periodic):
+        return inf
+    if len(periodic) == len(cells):
+        kappas, drifts = zip(*map(_periodic_line, lengths, cells), strict=True)
+        kappa, drift = (reduce(np.add.outer, parts).ravel()[1:] for parts in (kappas, drifts))
+        return float((kappa**2 / drift).max())
+    mass, stiffness, couplings = _box_operators(lengths, cells, periodic)
     inverse = sp.diags_array(1 / mass)
     moved = sum(c @ inverse @ c.T for c in couplings)
     spread = stiffness @ inverse @ stiffness
@@ -173,12 +188,41 @@ def noise_against_pressure(domain: Domain) -> float:
     return float(1 / least[0])
 
 
-def _box_operators(lengths: tuple[float, ...], cells: tuple[int, ...]) -> tuple[Floats, Any, list[Any]]:
+def drift_norm(lengths: tuple[float, ...], cells: tuple[int, ...], periodic: Axes = ()) -> float:
+    """|D|, the norm of the nodal gradient D q = M^-1 (grad q, .)_h in the lumped products: about 1/h on a line."""
+    top = 0.0
+    for a, (length, n) in enumerate(zip(lengths, cells, strict=True)):
+        if a in periodic:
+            top += float(_periodic_line(length, n)[1].max())
+            continue
+        mass, _, (coupling,) = _box_operators((length,), (n,))
+        half = sp.diags_array(1 / np.sqrt(mass))
+        scaled = half @ coupling @ half
+        top += (
+            float(sp.linalg.svds(scaled, 1, return_singular_vectors=False, random_state=0)[0]) ** 2
+            if n > 2
+            else (float(np.linalg.norm(scaled.toarray(), 2)) ** 2)
+        )
+    return sqrt(top)
+
+
+def _periodic_line(length: float, cells: int) -> tuple[Floats, Floats]:
+    """kappa and q of the waves of a line without walls, the constant first."""
+    h, angles = length / cells, 2 * pi * np.arange(cells // 2 + 1) / cells
+    return (2 / h * np.sin(angles / 2)) ** 2, (np.sin(angles) / h) ** 2
+
+
+def _box_operators(
+    lengths: tuple[float, ...], cells: tuple[int, ...], periodic: Axes = ()
+) -> tuple[Floats, Any, list[Any]]:
     """Lumped mass (m,), stiffness (m, m) and (grad_j w, v) for each direction j, of Q1 with the vertex rule."""
     lines = []
-    for length, n in zip(lengths, cells, strict=True):
+    for a, (length, n) in enumerate(zip(lengths, cells, strict=True)):
         h = length / n
-        slope = sp.diags_array([-np.ones(n), np.ones(n)], offsets=[0, 1], shape=(n, n + 1)) / h  # per cell
+        slope = sp.diags_array([-np.ones(n), np.ones(n)], offsets=[0, 1], shape=(n, n + 1)).tocsr() / h  # per cell
+        if a in periodic:  # the last node is the first
+            joined_ends = sp.csr_array((np.ones(n + 1), (np.arange(n + 1), np.arange(n + 1) % n)), shape=(n + 1, n))
+            slope = sp.csr_array(slope @ joined_ends)
         mean = sp.csr_array(abs(slope)) * (h * h / 2)  # its transpose gives each end half of a cell
         lines.append((np.asarray(mean.sum(axis=0)).ravel(), h * (slope.T @ slope), slope.T @ mean))
     whole = range(len(lines))

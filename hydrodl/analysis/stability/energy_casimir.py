@@ -17,7 +17,9 @@ and Q is a norm if mu_nu rho_min > max |v_e|^2 and a > 0, with Phi''(Omega) = B'
 function. On the mesh noise sees kappa, pressure kappa - h^2 kappa^2/4 (one velocity a node: nothing of the wave of two
 cells): lambda is the largest eigenvalue of the one squared against the other, walls included.
 
-Between walls rest is the only equilibrium, and there the estimate is one of the discrete system itself (:func:`along`):
+Between walls rest is the only equilibrium; streams need a periodic box. About a uniform gas, at rest or a stream,
+``march_estimate`` has the theorem of the discrete system, layers included. About rest in a potential the estimate is
+that of the discrete energy too (:func:`along`):
 
     E = 1/2 (rho u, u)_h - nu (grad rho, grad phi)_h + [e(rho) - e(rho_e) - e'(rho_e) drho]_h
     Q = (1 - s) [1/2 rho_min (u, u)_h + 1/2 mu (drho, drho)_h]  <=  E,     s^2 = 1 - mu_nu/mu.
@@ -265,9 +267,9 @@ class _Measure:
     def __init__(self, equilibrium: Equilibrium, base: State, found: Convexity) -> None:
         self.physics, self.base, self.found = equilibrium.lagrangian, base, found
         weights: Floats = np.ones(())
-        for h, n in zip(base.spacing, base.density.shape, strict=True):  # the vertex rule
+        for a, (h, n) in enumerate(zip(base.spacing, base.density.shape, strict=True)):  # the vertex rule
             line = np.full(n, h)
-            line[[0, -1]] /= 2
+            line[[0, -1]] /= 1 if a in base.periodic else 2
             weights = np.multiply.outer(weights, line)
         self.weights = weights
         self.energy, self.slope = (-energy_derivative(self.physics, base.density, order) for order in (0, 1))

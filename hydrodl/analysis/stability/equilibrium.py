@@ -23,7 +23,7 @@ class Equilibrium:
     """A steady state of the fluid at this rank's owned nodes; that it is steady is the caller's word.
 
     Attributes:
-        domain: a uniform box, d = 1 or 2, at least 3 nodes per direction.
+        domain: a uniform box, perhaps periodic, d = 1 or 2, at least 3 nodes per direction.
         lagrangian: its energy, noise and potential; kinetic 1, decay 0, smoothness 0.
         density: rho_e > 0, (owned,); velocity: u_e, (d, owned).
 
@@ -43,7 +43,7 @@ class Equilibrium:
 
     def __post_init__(self) -> None:
         domain, physics = self.domain, self.lagrangian
-        if not domain.uniform_box or domain.dimension > 2 or domain.degree > 1:
+        if not domain.regular or domain.dimension > 2 or domain.degree > 1:
             raise InputError("an energy-Casimir analysis needs a uniform box with d = 1 or 2 and elements of degree 1")
         if min(GatheredGrid(domain).shape) < 3:
             raise InputError("an energy-Casimir analysis needs at least 3 nodes per direction")
@@ -73,7 +73,7 @@ class State:
     def __init__(
         self, equilibrium: Equilibrium, grid: GatheredGrid, density: Floats, velocity: Floats, outer: Floats
     ) -> None:
-        self._physics, self._outer = equilibrium.lagrangian, outer
+        self._physics, self._outer, self.periodic = equilibrium.lagrangian, outer, grid.periodic
         self.spacing, self._noise = grid.spacing, float(equilibrium.lagrangian.noise)
         self.density = np.maximum(density, 1e-300)
         self.velocity = velocity - self._noise * self.gradient(np.log(self.density))
@@ -97,8 +97,13 @@ class State:
 
     def gradient(self, field: Floats) -> Floats:
         """Second-order differences, one-sided at the walls, (d, *grid)."""
-        found = np.gradient(field, *self.spacing, edge_order=2)
-        return np.array(found if isinstance(found, list | tuple) else [found])
+        parts = []
+        for a, h in enumerate(self.spacing):
+            if a in self.periodic:
+                parts.append((np.roll(field, -1, axis=a) - np.roll(field, 1, axis=a)) / (2 * h))
+            else:
+                parts.append(np.gradient(field, h, axis=a, edge_order=2))
+        return np.array(parts)
 
     def steepness(self) -> tuple[Floats, Floats]:
         """Omega and Phi'' = B'(Omega)/Omega where Omega varies, (m,) each; empty without vorticity."""

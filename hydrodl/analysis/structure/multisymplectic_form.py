@@ -114,6 +114,12 @@ def _potential(z: dict[str, Any], x: Any, lagrangian: Lagrangian, classes: int, 
     total = sum(z[f"rho_{c}"] for c in range(classes))
     w, eps, alpha = (sympy.Float(float(v)) for v in (lagrangian.kinetic, lagrangian.decay, lagrangian.smoothness))
     S = -(w * total + eps) / 2 * sum(v**2 for v in u) - sympy.Function("U")(total)
+    if lagrangian.stream is not None:
+        S -= (
+            w
+            * total
+            * sum(sympy.Float(float(s)) * (float(s) / 2 - v) for s, v in zip(lagrangian.stream, u, strict=True))
+        )
     for c in range(classes):
         rho = z[f"rho_{c}"]
         S += sum(z[f"b_{c}_{i}"] * (rho * u[i] - z[f"j_{c}_{i}"]) for i in range(d))

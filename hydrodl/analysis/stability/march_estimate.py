@@ -1,0 +1,230 @@
+"""The energy-Casimir estimate of a march about a uniform gas, as a theorem of the discrete system.
+
+From the first state alone: where E(0) is small enough, every later state has share N/2 <= E <= limit, see
+``uniform_march``; nothing of the march itself goes in. It is about the solution of each slab that the last state leads
+to, in exact arithmetic. What the march does is kept beside it, so that it can be looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import inf, sqrt
+
+import numpy as np
+
+from hydrodl.analysis.stability.bounds import Bound, at_least, cells_per_direction
+from hydrodl.analysis.stability.discrete_modes import pencil_top
+from hydrodl.analysis.stability.uniform_march import Region, UniformMarch
+from hydrodl.analysis.structure.slab_hamiltonian import Recovery
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import largest, summed
+from hydrodl.physics.energy_derivative import energy_derivative
+from hydrodl.problem.flow import Flow
+
+SOURCE = "Arnold (1965); Holm, Marsden, Ratiu, Weinstein, Physics Reports 123 (1985); exact for the box schemes"
+
+
+MARGINS = (0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005)
+"""Regions that are tried: a larger one holds larger states, in a smaller one the energy is more convex."""
+
+
+@dataclass(frozen=True, eq=False)
+class MarchEstimate:
+    """The estimate and the march, at layers (midpoint) or slabs (Euler box); the same on all ranks.
+
+    Attributes:
+        bounds: the criteria and the size of the first state.
+        margin: of the region |rho - R| <= margin R, |u - s| <= margin c; share: of N/2 that E is at least.
+        limit: what E cannot exceed, (K,), infinite from where nothing is known.
+        functional: E, modified for the Euler box, (K,); norms: N, (K,).
+
+    Example:
+        >>> found = hd.analysis.march_estimate(wave)
+        >>> found.holds, found.ratio < 1
+        (True, True)
+    """
+
+    bounds: tuple[Bound, ...]
+    margin: float
+    share: float
+    limit: Floats
+    functional: Floats
+    norms: Floats
+
+    @property
+    def holds(self) -> bool:
+        """The criteria hold, and the first state is small enough for all of this depth."""
+        return all(bound.holds for bound in self.bounds) and bool(np.isfinite(self.limit).all())
+
+    @property
+    def ratio(self) -> float:
+        """max of share N/2 over the limit: at most 1 if the estimate holds, infinite where there is none."""
+        if not self.share > 0:
+            return inf
+        return float((self.share * self.norms / 2 / np.maximum(self.limit, 1e-300)).max())
+
+    @property
+    def drift(self) -> float:
+        """max |E - E(0)|/|E(0)|."""
+        return float(np.abs(self.functional - self.functional[0]).max() / max(abs(self.functional[0]), 1e-300))
+
+
+def march_estimate(flow: Flow, margin: float | None = None) -> MarchEstimate:
+    """The a-priori estimate of a marched flow about the uniform gas of its mean density and its stream; collective.
+
+    Args:
+        flow: of ``evolve``: one class, kinetic 1, decay 0, smoothness 0, an internal energy, a constant potential,
+            layers of one thickness; a box with the vertex rule, at rest between walls or a stream along periodic
+            directions.
+        margin: how far the density may stray; None: that of ``MARGINS`` which bounds the last N best.
+
+    Raises:
+        InputError: another flow, or a margin not in (0, 1).
+
+    Example:
+        >>> print(hd.analysis.march_estimate(wave).bounds[0])
+        energy-Casimir, discrete: 0.1057 against 1: holds ((|s|^2 + nu^2 lambda)/c^2 < 1)
+    """
+    _check(flow)
+    if margin is not None and not 0 < margin < 1:
+        raise InputError(f"margin is {margin}, must be more than 0 and less than 1")
+    recovery = Recovery(flow)
+    volume, mass = flow.domain.volume, float(recovery.mass.integrals(flow.density[0])[0])
+    step = float(flow.layers.steps[0])
+    numbers = UniformMarch.of(flow.domain, flow.lagrangian, mass / volume, flow.theta, step)
+    norms, functional = _measured(flow, recovery, numbers)
+    energy, criteria = float(functional[0]), _criteria(flow, numbers)
+
+    def estimate(trial: float) -> MarchEstimate:
+        region = numbers.region(trial)
+        bounds, limit = (*criteria, _size(region, energy)), region.limits(energy, len(norms) - 1)
+        return MarchEstimate(bounds, trial, region.share, limit, functional, norms)
+
+    if margin is not None:
+        return estimate(margin)
+    return min(map(estimate, MARGINS), key=lambda e: e.limit[-1] / e.share if e.holds else inf)
+
+
+def _check(flow: Flow) -> None:
+    steps = flow.layers.steps
+    if flow.scheme.moves_points or flow.lagrangian.fitted or flow.density.shape[1] != 1:
+        raise InputError("the estimate of a march needs an unfitted box scheme and one class, see evolve")
+    if np.ptp(steps) > 1e-9 * steps[0]:
+        raise InputError("the estimate of a march needs layers of one thickness")
+    outer = flow.lagrangian.potentials(flow.domain.coordinates[: flow.domain.owned], 1)[0]
+    ends = largest(flow.domain.comm, np.array([outer.max(initial=-np.inf), -outer.min(initial=np.inf)]))
+    if ends.sum() > 1e-12 * np.abs(ends).max():
+        raise InputError("the estimate of a march needs a constant potential: the gas is uniform")
+
+
+def _measured(flow: Flow, recovery: Recovery, numbers: UniformMarch) -> tuple[Floats, Floats]:
+    """N and E of every layer (midpoint) or slab (Euler box)."""
+    euler = flow.theta == 1.0
+    states = (flow.slab_density, flow.slab_potential) if euler else (flow.density, flow.potential)
+    physics, weights, base = flow.lagrangian, recovery.mass.ones, np.array([numbers.total])
+    stream = np.array(physics.stream or np.zeros(flow.domain.dimension), dtype=float)[:, None]
+    energy, slope = (-energy_derivative(physics, base, order) for order in (0, 1))
+    energies, slopes = (-energy_derivative(physics, states[0][:, 0], order) for order in (0, 1))
+    local = np.empty((2, len(states[0])))
+    for k, (rho, phi) in enumerate(zip(*states, strict=True)):
+        w, change = recovery.gradients(phi)[0], rho[0] - numbers.total
+        square, along = (w**2).sum(axis=0), (stream * w).sum(axis=0)
+        spread = recovery.laplacians(phi)[0]  # minus B phi
+        whole = rho[0] * square / 2 + change * along + energies[k] - energy - slope * change
+        whole += numbers.noise * change * spread
+        if euler:
+            by_density = square / 2 + along + slopes[k] - slope + numbers.noise * spread
+            climb = recovery.gradients(by_density[None])[0]
+            flux = (climb * (rho[0] * w + change * stream)).sum(axis=0)
+            flux += numbers.noise * change * recovery.laplacians(by_density[None])[0]
+            whole -= numbers.step / 2 * flux
+        norm = numbers.total * square + numbers.pressure * change**2
+        local[:, k] = (weights * norm).sum(), (weights * whole).sum()
+    sums = summed(flow.domain.comm, local)
+    return sums[0], sums[1]
+
+
+def _criteria(flow: Flow, numbers: UniformMarch) -> tuple[Bound, ...]:
+    """Stream and noise against sound, and the thickness of layers for the Euler box."""
+    crossing = numbers.sound * numbers.drift + numbers.tilt * numbers.carried
+    most = _most_nodes(flow, numbers)
+    convex = Bound(
+        name="energy-Casimir, discrete",
+        value=numbers.tilt**2,
+        bound=1.0,
+        holds=numbers.tilt < 1,
+        needs_layers=None,
+        needs_nodes=None,
+        most_nodes=most,
+        inequality="(|s|^2 + nu^2 lambda)/c^2 < 1",
+        sufficient_only=True,
+        source=SOURCE,
+        note=_note(flow),
+    )
+    room = (1 - numbers.tilt) * 2 / crossing if numbers.tilt < 1 else 0.0
+    layers = Bound(
+        name="energy-Casimir, layers",
+        value=numbers.lean,
+        bound=1.0,
+        holds=numbers.lean < 1,
+        needs_layers=at_least(flow.layers.depth / room * (1 + 1e-9)) if room > 0 else None,
+        needs_nodes=None,
+        inequality="y + Delta/2 (c |D| + y |s.D - nu B|) < 1, y^2 = (|s|^2 + nu^2 lambda)/c^2",
+        sufficient_only=True,
+        source=SOURCE,
+    )
+    return (convex, layers) if flow.theta == 1.0 else (convex,)
+
+
+def _size(region: Region, energy: float) -> Bound:
+    """Is the first state small enough to stay in the region as long as E does not grow?"""
+    reach = region.reach(energy)
+    return Bound(
+        name="energy-Casimir, size",
+        value=reach,
+        bound=region.margin,
+        holds=reach <= region.margin,
+        needs_layers=None,
+        needs_nodes=None,
+        inequality="(2 E(0)/(share R m))^(1/2)/c <= margin, m the smallest nodal mass",
+        sufficient_only=True,
+        source=SOURCE,
+        note="" if region.share > 0 else "the energy is not shown to be convex in a region of this margin",
+    )
+
+
+def _note(flow: Flow) -> str:
+    cells = cells_per_direction(flow.domain)
+    if any(cells[a] % 2 == 0 for a in flow.domain.periodic):
+        return "of an even number of nodes along a periodic direction the wave of two cells feels no pressure: take odd"
+    return ""
+
+
+def _most_nodes(flow: Flow, numbers: UniformMarch) -> int | None:
+    """The largest number of nodes, in the direction that has most, with the other ones in proportion, for which the
+    first criterion holds; odd without walls; None if there is none."""
+    low, high = flow.domain.bounds
+    lengths, periodic = tuple(float(x) for x in high - low), flow.domain.periodic
+    given = np.array(cells_per_direction(flow.domain))
+
+    def tilt(most: int) -> float:
+        cells = np.maximum(np.rint(given * most / given.max()), 2).astype(int)
+        for a in periodic:
+            cells[a] = max(cells[a] - 1 + cells[a] % 2, 3)
+        if np.prod(cells) > 40_000:
+            return 2.0
+        pencil = pencil_top(lengths, tuple(int(n) for n in cells), periodic)
+        return replace(numbers, pencil=pencil).tilt
+
+    # lambda grows like M^4: one guess, then bisection
+    if not numbers.speed < numbers.sound:
+        return None
+    coarse, fine = 2, 4 + 4 * int(sqrt(numbers.sound * max(lengths) / numbers.noise))
+    while fine - coarse > 1:
+        middle = (coarse + fine) // 2
+        coarse, fine = (middle, fine) if tilt(middle) < 1 else (coarse, middle)
+    if coarse == 2:
+        return None
+    axis = int(given.argmax())
+    return coarse - 1 + coarse % 2 if axis in periodic else coarse + 1
