@@ -1,4 +1,4 @@
-"""Test accuracy and time of HydroClassifier beside scikit-learn's MLPClassifier and SVC, as in the README's table.
+"""Test accuracy and time of HydroClassifier beside scikit-learn's MLPClassifier and SVC, as in docs/performance.md.
 
     python benchmarks/accuracy.py [--small] [--first-seed 0] [--seeds 5] [--only "moons 0.1" wine ...]
                                    [--beside euler-box]
