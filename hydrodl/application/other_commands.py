@@ -9,6 +9,36 @@ from typing import Annotated
 import typer
 from mpi4py import MPI
 
+from hydrodl.application.speech import say
+
+
+def new(
+    table: Annotated[Path, typer.Argument(metavar="TABLE.csv", help="A table with a header line.")],
+    out: Annotated[Path | None, typer.Option(help="File to write (default: TABLE.toml here).")] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of class labels (default: the one that looks so).")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of times, of a table of snapshots without labels.")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="Between cells (default: comma, semicolon or tab, whichever fits).")
+    ] = None,
+    decimal: Annotated[str, typer.Option(help="Decimal point or comma.")] = ".",
+) -> None:
+    """Write a problem file for a table: its columns read, every key with its default, explained.
+
+    \b
+    Examples:
+      hydrodl new plants.csv
+      hydrodl new plants.csv --label species --out plants.toml
+      hydrodl new cells.csv --time day
+    """
+    from hydrodl.application.new_problem import write_problem
+
+    found = write_problem(table, out, label=label, time=time, delimiter=delimiter, decimal=decimal)
+    say(*found)
+
 
 def schema(out: Annotated[Path | None, typer.Option(help="File to write (default: standard output).")] = None) -> None:
     """The JSON schema of PROBLEM.toml, for editors.
@@ -59,4 +89,4 @@ def datasets(as_json: Annotated[bool, typer.Option("--json", help="As a JSON doc
     Console().print(table)
 
 
-COMMANDS = (schema, datasets)
+COMMANDS = (new, schema, datasets)
