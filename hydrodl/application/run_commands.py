@@ -116,7 +116,7 @@ def _report_lines(folder: Path, report: dict[str, Any]) -> list[str]:
     return [
         f"{state} ({report['reason']}) in {report['iterations']} steps, {report['wall_time_s']:.1f} s",
         f"objective {report['objective']:.8e}{known}",
-        f"files are in {folder}",
+        f"files are in {folder}; one page of them: hydrodl view {folder}",
     ]
 
 
@@ -199,6 +199,28 @@ def predict(
     attempt(MPI.COMM_WORLD, lambda: predict_run.write(found, out, as_json) if MPI.COMM_WORLD.rank == 0 else None)
 
 
+def view(
+    folder: Directory,
+    out: Annotated[Path | None, typer.Option(help="File to write (default: view.html in DIR).")] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+) -> None:
+    """One HTML page of a run: figures, the flow layer by layer, report, analysis. It opens without a network.
+
+    \b
+    Examples:
+      hydrodl view moons
+      hydrodl view moons --out moons.html && xdg-open moons.html
+    """
+    with speaking(quiet, verbose):
+        with importing():
+            from hydrodl.application.view_run import view_run
+
+        page = view_run(folder, out)
+    if not quiet:
+        say(f"the page is {page}")
+
+
 def export(
     folder: Directory,
     formats: Annotated[
@@ -239,4 +261,4 @@ def plot(folder: Directory, quiet: Quiet = False, verbose: Verbose = 0) -> None:
         redraw(folder)
 
 
-COMMANDS = (train, analyze, predict, export, plot)
+COMMANDS = (train, analyze, predict, view, export, plot)

@@ -60,28 +60,50 @@ def animate(network: Network, samples: Samples, path: str | Path) -> Path:
         >>> hd.plot.animate(network, samples, "flow.gif").name
         'flow.gif'
     """
-    path, domain = Path(path), network.domain
+    path, comm = Path(path), network.domain.comm
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"{path}: the name of an animation must end in {' or '.join(FORMATS)}")
-    attempt(domain.comm, lambda: path.open("ab").close() if domain.comm.rank == 0 else None)  # before the long work
+    attempt(comm, lambda: path.open("ab").close() if comm.rank == 0 else None)  # before the long work
+    layers = len(network.steps)
+    shots = _filmed(network, samples, np.linspace(0, layers, layers * max(1, round(FRAMES / layers)) + 1))
+    attempt(comm, lambda: _save(path, shots) if shots else None)
+    return path
+
+
+def layer_pictures(network: Network, samples: Samples, most: int = 33) -> list[tuple[int, Image.Image]]:
+    """The frames of :func:`animate` at the layers alone, at most so many, with their numbers; on rank 0. Collective."""
+    layers = len(network.steps)
+    chosen = sorted({round(k) for k in np.linspace(0, layers, min(layers + 1, most))})
+    return list(zip(chosen, _filmed(network, samples, np.array(chosen, dtype=float)), strict=False))
+
+
+def _filmed(network: Network, samples: Samples, moments: Floats) -> list[Image.Image]:
+    """A frame for each moment, counted in layers; none on ranks other than 0. Collective."""
+    domain = network.domain
     chosen = np.random.default_rng(0).permutation(len(samples))[:SHOWN]
     paths = network.push(network.preprocessing.apply(samples.features[chosen]))
     raster = rasterise(domain, PIXELS[domain.dimension])
     whole = [gather(domain, values) for values in network.solution.density]
 
-    def act() -> None:
-        if raster is not None:
-            fields = np.array([raster(values) for values in whole if values is not None])
-            with styled():
-                _film(network, samples, path, raster, fields, paths, samples.labels[chosen])
+    def act() -> list[Image.Image]:
+        if raster is None:
+            return []
+        fields = np.array([raster(values) for values in whole if values is not None])
+        with styled():
+            return _shots(network, samples, raster, fields, paths, samples.labels[chosen], moments)
 
-    attempt(domain.comm, act)
-    return path
+    return attempt(domain.comm, act)
 
 
-def _film(
-    network: Network, samples: Samples, path: Path, raster: Raster, fields: Floats, paths: Floats, labels: np.ndarray
-) -> None:
+def _shots(
+    network: Network,
+    samples: Samples,
+    raster: Raster,
+    fields: Floats,
+    paths: Floats,
+    labels: np.ndarray,
+    moments: Floats,
+) -> list[Image.Image]:
     times, d = network.solution.problem.layers.times, network.domain.dimension
     if d == 3:
         fields = np.trapezoid(np.nan_to_num(fields), raster.axes[2], axis=-1)
@@ -89,13 +111,17 @@ def _film(
     update = (_line if d == 1 else _plane)(ax, network, raster, fields, paths, labels)
     legend(figure, samples.class_names, lines=d == 1)
     shots = []
-    for moment in np.linspace(0, len(times) - 1, (len(times) - 1) * max(1, round(FRAMES / (len(times) - 1))) + 1):
+    for moment in moments:
         k = min(int(moment), len(times) - 2)
         s = moment - k
         update((1 - s) * fields[k] + s * fields[k + 1], (1 - s) * paths[k] + s * paths[k + 1])
         ax.set_title(f"layer {moment:.1f} of {len(times) - 1},  $t$ = {(1 - s) * times[k] + s * times[k + 1]:.2f}")
         shots.append(_photograph(figure))
         figure.set_layout_engine("none")  # laid out once: nothing but the figures of the title moves
+    return shots
+
+
+def _save(path: Path, shots: list[Image.Image]) -> None:
     if path.suffix.lower() == ".gif":
         shots = _with_palette(shots)
     shown = [REST, *[TIME] * (len(shots) - 2), REST]
