@@ -64,7 +64,10 @@ from .problem.solution import Solution as Solution
 from .solver.marching import evolve as evolve
 from .training.derivative_tests import hessian_symmetry as hessian_symmetry
 from .training.derivative_tests import taylor_orders as taylor_orders
+from .training.descent import Descent as Descent
+from .training.descent import descend as descend
 from .training.minimisation import train as train
+from .training.neighbourhood import Neighbourhood as Neighbourhood
 from .training.reduced_functional import ReducedFunctional as ReducedFunctional
 from .transport.held_out import HeldOut as HeldOut
 from .transport.held_out import leave_one_out as leave_one_out

@@ -44,6 +44,12 @@ from .stability.training_bounds import lipschitz as lipschitz
 from .stability.training_bounds import maximum_principle as maximum_principle
 from .stability.training_bounds import second_variation as second_variation
 from .stability.training_bounds import training_bounds as training_bounds
+from .stability.training_stability import DataChange as DataChange
+from .stability.training_stability import DescentLimit as DescentLimit
+from .stability.training_stability import TrainingStability as TrainingStability
+from .stability.training_stability import data_change as data_change
+from .stability.training_stability import step_limit as step_limit
+from .stability.training_stability import training_stability as training_stability
 from .structure.circulation import circulation as circulation
 from .structure.conservation import Conservation as Conservation
 from .structure.conservation import conservation as conservation

@@ -105,14 +105,17 @@ class Sweeps:
         self.seconds["assembly"] += perf_counter() - start
         return parts
 
-    def backward(self) -> Floats:
+    def backward(self, layers: Mapping[int, Floats] | None = None) -> Floats:
         """Potentials of every slab for the loaded velocity and the densities of the last forward sweep.
+
+        Args:
+            layers: takes M phi_j at layers j, dual vectors (C, owned), as asked.
 
         Returns:
             the derivative of every slab's running cost in u, (N, d, local), to be accumulated.
         """
         start = perf_counter()
-        slope = self._sweep_back({})
+        slope = self._sweep_back(layers or {})
         self._check_finite(self.slab_potential, "potential")
         self.halo.update(self.slab_potential)
         self.seconds["sweeps"] += perf_counter() - start

@@ -112,8 +112,17 @@ class ControlledFunctional:
 
     def gradient(self, x: Floats) -> Floats:
         """dJ/dx; the inner product moves to this point too."""
+        return self._pulled_back(x, self.reduced.gradient(self._load(x)))
+
+    def gradients(self, x: Floats) -> tuple[Floats, Floats]:
+        """dJ/dx and dJ/drho(0), dual vectors (size,) and (C, owned): the data as controls too."""
+        dual, data = self.reduced.gradients(self._load(x))
+        return self._pulled_back(x, dual), data
+
+    def _pulled_back(self, x: Floats, dual: Floats) -> Floats:
+        """dJ/dx at the point x, from dJ/du; the inner product moves there."""
         own = x[: self.space.size]
-        dual, slope = self.reduced.gradient(self._load(x)), self.space.at(own)
+        slope = self.space.at(own)
         self.space.refresh(slope)
         out = slope.pull_back(dual) + self.space.penalty_gradient(own)
         if self._head is None:

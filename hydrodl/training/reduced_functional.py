@@ -131,11 +131,25 @@ class ReducedFunctional:
     def gradient(self, velocity: Floats) -> Floats:
         """dJ_h/du as a dual vector, shape (N, d, owned); the inner product moves to this point too."""
         self.evaluate(velocity)
-        point, sweeps = self._at(velocity), self.sweeps
+        point = self._at(velocity)
         self._build(point)  # a Hessian product may have put the slabs of its own point in place
-        if point.gradient is not None:
-            return point.gradient.copy()
-        out = sweeps.backward()
+        if point.gradient is None:
+            point.gradient = self._sweep_back({})
+        return point.gradient.copy()
+
+    def gradients(self, velocity: Floats) -> tuple[Floats, Floats]:
+        """dJ_h/du and dJ_h/drho(0) as dual vectors, shapes (N, d, owned) and (C, owned): the data as controls too."""
+        self.evaluate(velocity)
+        point = self._at(velocity)
+        self._build(point)
+        first = np.zeros_like(self.problem.densities.values)
+        point.gradient = self._sweep_back({0: first})
+        return point.gradient.copy(), -first
+
+    def _sweep_back(self, layers: Mapping[int, Floats]) -> Floats:
+        """dJ/du of the fields at hand, the inner product moved there; M phi_j into ``layers``."""
+        sweeps = self.sweeps
+        out = sweeps.backward(layers)
         start = perf_counter()
         sweeps.transport.velocity_gradient(sweeps.velocity, sweeps.slab_density, sweeps.slab_potential, out)
         out *= sweeps.steps[:, None, None]
@@ -144,8 +158,7 @@ class ReducedFunctional:
         least = _LEAST_DENSITY / self.problem.domain.volume
         self.metric.move(sweeps.velocity, np.maximum(sweeps.total, least), sweeps.steps)
         sweeps.seconds["assembly"] += perf_counter() - start
-        point.gradient = out[..., : sweeps.halo.owned].copy()
-        return point.gradient.copy()
+        return out[..., : sweeps.halo.owned].copy()
 
     def precondition(self, dual: Floats) -> Floats:
         """P^-1 times a dual vector (N, d, owned), P at the point of the last gradient."""
@@ -185,6 +198,12 @@ class ReducedFunctional:
         self.sweeps.losses[number].set(loss)
         if self._fields is not None:
             self._fields.parts = self._fields.gradient = None
+
+    def set_data(self, densities: Floats) -> None:
+        """Put other densities (C, owned) at the first layer; what is linearised stays as it was; collective."""
+        self.sweeps.density[0, :, : self.sweeps.halo.owned] = densities
+        self.sweeps.halo.update(self.sweeps.density[0])
+        self._fields = None
 
     def hessian_product(self, direction: Floats) -> Floats:
         """J_h''(u) direction at the point of the last ``linearise``, shape (N, d, owned).

@@ -1,0 +1,302 @@
+"""Stability of training, predicted and observed: steps of descent, Newton's ball, changes of the data.
+
+    python benchmarks/training_stability.py            # all four tables; --problems, --starts, --changes set how many
+
+Random problems in one and two dimensions, every scheme, velocities at the nodes and neurons in turn. Predictions are
+those of ``hd.analysis.training_stability``; what is observed is computed without them: by ``hd.descend`` with its
+moving inner product, by Newton steps without line search, by training anew with the changed data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+import hydrodl as hd
+from hydrodl.analysis.stability.training_stability import KNOTS, TrainingStability
+
+# isort: split
+from mpi4py import MPI
+
+SCHEMES = ("strang", "residual", "euler-box", "midpoint", "strang-cubic")
+TIGHT = {"tao_gatol": 1e-11}
+FLOOR = 1e-9  # errors of Newton's method below it are rounding
+
+
+def say(*words: object) -> None:
+    """Print on the first rank."""
+    if MPI.COMM_WORLD.rank == 0:
+        print(*words, flush=True)
+
+
+def draw(seed: int, **fixed: object) -> hd.Problem:
+    """A random problem; every scheme once in five seeds, two of six in two dimensions, one of three with neurons."""
+    rng = np.random.default_rng(seed)
+    d = 2 if seed % 6 in (1, 4) else 1
+    nodes = int(rng.integers(7, 12)) if d == 2 else int(rng.integers(15, 34))
+    domain = hd.Domain.box([-2] * d, [2] * d, nodes)
+    components = [hd.Gaussian(rng.uniform(-0.9, 0.9, d), rng.uniform(0.3, 0.6), label=c) for c in range(2 + seed % 2)]
+    physics = hd.Lagrangian(
+        noise=float(rng.uniform(0.05, 0.3)),
+        decay=float(rng.choice([0.02, 0.05, 0.2])),
+        smoothness=float(rng.choice([0.0, 0.1, 0.3])),
+    )
+    readout = {"trained": True, "decay": 0.05} if seed % 7 == 3 else {}
+    loss = hd.Classification(float(np.exp(rng.uniform(0, 3.4))), **readout)
+    neurons = hd.Neurons(int(rng.integers(4, 20)), decay=1e-3) if seed % 3 == 2 else None
+    layers = hd.layers(int(rng.integers(2, 9)))
+    return hd.Problem(domain, layers, hd.mixture(components, domain), physics, loss, SCHEMES[seed % 5], neurons)
+
+
+class Case(NamedTuple):
+    """A trained problem and what is predicted of it."""
+
+    seed: int
+    problem: hd.Problem
+    near: hd.Neighbourhood
+    stability: TrainingStability
+
+    @property
+    def kind(self) -> str:
+        """Scheme, and what is trained."""
+        return f"{self.problem.scheme}{', neurons' if self.problem.control else ''}"
+
+
+def trained(problem: hd.Problem, initial: hd.Controls | None = None) -> hd.Solution:
+    """To rounding."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return hd.train(problem, options=TIGHT, initial=initial)
+
+
+def cases(count: int) -> Iterator[Case]:
+    """Problems with a strict minimum, trained."""
+    for seed in range(count):
+        problem = draw(seed)
+        with hd.Neighbourhood(trained(problem)) as near:
+            yield Case(seed, problem, near, hd.analysis.training_stability(near))
+
+
+# Steps of descent. It starts so near the minimum that the linear theory decides, in a random direction with some of the
+# top eigenvector in it.
+
+
+class Steps(NamedTuple):
+    """Distances from the minimum after descents with 1.95 and 2.05 / lambda_n, over that at the start."""
+
+    below: float
+    above: float
+    along_top: float
+    predicted: float
+
+
+def descents(case: Case, steps: int = 120) -> Steps:
+    """Observe both."""
+    near, rng = case.near, np.random.default_rng(case.seed)
+    found = hd.analysis.spectrum(near, comm=near.comm, tolerance=1e-8)
+    top = found.largest_modes[0].ravel()
+    noise = near.precondition(near.rough() * rng.choice([-1, 1]))
+    start = top + noise / near.length(noise)
+    start *= 1e-5 * case.stability.newton_radius / near.length(start)
+    problem, limit = near.solution.problem, case.stability.descent
+    ends = []
+    for share in (0.975, 1.025):
+        descent = hd.descend(problem, share * limit.limit, steps=steps, initial=near.controls(start), tolerance=0.0)
+        ends.append(near.step_to(descent.controls))
+    first = near.length(start)
+    sizes = [near.length(end) / first for end in ends]
+    share = abs(near.dot(near.metric_product(top), ends[1])) / near.length(ends[1])
+    return Steps(*sizes, share, limit.contraction(0.975 * limit.limit) ** steps)
+
+
+def show_descents(count: int) -> None:
+    """One row for each kind of problem."""
+    rows: dict[str, list[tuple[float, Steps]]] = {}
+    for case in cases(count):
+        rows.setdefault(case.kind, []).append((case.stability.descent.largest, descents(case)))
+    say("| problem | number | lambda_n | 1.95: error after 120 steps | predicted, at most | 2.05: error after 120 steps |")
+    say("|---|---|---|---|---|---|")
+    good = 0
+    for kind, found in sorted(rows.items()):
+        seen = [steps for _, steps in found]
+        largest = [value for value, _ in found]
+        good += sum(s.below < 1 < s.above and s.along_top > 0.99 for s in seen)
+        say(
+            f"| {kind} | {len(found)} | {min(largest):.3g} .. {max(largest):.3g} | "
+            f"{min(s.below for s in seen):.2g} .. {max(s.below for s in seen):.2g} | "
+            f"{max(s.predicted for s in seen):.2g} | {min(s.above for s in seen):.3g} .. {max(s.above for s in seen):.3g} |"
+        )
+    say(f"\n{good} of {count}: nearer with 1.95 / lambda_n, away along the top eigenvector with 2.05 / lambda_n")
+
+
+# Newton's ball.
+
+
+def direction(case: Case, rng: np.random.Generator) -> np.ndarray:
+    """Random in one of four ways: rough, smooth, at one node alone, between the ends of the spectrum."""
+    near, kind = case.near, rng.integers(4)
+    if kind == 2:
+        unit = np.zeros(near.shape)
+        unit[rng.integers(unit.size)] = 1.0
+        found = unit
+    elif kind == 3:
+        ends = hd.analysis.spectrum(near, 2, comm=near.comm, tolerance=1e-6)
+        modes = np.concatenate([ends.largest_modes, ends.smallest_modes]).reshape(4, -1)
+        found = rng.normal(size=4) @ modes
+    else:
+        found = near.precondition(rng.normal(size=near.shape))
+        if kind == 1:
+            for _ in range(3):  # what the compact part of the Hessian makes of it
+                found = near.precondition(near.hessian_product(found)) - found
+    return found / near.length(found)
+
+
+def newton(case: Case, rng: np.random.Generator) -> tuple[list[float], float]:
+    """Errors of Newton's method from a start in the ball, and the largest of them over its bound."""
+    near, stability = case.near, case.stability
+    error = direction(case, rng) * stability.newton_radius * rng.uniform(0.3, 1.0)
+    errors, worst = [near.length(error)], 0.0
+    while errors[-1] > FLOOR and len(errors) < 12:
+        error = near.newton_step(error)
+        errors.append(near.length(error))
+        if errors[-1] > FLOOR:
+            worst = max(worst, errors[-1] / stability.newton_error(errors[-2]))
+    return errors, worst
+
+
+def show_newton(count: int, each: int) -> None:
+    """One row for each kind."""
+    rows: dict[str, list[tuple[list[float], float, float]]] = {}
+    for case in cases(count):
+        rng = np.random.default_rng(1000 + case.seed)
+        found = [(*newton(case, rng), case.stability.newton_radius) for _ in range(each)]
+        rows.setdefault(case.kind, []).extend(found)
+    say("| problem | starts | radius | steps to 1e-9 | error / bound, at most |")
+    say("|---|---|---|---|---|")
+    good = total = 0
+    for kind, found in sorted(rows.items()):
+        steps = [len(errors) - 1 for errors, _, _ in found]
+        worst, radii = max(w for _, w, _ in found), [r for _, _, r in found]
+        good += sum(errors[-1] <= FLOOR and w <= 1 for errors, w, _ in found)
+        total += len(found)
+        say(
+            f"| {kind} | {len(found)} | {min(radii):.2g} .. {max(radii):.2g} | {min(steps)} .. {max(steps)} | {worst:.2g} |"
+        )
+    say(f"\n{good} of {total} converge without line search, every error within its bound (floor: {KNOTS:g} of the radius)")
+
+
+# Changes of the data.
+
+
+def change(case: Case, rng: np.random.Generator) -> np.ndarray:
+    """A change of random kind and of a random length within the radius; densities stay non-negative."""
+    near, rho = case.near, case.problem.densities.values
+    x, kind = case.problem.domain.coordinates[: case.problem.domain.owned], rng.integers(4)
+    place = rng.uniform(-1, 1, x.shape[1])
+    bump = np.exp(-((x - place) ** 2).sum(axis=1) / (2 * rng.uniform(0.2, 0.8) ** 2))
+    a, b = rng.permutation(len(rho))[:2]
+    delta = np.zeros_like(rho)
+    if kind == 0:  # other labels near a place
+        delta[a], delta[b] = -bump * rho[a], bump * rho[a]
+    elif kind == 1:  # more samples there
+        delta[a] = bump
+    elif kind == 2:  # samples moved
+        delta[a] = bump * rho.sum() / bump.sum() * 0.5 - rho[a]
+    else:  # every value by itself
+        delta = rho * rng.uniform(-1, 1, rho.shape)
+    delta *= case.stability.data_radius * rng.uniform(0.2, 1.0) / near.data_length(delta)
+    return delta if (rho + delta).min() >= 0 else np.maximum(rho + delta, 0) - rho
+
+
+def moved(case: Case, delta: np.ndarray) -> tuple[float, float, float]:
+    """How far training anew moves the network, the bound for this change and that for all of its length."""
+    near, given = case.near, near_problem(case)
+    other = replace(given, densities=replace(given.densities, values=given.densities.values + delta))
+    again = trained(other, near.controls(np.zeros(near.shape)))
+    seen = near.length(near.step_to(hd.Controls(again.velocity, again.coefficients, again.readout)))
+    found = hd.analysis.data_change(near, case.stability, delta)
+    return seen, found.bound, case.stability.motion(found.size)
+
+
+def near_problem(case: Case) -> hd.Problem:
+    """With its readout as trained."""
+    return case.near.solution.problem
+
+
+def show_changes(count: int, each: int) -> None:
+    """One row for each kind."""
+    rows: dict[str, list[tuple[float, float, float]]] = {}
+    radii: dict[str, list[float]] = {}
+    for case in cases(count):
+        rng = np.random.default_rng(2000 + case.seed)
+        rows.setdefault(case.kind, []).extend(moved(case, change(case, rng)) for _ in range(each))
+        radii.setdefault(case.kind, []).append(case.stability.data_radius)
+    say("| problem | changes | radius | bound / observed | bound for all of this length / observed |")
+    say("|---|---|---|---|---|")
+    good = total = 0
+    for kind, found in sorted(rows.items()):
+        own = [bound / seen for seen, bound, _ in found]
+        every = [bound / seen for seen, _, bound in found]
+        good += sum(1 <= ratio <= 10 for ratio in own)
+        total += len(found)
+        say(
+            f"| {kind} | {len(found)} | {min(radii[kind]):.2g} .. {max(radii[kind]):.2g} | {min(own):.3g} .. {max(own):.3g} | "
+            f"{min(every):.3g} .. {max(every):.3g} |"
+        )
+    say(f"\n{good} of {total} move less than the bound, which is within 10 times")
+
+
+# As a function of layers, nodes and width.
+
+
+def ladder(layers: int, nodes: int, width: int | None, scheme: str = "strang") -> hd.Problem:
+    """Two clumps to be parted."""
+    domain = hd.Domain.interval(-2.5, 2.5, nodes)
+    clumps = [hd.Gaussian(mean, 0.4, label=label) for mean, label in ((-1.0, 0), (0.2, 1), (1.0, 0))]
+    physics = hd.Lagrangian(noise=0.1, decay=0.05, smoothness=0.2)
+    control = None if width is None else hd.Neurons(width)
+    return hd.Problem(
+        domain, hd.layers(layers), hd.mixture(clumps, domain), physics, hd.Classification(10.0), scheme, control
+    )
+
+
+def show_ladder() -> None:
+    """Rows over N, M and J."""
+    say("| N | M | J | lambda_1 | lambda_n | step limit | factor a step, best | Newton's ball | data radius |")
+    say("|---|---|---|---|---|---|---|---|---|")
+    sizes: list[tuple[int, int, int | None]] = [(n, 41, None) for n in (2, 4, 8, 16, 32)]
+    sizes += [(8, m, None) for m in (21, 81, 161)] + [(8, 41, j) for j in (4, 8, 16, 32)]
+    for n, m, j in sizes:
+        with hd.Neighbourhood(trained(ladder(n, m, j))) as near:
+            found = hd.analysis.training_stability(near)
+        limit = found.descent
+        say(
+            f"| {n} | {m} | {j or ''} | {limit.smallest:.3g} | {limit.largest:.4g} | {limit.limit:.4g} | "
+            f"{limit.contraction(limit.best):.3g} | {found.newton_radius:.3g} | {found.data_radius:.3g} |"
+        )
+
+
+def main() -> None:
+    """All tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--problems", type=int, default=60, help="of descent")
+    parser.add_argument("--balls", type=int, default=20, help="problems for Newton's ball and for changes of the data")
+    parser.add_argument("--each", type=int, default=10, help="starts and changes on each of them")
+    given = parser.parse_args()
+    say("## Steps of descent\n")
+    show_descents(given.problems)
+    say("\n## Newton's ball\n")
+    show_newton(given.balls, given.each)
+    say("\n## Changes of the data\n")
+    show_changes(given.balls, given.each)
+    say("\n## Layers, nodes, width\n")
+    show_ladder()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""PETSc's conjugate gradients for operators that are functions of flat local vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from mpi4py import MPI
+from petsc4py import PETSc
+
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import SolverError
+from hydrodl.common.parallel import summed
+
+Action = Callable[[Floats], Floats]
+
+MOST = 1000
+"""Steps."""
+
+
+def conjugate_gradients(
+    comm: MPI.Comm, product: Action, precondition: Action, right: Floats, accuracy: float = 1e-10
+) -> Floats:
+    """The solution of A x = b, preconditioned by P^-1; collective.
+
+    Args:
+        comm: the ranks that share the vectors.
+        product: A, symmetric; precondition: P^-1, symmetric and positive.
+        right: b, this rank's part, flat.
+        accuracy: of the residual in the norm of P^-1, relative to b.
+
+    Raises:
+        SolverError: A is not positive, or the accuracy is not reached.
+    """
+    size = summed(comm, right.size)
+    matrix = PETSc.Mat().createPython(((right.size, size),) * 2, _Shell(product), comm=comm)
+    matrix.setUp()
+    b, x = matrix.createVecs()
+    solver = PETSc.KSP().create(comm)
+    try:
+        solver.setOperators(matrix)
+        solver.setType("cg")
+        solver.setNormType(PETSc.KSP.NormType.NATURAL)
+        solver.setTolerances(rtol=accuracy, atol=1e-300, max_it=MOST)
+        solver.getPC().setType("python")
+        solver.getPC().setPythonContext(_Shell(precondition))
+        b.array[:] = right
+        solver.solve(b, x)
+        reason = int(solver.getConvergedReason())
+        found = x.getArray(readonly=True).copy()
+    finally:
+        for item in (solver, matrix, b, x):
+            item.destroy()
+    if reason == PETSc.KSP.ConvergedReason.DIVERGED_INDEFINITE_MAT:
+        raise SolverError("the Hessian is not positive here: conjugate gradients meet negative curvature")
+    if reason <= 0 or not np.isfinite(summed(comm, float(found.sum()))):
+        raise SolverError(f"conjugate gradients do not reach {accuracy:g} in {MOST} steps, PETSc reason {reason}")
+    return found
+
+
+class _Shell:
+    """PETSc's view of a function, as a matrix or as a preconditioner."""
+
+    def __init__(self, action: Action) -> None:
+        self._action = action
+
+    def mult(self, matrix: PETSc.Mat, x: PETSc.Vec, y: PETSc.Vec) -> None:
+        """y = A x."""
+        y.array[:] = self._action(x.getArray(readonly=True).copy())
+
+    def apply(self, preconditioner: PETSc.PC, x: PETSc.Vec, y: PETSc.Vec) -> None:
+        """y = P^-1 x."""
+        y.array[:] = self._action(x.getArray(readonly=True).copy())
