@@ -34,6 +34,22 @@ def say(*words: object) -> None:
         print(*words, flush=True)
 
 
+def span(values: list[float], digits: int = 2) -> str:
+    """From the smallest to the largest."""
+    return f"{min(values):.{digits}g} .. {max(values):.{digits}g}"
+
+
+def row(*cells: object) -> None:
+    """A row of a table."""
+    say("| " + " | ".join(map(str, cells)) + " |")
+
+
+def head(*cells: str) -> None:
+    """The head of one."""
+    row(*cells)
+    say("|" + "---|" * len(cells))
+
+
 def draw(seed: int, **fixed: object) -> hd.Problem:
     """A random problem; every scheme once in five seeds, two of six in two dimensions, one of three with neurons."""
     rng = np.random.default_rng(seed)
@@ -119,18 +135,15 @@ def show_descents(count: int) -> None:
     rows: dict[str, list[tuple[float, Steps]]] = {}
     for case in cases(count):
         rows.setdefault(case.kind, []).append((case.stability.descent.largest, descents(case)))
-    say("| problem | number | lambda_n | 1.95: error after 120 steps | predicted, at most | 2.05: error after 120 steps |")
-    say("|---|---|---|---|---|---|")
+    head("problem", "number", "lambda_n", "1.95: error after 120 steps", "predicted, at most", "2.05: the same")
     good = 0
     for kind, found in sorted(rows.items()):
         seen = [steps for _, steps in found]
         largest = [value for value, _ in found]
         good += sum(s.below < 1 < s.above and s.along_top > 0.99 for s in seen)
-        say(
-            f"| {kind} | {len(found)} | {min(largest):.3g} .. {max(largest):.3g} | "
-            f"{min(s.below for s in seen):.2g} .. {max(s.below for s in seen):.2g} | "
-            f"{max(s.predicted for s in seen):.2g} | {min(s.above for s in seen):.3g} .. {max(s.above for s in seen):.3g} |"
-        )
+        below, above = ([getattr(s, name) for s in seen] for name in ("below", "above"))
+        most = max(s.predicted for s in seen)
+        row(kind, len(found), span(largest, 3), span(below), f"{most:.2g}", span(above, 3))
     say(f"\n{good} of {count}: nearer with 1.95 / lambda_n, away along the top eigenvector with 2.05 / lambda_n")
 
 
@@ -176,18 +189,15 @@ def show_newton(count: int, each: int) -> None:
         rng = np.random.default_rng(1000 + case.seed)
         found = [(*newton(case, rng), case.stability.newton_radius) for _ in range(each)]
         rows.setdefault(case.kind, []).extend(found)
-    say("| problem | starts | radius | steps to 1e-9 | error / bound, at most |")
-    say("|---|---|---|---|---|")
+    head("problem", "starts", "radius", "steps to 1e-9", "error / bound, at most")
     good = total = 0
     for kind, found in sorted(rows.items()):
         steps = [len(errors) - 1 for errors, _, _ in found]
         worst, radii = max(w for _, w, _ in found), [r for _, _, r in found]
         good += sum(errors[-1] <= FLOOR and w <= 1 for errors, w, _ in found)
         total += len(found)
-        say(
-            f"| {kind} | {len(found)} | {min(radii):.2g} .. {max(radii):.2g} | {min(steps)} .. {max(steps)} | {worst:.2g} |"
-        )
-    say(f"\n{good} of {total} converge without line search, every error within its bound (floor: {KNOTS:g} of the radius)")
+        row(kind, len(found), span(radii), f"{min(steps)} .. {max(steps)}", f"{worst:.2g}")
+    say(f"\n{good} of {total}: no line search, every error within its bound (floor: {KNOTS:g} of the radius)")
 
 
 # Changes of the data.
@@ -215,17 +225,12 @@ def change(case: Case, rng: np.random.Generator) -> np.ndarray:
 
 def moved(case: Case, delta: np.ndarray) -> tuple[float, float, float]:
     """How far training anew moves the network, the bound for this change and that for all of its length."""
-    near, given = case.near, near_problem(case)
+    near, given = case.near, case.near.solution.problem  # its readout as trained
     other = replace(given, densities=replace(given.densities, values=given.densities.values + delta))
     again = trained(other, near.controls(np.zeros(near.shape)))
-    seen = near.length(near.step_to(hd.Controls(again.velocity, again.coefficients, again.readout)))
+    seen = near.length(near.step_to(again.controls))
     found = hd.analysis.data_change(near, case.stability, delta)
     return seen, found.bound, case.stability.motion(found.size)
-
-
-def near_problem(case: Case) -> hd.Problem:
-    """With its readout as trained."""
-    return case.near.solution.problem
 
 
 def show_changes(count: int, each: int) -> None:
@@ -236,25 +241,21 @@ def show_changes(count: int, each: int) -> None:
         rng = np.random.default_rng(2000 + case.seed)
         rows.setdefault(case.kind, []).extend(moved(case, change(case, rng)) for _ in range(each))
         radii.setdefault(case.kind, []).append(case.stability.data_radius)
-    say("| problem | changes | radius | bound / observed | bound for all of this length / observed |")
-    say("|---|---|---|---|---|")
+    head("problem", "changes", "radius", "bound / observed", "bound for all of this length / observed")
     good = total = 0
     for kind, found in sorted(rows.items()):
         own = [bound / seen for seen, bound, _ in found]
         every = [bound / seen for seen, _, bound in found]
         good += sum(1 <= ratio <= 10 for ratio in own)
         total += len(found)
-        say(
-            f"| {kind} | {len(found)} | {min(radii[kind]):.2g} .. {max(radii[kind]):.2g} | {min(own):.3g} .. {max(own):.3g} | "
-            f"{min(every):.3g} .. {max(every):.3g} |"
-        )
+        row(kind, len(found), span(radii[kind]), span(own, 3), span(every, 3))
     say(f"\n{good} of {total} move less than the bound, which is within 10 times")
 
 
 # As a function of layers, nodes and width.
 
 
-def ladder(layers: int, nodes: int, width: int | None, scheme: str = "strang") -> hd.Problem:
+def parted(layers: int, nodes: int, width: int | None, scheme: str = "strang") -> hd.Problem:
     """Two clumps to be parted."""
     domain = hd.Domain.interval(-2.5, 2.5, nodes)
     clumps = [hd.Gaussian(mean, 0.4, label=label) for mean, label in ((-1.0, 0), (0.2, 1), (1.0, 0))]
@@ -265,37 +266,38 @@ def ladder(layers: int, nodes: int, width: int | None, scheme: str = "strang") -
     )
 
 
-def show_ladder() -> None:
+def show_sizes() -> None:
     """Rows over N, M and J."""
-    say("| N | M | J | lambda_1 | lambda_n | step limit | factor a step, best | Newton's ball | data radius |")
-    say("|---|---|---|---|---|---|---|---|---|")
+    head("N", "M", "J", "lambda_1", "lambda_n", "step limit", "best factor a step", "Newton's ball", "data radius")
     sizes: list[tuple[int, int, int | None]] = [(n, 41, None) for n in (2, 4, 8, 16, 32)]
     sizes += [(8, m, None) for m in (21, 81, 161)] + [(8, 41, j) for j in (4, 8, 16, 32)]
     for n, m, j in sizes:
-        with hd.Neighbourhood(trained(ladder(n, m, j))) as near:
+        with hd.Neighbourhood(trained(parted(n, m, j))) as near:
             found = hd.analysis.training_stability(near)
         limit = found.descent
-        say(
-            f"| {n} | {m} | {j or ''} | {limit.smallest:.3g} | {limit.largest:.4g} | {limit.limit:.4g} | "
-            f"{limit.contraction(limit.best):.3g} | {found.newton_radius:.3g} | {found.data_radius:.3g} |"
-        )
+        numbers = limit.smallest, limit.largest, limit.limit, limit.contraction(limit.best)
+        row(n, m, j or "", *(f"{x:.4g}" for x in (*numbers, found.newton_radius, found.data_radius)))
 
 
 def main() -> None:
-    """All tables."""
+    """All tables, or some."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=("descent", "newton", "data", "sizes"), nargs="*", help="some of the tables")
     parser.add_argument("--problems", type=int, default=60, help="of descent")
     parser.add_argument("--balls", type=int, default=20, help="problems for Newton's ball and for changes of the data")
     parser.add_argument("--each", type=int, default=10, help="starts and changes on each of them")
     given = parser.parse_args()
-    say("## Steps of descent\n")
-    show_descents(given.problems)
-    say("\n## Newton's ball\n")
-    show_newton(given.balls, given.each)
-    say("\n## Changes of the data\n")
-    show_changes(given.balls, given.each)
-    say("\n## Layers, nodes, width\n")
-    show_ladder()
+    tables = {
+        "descent": ("Steps of descent", lambda: show_descents(given.problems)),
+        "newton": ("Newton's ball", lambda: show_newton(given.balls, given.each)),
+        "data": ("Changes of the data", lambda: show_changes(given.balls, given.each)),
+        "sizes": ("Layers, nodes, width", show_sizes),
+    }
+    for name in given.only or tables:
+        title, show = tables[name]
+        say(f"## {title}\n")
+        show()
+        say("")
 
 
 if __name__ == "__main__":

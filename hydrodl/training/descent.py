@@ -18,7 +18,6 @@ from hydrodl.problem.solution import Controls
 from hydrodl.training.controlled_functional import ControlledFunctional
 from hydrodl.training.reduced_functional import ReducedFunctional
 
-
 TOLERANCE = Number(1e-7, least=0)
 
 

@@ -73,7 +73,8 @@ def train(
         sklearn.exceptions.ConvergenceWarning: not converged, unless the monitor asked to stop.
 
     Raises:
-        InputError: an option outside PETSc's three prefixes here, "gltr" as the inner solver, or an initial velocity of wrong shape or not finite.
+        InputError: an option outside PETSc's three prefixes here, "gltr" as the inner solver, or an initial velocity of
+            wrong shape or not finite.
         SolverError: densities or the objective are not finite at the starting point.
 
     Example:

@@ -59,8 +59,7 @@ class Neighbourhood:
             self._still, self._moving = (ControlledFunctional(ReducedFunctional(problem, linear)) for _ in range(2))
             for functional in (self._still, self._moving):
                 stack.callback(functional.reduced.close)
-            start = Controls(solution.velocity, solution.coefficients, solution.readout)
-            self.point = self._still.flat(start)
+            self.point = self._still.flat(solution.controls)
             self._still.linearise(self.point)
             self._open = stack.pop_all()
         self._data = problem.densities.values
@@ -130,7 +129,7 @@ class Neighbourhood:
         domain = self.solution.problem.domain
         phase = 1e3 * domain.coordinates[:owned] @ np.sqrt([2.0, 3.0, 5.0])[: domain.dimension]
         shift = np.arange(layers)[:, None, None] + np.sqrt(7.0) * np.arange(components)[:, None]
-        dual = self._still.space.pull_back(np.sin(phase + shift))
+        dual = self._still.space.at(self.point[: self._still.space.size]).pull_back(np.sin(phase + shift))
         return np.pad(dual, (0, self.shape[0] - len(dual)))
 
     def length(self, direction: Floats) -> float:

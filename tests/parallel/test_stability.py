@@ -86,12 +86,23 @@ def test_spectrum(scheme: str, smoothness: float) -> None:
         functional.linearise(solution.velocity)
         seen = spectrum(functional, 2, comm=comm)
         assert max(seen.residuals) < 1e-7
-        return {"smallest": seen.smallest.tolist(), "largest": seen.largest.tolist()}
+        with hd.Neighbourhood(solution) as near:
+            stable = hd.analysis.training_stability(near)
+            step = near.precondition(near.rough())
+            after = [near.length(near.newton_step(step / near.length(step) * stable.newton_radius))]
+        descent = hd.descend(problem, stable.descent.best, steps=3)
+        return {
+            "smallest": seen.smallest.tolist(),
+            "largest": seen.largest.tolist(),
+            "descent": descent.objective,
+            "measured": [stable.sensitivity, stable.change, *after],
+        }
 
     one, many = alone_and_together(found)
     agreed(many)
-    for end in ("smallest", "largest"):
+    for end in ("smallest", "largest", "descent"):
         assert many[end] == pytest.approx(one[end], rel=1e-8)
+    assert many["measured"] == pytest.approx(one["measured"], rel=1e-3)  # power iterations end early
 
 
 def test_energy_casimir() -> None:

@@ -56,9 +56,7 @@ class Gradients(Protocol):
         """Of data."""
 
 
-def largest_change(
-    near: Gradients, smallest: float, sensitivity: float, starts: Sequence[Pair], share: float
-) -> float:
+def largest_change(near: Gradients, smallest: float, sensitivity: float, starts: Sequence[Pair], share: float) -> float:
     """The largest |g(z* + r e) - 2 g(z*) + g(z* - r e)| / r^2 found over |e| = 1; collective.
 
     Args:
@@ -109,9 +107,7 @@ class _Secants:
         """|T(e, e, .)| and the unit direction that it stands for."""
         near, (step, change) = self._near, direction
         ahead, behind = (near.gradients(s * width * step, s * width / self._sigma * change) for s in (1, -1))
-        by_step, by_change = (
-            (a - 2 * m + b) / width**2 for a, m, b in zip(ahead, self._middle, behind, strict=True)
-        )
+        by_step, by_change = ((a - 2 * m + b) / width**2 for a, m, b in zip(ahead, self._middle, behind, strict=True))
         found = near.precondition(by_step), near.data_direction(by_change) / self._sigma
         value = sqrt(near.length(found[0]) ** 2 + near.data_length(found[1]) ** 2)
         return value, self.unit(*found) if value > 0 else direction

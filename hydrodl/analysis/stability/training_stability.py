@@ -34,7 +34,7 @@ DATA = 0.4
 
 
 KNOTS = 0.01
-"""Share of the ball's radius below which convergence may be linear, and fast: knots of quadratic splines are crossed."""
+"""Share of the ball's radius below which convergence may be linear, and fast: splines of degree 2 have knots."""
 
 
 _SMALL = 1e-4
@@ -121,7 +121,7 @@ class TrainingStability:
 
     Attributes:
         descent: the limit on steps of descent.
-        change: Lambda, the largest |H(x* + r e) - 2 H(x*) + ...| found, see :func:`training_stability`.
+        change: Lambda, the largest change of the Hessian a unit of length, as :func:`training_stability` finds it.
         sensitivity: sigma, how far the minimum moves for a change of the data of unit length, to first order.
         distance: |H^-1 g| at the solution: how far it is from the exact minimum, to first order.
 
@@ -232,10 +232,10 @@ def training_stability(near: Near, found: Spectrum | None = None, *, tolerance: 
         |g(z* + r e) - 2 g(z*) + g(z* - r e)| / r^2,      |e| = 1,   r = 2 lambda_1 / (3 Lambda),
 
     g being the derivative in controls and data together, that a power iteration finds from the top and the bottom
-    eigenvector, from a rough direction and from the change of the data that matters most. For a smooth J the largest value
-    over all e is the Lipschitz constant of the Hessian, since the norm of a symmetric trilinear form is that of its
-    cubic one (Banach 1938); taken over the width of the ball itself it also counts what a Hessian jumps where a layer
-    map meets a wall or a knot of its splines.
+    eigenvector, from a rough direction and from the change of the data that matters most. For a smooth J the largest
+    value over all e is the Lipschitz constant of the Hessian, since the norm of a symmetric trilinear form is that of
+    its cubic one (Banach 1938); taken over the width of the ball itself it also counts what a Hessian jumps where a
+    layer map meets a wall or a knot of its splines.
 
     Args:
         near: the functional around a minimum.
