@@ -25,7 +25,9 @@ import numpy as np
 from PIL import Image
 
 from hydrodl.mesh.gathering import gather
-from hydrodl.pictures.canvas import axis_names, blend, draw, frame, image, legend, panels
+from hydrodl.pictures.canvas import axis_names, density_unit, draw, frame, panels
+from hydrodl.pictures.densities import PEAK, clouds
+from hydrodl.pictures.keys import density_bar, legend
 from hydrodl.pictures.raster import rasterise
 
 TEST = {"n": 2000, "seed": 7}
@@ -49,11 +51,12 @@ def picture(path: str, layers: int, nodes: int, schemes: list[str]) -> None:
         figure, axes = panels(len(shown), width=3.4, bounds=domain.bounds, sharex=True, sharey=True)
         largest = float(np.nanmax(fields.sum(axis=1)))
         for ax, densities, title in zip(axes, fields, titles, strict=True):
-            image(ax, raster, blend(densities, largest))
+            clouds(ax, raster, densities, largest)
             frame(ax, domain.bounds, axis_names(first), title)
             ax.label_outer()
         figure.set_figheight(figure.get_figheight() + 0.3)  # for the legend
-        legend(figure, first.problem.densities.class_names, lines=True)
+        density_bar(axes, largest, f"total density {density_unit(first)}")
+        legend(figure, first.problem.densities.class_names, title=PEAK)
         return figure
 
     print("wrote", draw(domain.comm, path, paint))

@@ -8,7 +8,7 @@ from mpi4py import MPI
 
 from hydrodl.application.run_directory import CALIBRATION, check_writable, load
 from hydrodl.common.progress import phase
-from hydrodl.pictures.decision import plot_calibration
+from hydrodl.pictures.calibration import plot_calibration
 from hydrodl.pictures.figures import plot_all
 
 

@@ -36,7 +36,7 @@ from hydrodl.files.paraview import write_vtk
 from hydrodl.files.text_files import plain, write_json, write_text
 from hydrodl.network.network import Network
 from hydrodl.physics.losses import Density
-from hydrodl.pictures.decision import plot_calibration
+from hydrodl.pictures.calibration import plot_calibration
 from hydrodl.pictures.figures import plot_all
 from hydrodl.problem.solution import Controls, Solution, Statistics
 from hydrodl.problem_file import building

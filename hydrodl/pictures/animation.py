@@ -8,15 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from PIL import Image
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
 from hydrodl.mesh.gathering import gather
-from hydrodl.pictures.canvas import axis_names, blend, colour, few_ticks, frame, image, legend, panels, scatter, styled
+from hydrodl.pictures.canvas import (
+    axis_names,
+    blend,
+    colour,
+    density_unit,
+    few_ticks,
+    frame,
+    image,
+    marker,
+    panels,
+    photograph,
+    scatter,
+    styled,
+)
+from hydrodl.pictures.keys import density_bar, legend
 from hydrodl.pictures.raster import Raster, rasterise
 
 if TYPE_CHECKING:
@@ -115,8 +127,8 @@ def _shots(
         k = min(int(moment), len(times) - 2)
         s = moment - k
         update((1 - s) * fields[k] + s * fields[k + 1], (1 - s) * paths[k] + s * paths[k + 1])
-        ax.set_title(f"layer {moment:.1f} of {len(times) - 1},  $t$ = {(1 - s) * times[k] + s * times[k + 1]:.2f}")
-        shots.append(_photograph(figure))
+        ax.set_title(f"layer {moment:.1f} of {len(times) - 1},  t = {(1 - s) * times[k] + s * times[k + 1]:.2f}")
+        shots.append(photograph(figure, 110))
         figure.set_layout_engine("none")  # laid out once: nothing but the figures of the title moves
     return shots
 
@@ -131,13 +143,6 @@ def _save(path: Path, shots: list[Image.Image]) -> None:
         )
 
 
-def _photograph(figure: Figure) -> Image.Image:
-    figure.set_dpi(110)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
-
-
 def _with_palette(shots: list[Image.Image]) -> list[Image.Image]:
     """The shots in 256 colours, as many as a GIF has; one palette for all, or the colours would flicker."""
     few = [np.asarray(shots[k]) for k in (0, len(shots) // 2, len(shots) - 1)]
@@ -148,10 +153,15 @@ def _with_palette(shots: list[Image.Image]) -> list[Image.Image]:
 
 def _line(ax: Axes, network: Network, raster: Raster, fields: Floats, paths: Floats, labels: np.ndarray) -> Update:
     x, top, classes = raster.axes[0], 1.05 * float(fields.max()), fields.shape[1]
-    curves = [ax.plot(x, x, color=colour(c), linewidth=1.4)[0] for c in range(classes)]
+    peaks: list[dict[str, Any]] = [{"marker": marker(c), "markersize": 4.5, "markevery": [0]} for c in range(classes)]
+    curves = [ax.plot(x, x, color=colour(c), linewidth=1.4, **peaks[c])[0] for c in range(classes)]
     look: dict[str, Any] = {"marker": "|", "linestyle": "", "markersize": 6, "markeredgewidth": 0.7}
     rows = [ax.plot([], [], color=colour(c), **look)[0] for c in range(classes)]
-    ax.set(xlim=(x[0], x[-1]), ylim=(-0.06 * (classes + 0.5) * top, top), ylabel="density")
+    ax.set(
+        xlim=(x[0], x[-1]),
+        ylim=(-0.06 * (classes + 0.5) * top, top),
+        ylabel=f"density {density_unit(network.solution)}",
+    )
     ax.set_xlabel(axis_names(network.solution)[0])
     few_ticks(ax)
 
@@ -159,6 +169,7 @@ def _line(ax: Axes, network: Network, raster: Raster, fields: Floats, paths: Flo
         for c, (curve, row) in enumerate(zip(curves, rows, strict=True)):
             own = points[labels == c, 0]
             curve.set_ydata(densities[c])
+            curve.set_markevery([int(densities[c].argmax())])
             row.set_data(own, np.full(len(own), -0.06 * (c + 0.75) * top))
 
     return update
@@ -169,6 +180,8 @@ def _plane(ax: Axes, network: Network, raster: Raster, fields: Floats, paths: Fl
     image(ax, raster, blend(fields[0], largest))
     scatter(ax, paths[0, :, :2], labels)
     frame(ax, (bounds[0][:2], bounds[1][:2]), axis_names(network.solution)[:2], "")
+    marginal = "marginal " if network.domain.dimension == 3 else ""
+    density_bar([ax], largest, f"total {marginal}density {density_unit(network.solution)}")
     clouds = list(zip(np.unique(labels), ax.collections, strict=True))
 
     def update(densities: Floats, points: Floats) -> None:

@@ -1,11 +1,12 @@
-"""What the figures share: colours, panels, legends, and rank 0 as the only one that draws.
+"""What the pictures share: colours and markers, figures, panels, axes, and rank 0 as the only one that writes.
 
-Colours are those of Okabe and Ito (and three more), told apart by colour-blind readers; markers differ as well, for
-print in grey. Figures are made directly, without pyplot's global state.
+Colours are those of Okabe and Ito (and others like them), told apart by colour-blind readers; markers differ as well,
+for print in grey. Figures are made directly, without pyplot's global state; a notebook shows them all the same.
 """
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,19 +19,20 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from mpi4py import MPI
+from numpy.typing import NDArray
+from PIL import Image
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import attempt, replacing
 from hydrodl.common.text import printable
 from hydrodl.pictures.raster import Raster
 
-_LONGEST_NAME, _MOST_NAMES = 40, 40  # characters of a name, names in a legend
+_LONGEST_NAME = 40  # characters
 
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#8C510A", "#7F7F7F", "#F0E442")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#8C510A", "#7F7F7F", "#999933")
 
 
 MARKERS = "o^sDvP*X<>"
@@ -39,9 +41,34 @@ MARKERS = "o^sDvP*X<>"
 STYLE: Any = {"font.size": 9, "axes.titlesize": 9, "axes.linewidth": 0.7, "legend.frameon": False}
 
 
+DPI = 160  # of files
+
+
+STANDARDISED = " (standardised)"
+
+
+class Picture(Figure):
+    """A figure in the style of this package wherever it is drawn; a notebook shows it."""
+
+    def draw(self, renderer: Any) -> None:
+        """Ticks and their labels are made while drawing, and so in the style that holds then."""
+        with styled():
+            super().draw(renderer)
+
+    def _repr_png_(self) -> bytes:
+        with io.BytesIO() as file:
+            FigureCanvasAgg(self).print_figure(file, dpi=110, format="png")
+            return file.getvalue()
+
+
 def colour(c: int) -> str:
     """Of class c."""
     return COLOURS[c % len(COLOURS)]
+
+
+def marker(c: int) -> str:
+    """Of class c."""
+    return MARKERS[c % len(MARKERS)]
 
 
 def as_text(name: Any) -> str:
@@ -71,22 +98,32 @@ def draw(comm: MPI.Comm, path: str | Path, paint: Callable[[], Figure]) -> Path:
             with styled():
                 figure, kind = paint(), Path(path).suffix[1:] or "png"
                 with replacing(Path(path)) as file:
-                    FigureCanvasAgg(figure).print_figure(
-                        file, dpi=200, format=kind, bbox_inches="tight", pad_inches=0.06
-                    )
+                    if kind == "png":
+                        photograph(figure, DPI).save(file, format="PNG", compress_level=2, dpi=(DPI, DPI))
+                    else:
+                        FigureCanvasAgg(figure).print_figure(file, dpi=DPI, format=kind)
 
     attempt(comm, act)
     return Path(path)
 
 
+def photograph(figure: Figure, dpi: int) -> Image.Image:
+    """The figure as pixels: drawn once, where ``savefig`` would draw it twice to lay it out."""
+    figure.set_dpi(dpi)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+
+
 def panels(
-    count: int, *, width: float = 2.6, bounds: tuple[Floats, Floats] | None = None, **options: Any
+    count: int, *, width: float = 2.6, bounds: tuple[Floats, Floats] | None = None, below: float = 0.8, **options: Any
 ) -> tuple[Figure, list[Axes]]:
     """A figure of ``count`` equal panels, at most 3 a row, and its axes row by row.
 
     Args:
         width: of one panel, in inches; a single panel is made wider.
         bounds: corners of the box that the panels show; sets their height in d = 2 and 3.
+        below: inches to leave for keys and bars.
         options: for ``Figure.subplots``.
     """
     columns, width = min(count, 3), width if count > 1 else 1.5 * width
@@ -94,7 +131,8 @@ def panels(
     if bounds is not None and len(bounds[0]) > 1:
         extent = bounds[1] - bounds[0]
         height = width * float(np.clip(extent[1] / extent[0], 0.3, 1.6)) + 0.1
-    figure = Figure(figsize=(width * columns, height * rows + 0.5), layout="constrained")
+    kind: Any = "constrained" if bounds is None or len(bounds[0]) == 1 else "compressed"  # panels of fixed proportions
+    figure = Picture(figsize=(width * columns, height * rows + below), layout=kind)
     grid = figure.subplots(rows, columns, squeeze=False, **options)
     axes = list(grid.flat)
     for spare in axes[count:]:
@@ -104,6 +142,9 @@ def panels(
 
 def frame(ax: Axes, bounds: tuple[Floats, Floats], names: Sequence[str], title: str) -> None:
     """Limits, equal scales, labels and few ticks."""
+    if getattr(ax, "zaxis", None) is not None:
+        names = [name.removesuffix(STANDARDISED) for name in names]  # labels along edges run into each other
+        _in_space(ax)
     setters = (ax.set_xlim, ax.set_ylim, getattr(ax, "set_zlim", None))
     labels = (ax.set_xlabel, ax.set_ylabel, getattr(ax, "set_zlabel", None))
     for limit, label, low, high, name in zip(setters, labels, *bounds, names, strict=False):
@@ -115,6 +156,19 @@ def frame(ax: Axes, bounds: tuple[Floats, Floats], names: Sequence[str], title: 
     few_ticks(ax)
 
 
+def outer(ax: Axes) -> None:
+    """Ticks and labels only below the last row and beside the first column of panels with the same limits."""
+    place = ax.get_subplotspec()
+    if place is None or hasattr(ax, "zaxis"):
+        return
+    if not place.is_last_row():
+        ax.set_xticks([])
+        ax.set_xlabel("")
+    if not place.is_first_col():
+        ax.set_yticks([])
+        ax.set_ylabel("")
+
+
 def few_ticks(ax: Axes) -> None:
     """At most five ticks on each axis."""
     for axis in (ax.xaxis, ax.yaxis, getattr(ax, "zaxis", None)):
@@ -122,10 +176,18 @@ def few_ticks(ax: Axes) -> None:
             axis.set_major_locator(MaxNLocator(4))
 
 
-def image(ax: Axes, raster: Raster, picture: Floats, **options: Any) -> None:
-    """A picture (m_1, m_2) or (m_1, m_2, 3) on the first two axes of a raster."""
+def _in_space(ax: Any) -> None:
+    """Axes of three directions with room for what stands along them."""
+    ax.tick_params(labelsize=7, pad=-2)
+    ax.xaxis.labelpad = ax.yaxis.labelpad = ax.zaxis.labelpad = -3
+    ax.set_box_aspect(None, zoom=0.9)
+
+
+def image(ax: Axes, raster: Raster, picture: NDArray[Any], **options: Any) -> None:
+    """A picture (m_1, m_2) or (m_1, m_2, 3) on the first two axes of a raster, whose points are middles of pixels."""
     x, y = raster.axes[:2]
-    extent = (float(x[0]), float(x[-1]), float(y[0]), float(y[-1]))
+    h, k = (x[1] - x[0]) / 2, (y[1] - y[0]) / 2
+    extent = (float(x[0] - h), float(x[-1] + h), float(y[0] - k), float(y[-1] + k))
     pixels = picture.swapaxes(0, 1)
     ax.imshow(pixels, origin="lower", extent=extent, interpolation="bilinear", zorder=0, **options)
 
@@ -135,29 +197,7 @@ def scatter(ax: Axes, points: Floats, labels: np.ndarray) -> None:
     look: dict[str, Any] = {"s": np.clip(4000 / max(1, len(points)), 8, 22), "linewidths": 0.3, "edgecolors": "white"}
     for c in np.unique(labels):
         chosen = points[labels == c].T
-        ax.scatter(*chosen, marker=MARKERS[c % len(MARKERS)], color=colour(c), **look)
-
-
-def legend(figure: Figure, class_names: Sequence[Any], *, lines: bool = False) -> None:
-    """The classes below the panels, the first of very many."""
-    shown = [as_text(name) for name in class_names[:_MOST_NAMES]]
-    if more := len(class_names) - len(shown):
-        shown.append(f"and {more} more")
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=colour(c),
-            marker="" if lines else MARKERS[c % len(MARKERS)],
-            linestyle="-" if lines else "",
-            linewidth=4 if lines else 1,
-        )
-        for c in range(len(shown))
-    ]
-    words = {"handles": handles, "labels": ["class"] * len(shown), "title": "class"}
-    drawn = figure.legend(**words, loc="outside lower center", ncols=min(5, len(handles)))
-    for text, name in zip(drawn.get_texts(), shown, strict=True):
-        text.set_text(name)  # as a label a name that begins with "_" would be left out
+        ax.scatter(*chosen, marker=marker(c), color=colour(c), **look)
 
 
 def axis_names(solution: Any) -> list[str]:
@@ -168,16 +208,35 @@ def axis_names(solution: Any) -> list[str]:
     added = [f"added {i + 1}" if known.lift > 1 else "added" for i in range(known.lift)]
     d -= known.lift
     if known.components is not None:
-        return [f"component {i + 1} (standardised)" for i in range(d)] + added
+        return [f"component {i + 1}{STANDARDISED}" for i in range(d)] + added
     given = known.feature_names or [f"$x_{i + 1}$" for i in range(d)]
-    plain = np.all(known.scale == 1) and np.all(known.mean == 0)  # features that are mesh coordinates already
     if known.feature_names:
         given = [as_text(name) for name in given]
-    return [name if plain else f"{name} (standardised)" for name in given] + added
+    return [f"{name}{STANDARDISED * standardised(solution)}" for name in given] + added
 
 
-def blend(densities: Floats, largest: float) -> Floats:
-    """Densities (C, m_1, m_2) as an image (m_1, m_2, 3): hue by class, depth by the square root of the total density.
+def standardised(solution: Any) -> bool:
+    """Are the coordinates other numbers than the features, and so without a unit?"""
+    known = solution.problem.densities.preprocessing
+    if known is None:
+        return False
+    return known.components is not None or not bool(np.all(known.scale == 1) and np.all(known.mean == 0))
+
+
+def density_unit(solution: Any) -> str:
+    """Of densities on a line or in a plane, in brackets."""
+    if standardised(solution):
+        return "(nondimensional)"
+    return "(per feature unit)" if solution.problem.domain.dimension == 1 else "(per feature unit squared)"
+
+
+def velocity_unit(solution: Any) -> str:
+    """Of velocities, in brackets."""
+    return f"({'standardised' if standardised(solution) else 'feature'} units per unit of t)"
+
+
+def blend(densities: Floats, largest: float) -> NDArray[np.uint8]:
+    """Densities (C, m_1, m_2) as an image (m_1, m_2, 3): hue by class, depth by the root of the total density.
 
     ``largest`` is the total density of full colour; pixels outside the mesh (NaN) are light grey.
     """
@@ -186,4 +245,9 @@ def blend(densities: Floats, largest: float) -> Floats:
     total = parts.sum(axis=0)
     hue = np.einsum("cxy,cr->xyr", parts, palette) / np.maximum(total, 1e-300)[..., None]
     depth = np.sqrt(np.clip(total / largest, 0, 1))[..., None]
-    return np.where(np.isnan(total)[..., None], 0.9, 1 - depth * (1 - hue))
+    return as_bytes(np.where(np.isnan(total)[..., None], 0.9, 1 - depth * (1 - hue)))
+
+
+def as_bytes(picture: Floats) -> NDArray[np.uint8]:
+    """Shades from 0 to 1 as whole numbers up to 255, which are drawn faster."""
+    return np.rint(255 * picture).astype(np.uint8)

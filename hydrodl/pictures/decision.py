@@ -1,8 +1,8 @@
-"""Pictures of what a network predicts: regions of decision with their probability, and how far to trust it."""
+"""Pictures of what a network predicts: regions of decision with their probability."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,37 +11,169 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from hydrodl.common.arrays import Floats
-from hydrodl.mesh.point_location import locate
+from hydrodl.data.samples import Samples
 from hydrodl.network.noise_average import posterior as backward_sweep
-from hydrodl.network.reliability import Calibration, calibration
-from hydrodl.pictures.canvas import axis_names, colour, draw, few_ticks, frame, legend, panels, scatter
+from hydrodl.pictures.calibration import NETWORK, POSTERIOR
+from hydrodl.pictures.canvas import (
+    Picture,
+    as_bytes,
+    axis_names,
+    colour,
+    few_ticks,
+    frame,
+    marker,
+    outer,
+    panels,
+    scatter,
+)
+from hydrodl.pictures.display import Display, drawn, one_or_more
+from hydrodl.pictures.keys import legend, line
+from hydrodl.pictures.raster import Pixels
 
 if TYPE_CHECKING:
-    from hydrodl.data.samples import Samples
     from hydrodl.network.network import Network
 
 
 SHOWN = 1500  # samples drawn at most
 
 
-PIXELS = {1: 601, 2: 201, 3: 101}
+PIXELS = {1: 601, 2: 151, 3: 101}
 
 
 FULL = 0.62  # depth of colour at probability 1, so that samples of the same colour stand out
 
 
-NETWORK, POSTERIOR = "network", "averaged over its noise"
+@dataclass(eq=False)
+class DecisionDisplay(Display):
+    """Class probabilities over feature space, or over a plane through it, with samples.
+
+    Attributes:
+        axes: coordinates of the pixels; fields: probabilities by the name of the predictor, (C, m_1[, m_2]), NaN
+            outside the mesh.
+        points, labels: the samples that are shown; class_names; names: of the axes; bounds: of feature space.
+        plane: x_3 of the plane in d = 3, else None.
+
+    Example:
+        >>> shown = hd.plot.DecisionDisplay.from_network(network, samples).plot()
+        >>> [ax.get_title() for ax in shown.ax_]
+        ['network', 'averaged over its noise']
+    """
+
+    axes: tuple[Floats, ...]
+    fields: dict[str, Floats]
+    points: Floats
+    labels: np.ndarray
+    class_names: tuple[Any, ...]
+    names: list[str]
+    bounds: tuple[Floats, Floats]
+    plane: float | None = None
+
+    @classmethod
+    def from_network(cls, network: Network, samples: Samples, posterior: bool = True) -> DecisionDisplay:
+        """Of a network, and with ``posterior`` of its noise average; collective.
+
+        Raises:
+            InputError: a network without a readout.
+        """
+        domain, readout = network.domain, network.readout
+        low, high = domain.bounds
+        chosen = np.random.default_rng(0).permutation(len(samples))[:SHOWN]
+        points, labels = network.preprocessing.apply(samples.features[chosen]), samples.labels[chosen]
+        plane = None
+        if domain.dimension == 3:
+            plane = float(np.median(points[:, 2])) if len(points) else float((low + high)[2] / 2)
+            near = np.abs(points[:, 2] - plane) < (high - low)[2] / 20
+            points, labels = points[near], labels[near]
+        view = Pixels(domain, PIXELS[domain.dimension], plane)
+        fields = {NETWORK: view.image(readout.probabilities(network.push(view.points)[-1]))}
+        if posterior:
+            fields[POSTERIOR] = view.image(backward_sweep(network).at(view.points))
+        names = axis_names(network.solution)
+        return cls(view.axes, fields, points, labels, tuple(samples.class_names), names, domain.bounds, plane)
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, X: Any, y: Any, posterior: bool = True) -> DecisionDisplay:
+        """Of a fitted ``HydroClassifier`` and samples X (n, p), y (n,)."""
+        return cls.from_network(estimator.network_, labelled(estimator, X, y), posterior)
+
+    @property
+    def panel_counts(self) -> tuple[int, ...]:
+        """One a predictor, in d = 1 one for both."""
+        return (1 if len(self.names) == 1 else len(self.fields),)
+
+    def _figure(self) -> tuple[Figure, list[Axes]]:
+        if len(self.names) == 1:
+            figure = Picture(figsize=(5.6, 3.8), layout="constrained")
+            return figure, [figure.subplots()]
+        low, high = self.bounds
+        width = 3.7 if len(self.fields) > 1 else 3.2
+        return panels(len(self.fields), width=width, bounds=(low[:2], high[:2]), below=1.6)
+
+    def _paint(self, axes: list[Axes]) -> None:
+        if len(self.names) == 1:
+            self._curves(axes[0])
+        else:
+            self._regions(axes)
+
+    def _curves(self, ax: Axes) -> None:
+        x, rows = self.axes[0], max(1, int(self.labels.max(initial=0)) + 1)
+        height = min(0.05, 0.3 / rows)
+        for (what, values), style in zip(self.fields.items(), ("--", "-"), strict=False):
+            for c, curve in enumerate(values):
+                marks = (10 * c, len(x) // 6) if style == "-" or len(self.fields) == 1 else []
+                look: dict[str, Any] = {"marker": marker(c), "markersize": 4, "markevery": marks}
+                ax.plot(x, curve, color=colour(c), linestyle=style, linewidth=1.3, **look)
+            ax.plot([], [], color="0.3", linestyle=style, label=what)
+        for c in np.unique(self.labels):  # a row of ticks for each class, below the curves
+            places = np.full((self.labels == c).sum(), -0.03 - height * (c + 0.5))
+            ax.plot(self.points[self.labels == c, 0], places, "|", color=colour(c), markersize=4, markeredgewidth=0.6)
+        low, high = self.bounds
+        ax.set(xlabel=self.names[0], ylabel="probability of each class", xlim=(low[0], high[0]))
+        ax.set_ylim(-0.06 - height * rows, 1.03)
+        few_ticks(ax)
+        ax.set_yticks(np.linspace(0, 1, 6))
+
+    def _regions(self, axes: list[Axes]) -> None:
+        low, high = self.bounds
+        for ax, (title, values) in zip(axes, self.fields.items(), strict=True):
+            show_regions(ax, self.axes, values)
+            scatter(ax, self.points[:, :2], self.labels)
+            frame(ax, (low[:2], high[:2]), self.names[:2], title)
+            outer(ax)
+        if self.plane is not None:
+            near = (high - low)[2] / 20
+            one_or_more(f"plane {self.names[2]} = {self.plane:.3g}, samples within {near:.2g} of it", axes)
+        _scale(axes, len(next(iter(self.fields.values()))))
+
+    def _explain(self, place: Figure | Axes) -> None:
+        if len(self.names) > 1:
+            legend(place, self.class_names, more=[line("two classes tie", color="black")])
+            return
+        styles = [line(what, linestyle=s) for what, s in zip(self.fields, ("--", "-"), strict=False)]
+        ticks = line("samples", marker="|", linestyle="")
+        legend(place, self.class_names, lines=True, more=[*styles, ticks])
 
 
-def plot_decision(network: Network, samples: Samples, path: str | Path, posterior: bool = True) -> Path:
+def plot_decision(
+    network: Network, samples: Samples, path: str | Path | None = None, posterior: bool = True, *, ax: Any = None
+) -> Any:
     """Where the network decides for which class, and with what probability; ``posterior`` adds its noise average.
 
     d = 1: the probability of each class; d = 2: hue by the most probable class, depth by its probability, with the
     lines where it is 0.75 and 0.95, and black where two classes tie; d = 3: the same on the plane through the median
     of x_3, with the samples near it.
+
+    Args:
+        network: with a readout.
+        samples: to show with it.
+        path: a file to write; None: draw only.
+        posterior: show the noise average too.
+        ax: axes to draw into: in d = 1 one, else one for each predictor; None: a new figure.
+
+    Returns:
+        The path if one was given, else the axes that were given, else the figure, which a notebook shows.
 
     Raises:
         InputError: a network without a readout, or a file that cannot be written.
@@ -50,100 +182,16 @@ def plot_decision(network: Network, samples: Samples, path: str | Path, posterio
         >>> hd.plot.plot_decision(network, samples, "decision.png").name
         'decision.png'
     """
-    domain = network.domain
-    chosen = np.random.default_rng(0).permutation(len(samples))[:SHOWN]
-    points, labels = network.preprocessing.apply(samples.features[chosen]), samples.labels[chosen]
-    view = _View(network, points)
-    fields = [view.on_pixels(lambda x: network.readout.probabilities(network.push(x)[-1]))]
-    if posterior:
-        fields.append(view.on_pixels(backward_sweep(network).at))
-    drawing = (_curves if domain.dimension == 1 else _regions)(network, view, fields, points, labels)
-
-    def paint() -> Figure:
-        figure = drawing()
-        legend(figure, samples.class_names, lines=domain.dimension == 1)
-        return figure
-
-    return draw(domain.comm, path, paint)
+    return drawn(DecisionDisplay.from_network(network, samples, posterior), network.domain.comm, path, ax)
 
 
-class _View:
-    """The pixels of a picture of feature space, or of a plane through it, the same on all ranks.
-
-    Attributes:
-        axes: of the picture; plane: x_3 of the plane, None but in d = 3.
-    """
-
-    def __init__(self, network: Network, points: Floats) -> None:
-        domain = network.domain
-        d, (low, high) = domain.dimension, domain.bounds
-        inset = 1e-9 * (high - low)  # a point on the wall may be outside by rounding
-        lines = [np.linspace(a, b, PIXELS[d]) for a, b in zip(low + inset, high - inset, strict=True)]
-        self.axes, self.plane = tuple(lines[:2]), None
-        if d == 3:
-            self.plane = float(np.median(points[:, 2])) if len(points) else float((low + high)[2] / 2)
-            lines[2] = np.array([self.plane])
-        pixels = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, d)
-        self._inside = np.ones(len(pixels), dtype=bool)
-        self._inside[locate(domain, pixels).outside] = False
-        self._pixels = pixels[self._inside]
-
-    def on_pixels(self, function: Callable[[Floats], Floats]) -> Floats:
-        """Values of points (n, d) -> (n, C) as (C, pixels along each axis), NaN outside the mesh."""
-        values = function(self._pixels)
-        whole = np.full((len(self._inside), values.shape[1]), np.nan)
-        whole[self._inside] = values
-        return whole.T.reshape(-1, *(len(axis) for axis in self.axes))
-
-
-def _curves(
-    network: Network, view: _View, fields: list[Floats], points: Floats, labels: np.ndarray
-) -> Callable[[], Figure]:
-    def paint() -> Figure:
-        figure = Figure(figsize=(5.6, 3.6), layout="constrained")
-        ax = figure.subplots()
-        for values, style, what in zip(fields, ("--", "-"), (NETWORK, POSTERIOR), strict=False):
-            for c, curve in enumerate(values):
-                ax.plot(view.axes[0], curve, color=colour(c), linestyle=style, linewidth=1.3)
-            ax.plot([], [], color="0.3", linestyle=style, label=what)
-        for c in np.unique(labels):  # a row of ticks for each class, below the curves
-            rows = np.full((labels == c).sum(), -0.05 - 0.05 * c)
-            ax.plot(points[labels == c, 0], rows, "|", color=colour(c), markersize=5, markeredgewidth=0.6)
-        low, high = network.domain.bounds
-        ax.set(xlabel=axis_names(network.solution)[0], ylabel="probability of each class", xlim=(low[0], high[0]))
-        few_ticks(ax)
-        ax.set_yticks(np.linspace(0, 1, 6))
-        figure.legend(loc="outside upper center", ncols=2)
-        return figure
-
-    return paint
-
-
-def _regions(
-    network: Network, view: _View, fields: list[Floats], points: Floats, labels: np.ndarray
-) -> Callable[[], Figure]:
-    domain, names = network.domain, axis_names(network.solution)
-    low, high = domain.bounds
-    near = np.ones(len(points), dtype=bool)
-    if view.plane is not None:
-        near = np.abs(points[:, 2] - view.plane) < (high - low)[2] / 20
-
-    def paint() -> Figure:
-        figure, axes = panels(
-            len(fields), width=3.7 if len(fields) > 1 else 3.2, bounds=(low[:2], high[:2]), sharey=True
-        )
-        for ax, values, title in zip(axes, fields, (NETWORK, POSTERIOR), strict=False):
-            show_regions(ax, view.axes, values)
-            scatter(ax, points[near, :2], labels[near])
-            frame(ax, (low[:2], high[:2]), names[:2], title)
-            ax.label_outer()
-        if view.plane is not None:
-            near_plane = f"plane {names[2]} = {view.plane:.3g}, samples within {(high - low)[2] / 20:.2g} of it"
-            figure.suptitle(near_plane, fontsize=9)
-        _scale(figure, axes, len(fields[0]))
-        return figure
-
-    return paint
+def labelled(estimator: Any, X: Any, y: Any) -> Samples:
+    """Samples of a table and labels, for the network of a fitted classifier."""
+    known = estimator.preprocessing_
+    classes = tuple(str(name) for name in estimator.classes_)
+    features = np.asarray(X, dtype=float).reshape(len(np.asarray(y)), -1)
+    labels = np.searchsorted(estimator.classes_, np.asarray(y))
+    return Samples(features, labels, classes, known.feature_names, known)
 
 
 def show_regions(ax: Axes, axes: tuple[Floats, ...], probabilities: Floats) -> None:
@@ -154,64 +202,30 @@ def show_regions(ax: Axes, axes: tuple[Floats, ...], probabilities: Floats) -> N
     depth = FULL * np.clip((largest - 1 / classes) / (1 - 1 / classes), 0, 1)[..., None]
     pixels = np.where(np.isnan(largest)[..., None], 0.9, 1 - depth * (1 - palette[winner]))
     extent = (axes[0][0], axes[0][-1], axes[1][0], axes[1][-1])
-    ax.imshow(pixels.swapaxes(0, 1), origin="lower", extent=extent, interpolation="bilinear", zorder=0)
+    ax.imshow(as_bytes(pixels).swapaxes(0, 1), origin="lower", extent=extent, interpolation="bilinear", zorder=0)
     for c, field in enumerate(probabilities):
-        ax.contour(*axes, field.T, levels=[0.75, 0.95], colors=[colour(c)], linewidths=0.5, linestyles=[":", "--"])
-        others = np.max(np.delete(probabilities, c, axis=0), axis=0)
-        ax.contour(*axes, (field - others).T, levels=[0], colors="black", linewidths=0.9)
+        levels = [level for level in (0.75, 0.95) if np.nanmax(field) > level]
+        if levels:
+            styles = [":", "--"][: len(levels)]
+            ax.contour(*axes, field.T, levels=levels, colors=[colour(c)], linewidths=0.5, linestyles=styles)
+        between(ax, axes, probabilities, c, 0.9)
 
 
-def _scale(figure: Figure, axes: list[Axes], classes: int) -> None:
+def between(ax: Axes, axes: tuple[Floats, ...], fields: Floats, c: int, width: float) -> None:
+    """The line where class c ties with the best of the others; of two classes it is drawn once."""
+    if c == 0 and len(fields) == 2:
+        return
+    gap = fields[c] - np.max(np.delete(fields, c, axis=0), axis=0)
+    if np.nanmin(gap) < 0 < np.nanmax(gap):
+        ax.contour(*axes, gap.T, levels=[0], colors="black", linewidths=width)
+
+
+def _scale(axes: list[Axes], classes: int) -> None:
     """The bar that says how deep a colour means how probable, in grey for all hues."""
     greys = LinearSegmentedColormap.from_list("depth", ["1.0", str(1 - FULL)])
-    bar = figure.colorbar(
-        ScalarMappable(Normalize(1 / classes, 1), greys),
-        ax=axes,
-        location="bottom",
-        aspect=45,
-        shrink=0.8,
-        label="probability of the most probable class (dotted 0.75, dashed 0.95)",
-    )
+    words = "probability of the most probable class (dotted 0.75, dashed 0.95)"
+    look: dict[str, Any] = {"location": "bottom", "aspect": 45, "shrink": 0.8, "label": words}
+    bar = axes[0].figure.colorbar(ScalarMappable(Normalize(1 / classes, 1), greys), ax=axes, **look)
     for level, style in ((0.75, ":"), (0.95, "--")):
         if level > 1 / classes:
             bar.ax.axvline(level, color="black", linestyle=style, linewidth=0.8)
-
-
-def plot_calibration(network: Network, samples: Samples, path: str | Path, bins: int = 10) -> Path:
-    """Reliability diagram of the network and of its noise average on samples, best ones it was not trained on.
-
-    Raises:
-        InputError: a network without a readout, no samples, bins < 1, or a file that cannot be written.
-
-    Example:
-        >>> hd.plot.plot_calibration(network, samples, "calibration.png").name
-        'calibration.png'
-    """
-    predictions = (network.predict_proba(samples.features), backward_sweep(network).predict_proba(samples.features))
-    found = [calibration(p, samples.labels, bins) for p in predictions]
-
-    def paint() -> Figure:
-        figure = Figure(figsize=(4.2, 4.8), layout="constrained")
-        ax, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-        for number, (result, what) in enumerate(zip(found, (NETWORK, POSTERIOR), strict=True)):
-            _reliability(ax, result, colour(number), "os"[number], f"{what}: calibration error {result.error:.3f}")
-            below.stairs(result.counts, result.edges, color=colour(number), linewidth=1.2)
-        edges = found[0].edges
-        ax.plot(edges[[0, -1]], edges[[0, -1]], color="0.5", linewidth=0.8, linestyle="--", zorder=0)
-        ax.set(ylabel="share of right predictions", ylim=(-0.02, 1.02))
-        ax.set_title(
-            f"reliability on {len(samples)} samples\nbars: standard error of the share if the confidence is right"
-        )
-        figure.legend(loc="outside lower center")
-        below.set(xlabel="confidence: probability of the predicted class", ylabel="samples", xlim=edges[[0, -1]])
-        below.yaxis.set_major_locator(MaxNLocator(3, integer=True))
-        return figure
-
-    return draw(network.domain.comm, path, paint)
-
-
-def _reliability(ax: Axes, result: Calibration, shade: str, marker: str, label: str) -> None:
-    filled = result.counts > 0
-    look: dict[str, Any] = {"color": shade, "marker": marker, "markersize": 4, "linewidth": 1.2, "capsize": 2}
-    x, y = result.confidence[filled], result.accuracy[filled]
-    ax.errorbar(x, y, yerr=result.spread[filled], elinewidth=0.8, label=label, **look)

@@ -12,8 +12,9 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather_nodes, lexicographic
+from hydrodl.mesh.point_location import locate
 
-PIXELS = {1: 401, 2: 241, 3: 41}  # grid points along each direction of a picture
+PIXELS = {1: 401, 2: 241, 3: 41}  # grid points along each direction of a picture, where they are not the nodes
 
 
 # The local dofs of a Lagrange cell in d = 2 (vertices first) as triangles, by cell corners and degree; any other degree
@@ -54,17 +55,12 @@ class Raster:
         """Which of the points lie in the mesh."""
         return np.isfinite(self.weights).all(axis=1)
 
-    def contains(self, points: Floats) -> np.ndarray:
-        """Whether the grid point nearest to each of some points (n, d) lies in the mesh."""
-        index = [np.abs(axis[:, None] - x).argmin(axis=0) for axis, x in zip(self.axes, points.T, strict=True)]
-        return self.inside.reshape([len(axis) for axis in self.axes])[tuple(index)]
-
 
 def rasterise(domain: Domain, size: int) -> Raster | None:
     """Collective: the raster of about ``size`` points along each direction on rank 0, None on the others.
 
-    Nodes are in the order of ``gather``. In d = 2 the mesh's own cells are used, so that holes
-    stay holes; in d = 3 grid points of a uniform box are its nodes, elsewhere a Delaunay mesh interpolates.
+    Nodes are in the order of ``gather``. In d = 2 and 3 the grid points of a uniform box are its nodes. Elsewhere the
+    mesh's own cells are used in d = 2, so that holes stay holes, and a Delaunay mesh interpolates in d = 3.
 
     Raises:
         InputError: a periodic box.
@@ -72,7 +68,8 @@ def rasterise(domain: Domain, size: int) -> Raster | None:
     if domain.periodic:
         raise InputError("there are no pictures of periodic boxes; write_vtk writes files that ParaView shows")
     nodes = gather_nodes(domain)
-    triangles = gather_triangles(domain) if domain.dimension == 2 else None
+    own = domain.uniform_box and domain.dimension > 1
+    triangles = gather_triangles(domain) if domain.dimension == 2 and not own else None
     (low, high) = domain.bounds
     if nodes is None:
         return None
@@ -81,10 +78,10 @@ def rasterise(domain: Domain, size: int) -> Raster | None:
     axes = tuple(np.linspace(a, b, size) for a, b in zip(low + inset, high - inset, strict=True))
     if domain.dimension == 1:
         return _interval(nodes[:, 0], axes)
+    if own:
+        return _own_nodes(nodes)
     if triangles is not None:
         return _plane(nodes, triangles, axes)
-    if domain.uniform_box:
-        return _own_nodes(nodes)
     return _space(nodes, axes)
 
 
@@ -140,3 +137,30 @@ def _own_nodes(nodes: Floats) -> Raster:
         ordered = np.sort(column)
         axes.append(ordered[np.concatenate([[True], np.diff(ordered) > 1e-9 * np.ptp(ordered)])])
     return Raster(tuple(axes), order[:, None], np.ones((len(order), 1)))
+
+
+class Pixels:
+    """Points of a regular picture of feature space, or of a plane through it, the same on all ranks; collective.
+
+    Attributes:
+        axes: of the picture; points: those in the mesh, (n, d); inside: which of all of them these are.
+        plane: x_3 of the plane, None but in d = 3.
+    """
+
+    def __init__(self, domain: Domain, size: int, plane: float | None = None) -> None:
+        low, high = domain.bounds
+        inset = 1e-9 * (high - low)  # a point on the wall may be outside by rounding
+        lines = [np.linspace(a, b, size) for a, b in zip(low + inset, high - inset, strict=True)]
+        self.axes, self.plane = tuple(lines[:2]), plane
+        if plane is not None:
+            lines[2] = np.array([plane])
+        points = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, domain.dimension)
+        self.inside = np.ones(len(points), dtype=bool)
+        self.inside[locate(domain, points).outside] = False
+        self.points = points[self.inside]
+
+    def image(self, values: Floats) -> Floats:
+        """Values (n, C) at the points as (C, pixels along each axis), NaN outside the mesh."""
+        whole = np.full((len(self.inside), values.shape[1]), np.nan)
+        whole[self.inside] = values
+        return whole.T.reshape(-1, *(len(axis) for axis in self.axes))

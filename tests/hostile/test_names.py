@@ -17,8 +17,9 @@ from hydrodl.common.text import printable
 from hydrodl.files.paraview import write_vtk
 from hydrodl.network.network import Network
 from hydrodl.pictures import figures
-from hydrodl.pictures.canvas import as_text, axis_names, legend
+from hydrodl.pictures.canvas import as_text, axis_names
 from hydrodl.pictures.figures import plot_all, plot_densities
+from hydrodl.pictures.keys import legend
 from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Solution
 from tests.hostile.names import NAMES

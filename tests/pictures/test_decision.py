@@ -14,8 +14,9 @@ from PIL import Image
 import hydrodl as hd
 from hydrodl.pictures import animation as _animation
 from hydrodl.pictures.animation import animate
+from hydrodl.pictures.calibration import plot_calibration
 from hydrodl.pictures.canvas import COLOURS
-from hydrodl.pictures.decision import FULL, plot_calibration, plot_decision
+from hydrodl.pictures.decision import FULL, plot_decision
 from hydrodl.pictures.figures import plot_velocity
 from hydrodl.pictures.trajectories import plot_trajectories
 from tests.builders.networks import network, waves
