@@ -14,6 +14,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
 from hydrodl.mesh.gathering import gather
+from hydrodl.mesh.ghosts import cut_open
 from hydrodl.pictures.canvas import (
     axis_names,
     blend,
@@ -94,8 +95,9 @@ def _filmed(network: Network, samples: Samples, moments: Floats) -> list[Image.I
     domain = network.domain
     chosen = np.random.default_rng(0).permutation(len(samples))[:SHOWN]
     paths = network.push(network.preprocessing.apply(samples.features[chosen]))
-    raster = rasterise(domain, PIXELS[domain.dimension])
-    whole = [gather(domain, values) for values in network.solution.density]
+    opened, cut = cut_open(domain)
+    raster = rasterise(opened, PIXELS[domain.dimension])
+    whole = [gather(opened, cut(values)) for values in network.solution.density]
 
     def act() -> list[Image.Image]:
         if raster is None:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from hydrodl.common.arrays import Floats
 from hydrodl.mesh.gathering import gather
+from hydrodl.mesh.ghosts import cut_open
 from hydrodl.pictures.canvas import (
     axis_names,
     blend,
@@ -62,10 +63,10 @@ class DensityDisplay(Display):
     def from_solution(cls, solution: Solution, layers: int = 6) -> DensityDisplay:
         """At about ``layers`` of the layers, first and last included; collective."""
         problem, shown = solution.problem, spread(len(solution.density), layers)
-        domain = problem.domain
+        domain, cut = cut_open(problem.domain)
         raster, whole = (
             rasterise(domain, PIXELS[domain.dimension]),
-            [gather(domain, solution.density[k]) for k in shown],
+            [gather(domain, cut(solution.density[k])) for k in shown],
         )
         fields = None
         if raster is not None:

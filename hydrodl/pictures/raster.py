@@ -9,7 +9,6 @@ from matplotlib.tri import Triangulation
 from scipy.spatial import Delaunay
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather_nodes, lexicographic
 from hydrodl.mesh.point_location import locate
@@ -61,12 +60,7 @@ def rasterise(domain: Domain, size: int) -> Raster | None:
 
     Nodes are in the order of ``gather``. In d = 2 and 3 the grid points of a uniform box are its nodes. Elsewhere the
     mesh's own cells are used in d = 2, so that holes stay holes, and a Delaunay mesh interpolates in d = 3.
-
-    Raises:
-        InputError: a periodic box.
     """
-    if domain.periodic:
-        raise InputError("there are no pictures of periodic boxes; write_vtk writes files that ParaView shows")
     nodes = gather_nodes(domain)
     own = domain.uniform_box and domain.dimension > 1
     triangles = gather_triangles(domain) if domain.dimension == 2 and not own else None

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from hydrodl.common.arrays import Floats
 from hydrodl.mesh.gathering import gather
+from hydrodl.mesh.ghosts import cut_open
 from hydrodl.pictures.canvas import Picture, axis_names, frame, image, outer, panels, velocity_unit
 from hydrodl.pictures.display import Display, drawn, one_or_more, shared, spread
 from hydrodl.pictures.keys import line, patch
@@ -56,12 +57,13 @@ class VelocityDisplay(Display):
     @classmethod
     def from_solution(cls, solution: Solution, layers: int = 6) -> VelocityDisplay:
         """Of about ``layers`` of the layers, in d = 1 of all; collective."""
-        problem, domain = solution.problem, solution.problem.domain
+        problem = solution.problem
+        domain, cut = cut_open(problem.domain)
         d, times = domain.dimension, problem.layers.times
         shown = spread(len(problem.layers), layers if d > 1 else len(problem.layers))
         raster = rasterise(domain, PIXELS[d])
-        velocity = [gather(domain, solution.velocity[k]) for k in shown]
-        total = [gather(domain, solution.density[k].sum(axis=0)) for k in shown]
+        velocity = [gather(domain, cut(solution.velocity[k])) for k in shown]
+        total = [gather(domain, cut(solution.density[k].sum(axis=0))) for k in shown]
         u, r, plane = None, None, None
         if raster is not None:
             u, r = (np.array([raster(v) for v in values if v is not None]) for values in (velocity, total))

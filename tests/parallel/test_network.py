@@ -24,7 +24,8 @@ from hydrodl.network.random_paths import sample_paths
 from hydrodl.physics.neurons import Neurons
 from hydrodl.pictures import animation
 from hydrodl.pictures.animation import animate
-from hydrodl.pictures.calibration import plot_calibration, plot_decision
+from hydrodl.pictures.calibration import plot_calibration
+from hydrodl.pictures.decision import plot_decision
 from hydrodl.pictures.trajectories import plot_trajectories
 from tests.builders.form_cases import everywhere, random_neurons, wild
 from tests.builders.networks import network, waves
