@@ -124,15 +124,22 @@ class _Board:
         self.lines: list[str] = []
         self.steps: list[Sequence[str]] = []
         self.phases: list[tuple[str, float]] = []
+        self._next = ""
 
     @property
     def now(self) -> str:
         """What goes on."""
-        return self.phases[-1][0] if self.phases else ""
+        return f"{self.phases[-1][0]}{self._next}" if self.phases else ""
+
+    def enter(self, what: str, after: float | None) -> None:
+        """A phase begins."""
+        self.phases.append((what, NOTICED if after is None else after))
+        self._next = ""
 
     def ended(self, seconds: float, outcome: str) -> str:
         """What stays of a phase, if anything."""
         what, after = self.phases.pop()
+        self._next = ""
         return ended(what, seconds, outcome) if self.detail or outcome or seconds > after else ""
 
     def add(self, entry: Mapping[str, Any]) -> None:
@@ -140,6 +147,7 @@ class _Board:
         numbers = (f"{entry['objective']:.6e}", f"{entry['gradient_norm']:.1e}", str(entry["cg_iterations"]))
         row = (f"{entry['iteration']}{of(entry)}", *numbers, f"{time.monotonic() - self.began:.1f}")
         self.steps = [*self.steps, row][-ROWS:]
+        self._next = f", step {entry['iteration'] + 1}"
 
 
 class Terminal:
@@ -182,7 +190,7 @@ class Terminal:
 
     def entered(self, what: str, after: float | None) -> None:
         """A phase has begun."""
-        self._board.phases.append((what, NOTICED if after is None else after))
+        self._board.enter(what, after)
         self._entered = time.monotonic()
 
     def left(self, seconds: float, outcome: str) -> None:
@@ -193,6 +201,7 @@ class Terminal:
     def stepped(self, entry: Mapping[str, Any]) -> None:
         """A step of the optimiser."""
         self._board.add(entry)
+        self._entered = time.monotonic()
         self._live.refresh()
 
     def close(self) -> None:
@@ -234,7 +243,7 @@ class Notebook:
 
     def entered(self, what: str, after: float | None) -> None:
         """A phase has begun."""
-        self._board.phases.append((what, NOTICED if after is None else after))
+        self._board.enter(what, after)
         self._show()
 
     def left(self, seconds: float, outcome: str) -> None:

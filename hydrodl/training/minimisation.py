@@ -14,6 +14,7 @@ from hydrodl.common import progress
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.notices import warn_runtime, warn_unconverged
+from hydrodl.common.patience import SILENCE
 from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Controls, Solution
 from hydrodl.training.continuation import easier, joined
@@ -145,7 +146,8 @@ def _solve(
             controlled = ControlledFunctional(functional)
             optimiser = Optimiser(controlled, settings, set(asked), told.step, told.monitor and told.point)
             stack.callback(optimiser.destroy)
-        return optimiser.run(controlled.flat(initial))
+        with progress.phase("training", after=SILENCE):
+            return optimiser.run(controlled.flat(initial))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
 from hydrodl.common.parallel import somewhere, summed
 from hydrodl.common.petsc_options import OptionScope
+from hydrodl.common.progress import phase
 from hydrodl.linear_algebra.solver_choice import EXACT
 from hydrodl.problem.solution import Solution
 from hydrodl.solver.field_checks import measures
@@ -157,7 +158,8 @@ class Optimiser:
         Raises:
             SolverError: the objective is not finite at the start, or the fields are not finite at the end.
         """
-        value = self.functional.evaluate(start)
+        with phase("evaluating the objective for the first time"):
+            value = self.functional.evaluate(start)
         if not np.isfinite(value):
             raise SolverError(
                 f"the objective is {value} at the starting velocity; parts: {dict(self.functional.parts)}"
