@@ -31,6 +31,8 @@ from .stability.marching_bounds import compact_hyperbolic as compact_hyperbolic
 from .stability.marching_bounds import discrete_hyperbolic as discrete_hyperbolic
 from .stability.marching_bounds import explicit_marching as explicit_marching
 from .stability.marching_bounds import marching_bounds as marching_bounds
+from .stability.parting import Parting as Parting
+from .stability.parting import parting as parting
 from .stability.recommendation import Recommendation as Recommendation
 from .stability.recommendation import recommend as recommend
 from .stability.training_bounds import accelerations as accelerations
