@@ -14,8 +14,8 @@ starts differ bounds how far flows part over all of the depth, without any expon
     sum_k Delta_k D_k <= 1/2 |d rho_0|_1 (osc phi_0 + osc phi'_0)    if (d rho_N, d phi_N) <= 0, as of a convex loss.
 
 Elsewhere (several classes, decay, smoothness, fitted diffusion, layer maps) the right side is still measured, and
-``unexplained`` says how far the identity is from holding; the inequality is an estimate there. For the outputs there are two estimates, both
-of the continuous equations: total densities obey (Girsanov)
+``unexplained`` says how far the identity is from holding; the inequality is an estimate there. For the outputs there
+are two estimates, both of the continuous equations: total densities obey (Girsanov)
 
     KL(R_N | R'_N) <= KL(R_0 | R'_0) + 1/(4 nu) sum_k Delta_k (R, |u - u'|^2),
 
