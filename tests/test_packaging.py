@@ -190,3 +190,9 @@ def test_make_lint_runs_what_runs_before_a_commit() -> None:
 def test_scripts_may_be_run() -> None:
     for name in ("run", "find-python"):
         assert os.access(ROOT / ".ci" / name, os.X_OK), name
+
+
+def test_the_archive_of_sources_has_every_folder() -> None:
+    grafted = {line.split()[1] for line in (ROOT / "MANIFEST.in").read_text().splitlines() if line.startswith("graft")}
+    tree = (ROOT / "README.md").read_text()
+    assert grafted == {name for name in re.findall(r"^(\w+)/ ", tree, re.MULTILINE)} - {"hydrodl"} | {".ci"}

@@ -29,6 +29,7 @@ from hydrodl.common.parameters import POSITIVE
 from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, around, box_nodes, check_shape, nodes_at
 from hydrodl.mesh.cell_edges import GradientEdges, gradient_edges
 from hydrodl.mesh.edge_weights import EdgeWeights, edge_weights
+from hydrodl.mesh.form_compiler import check_compiler
 from hydrodl.mesh.mesh_file import read_mesh
 from hydrodl.mesh.node_order import grid_ranks, renumbered
 from hydrodl.mesh.periodic import SharedNodes, shared_nodes, wrapped
@@ -71,6 +72,7 @@ class Domain(Card):
             raise InputError(f"the vertex rule needs elements of degree 1, got degree {self.degree}")
         if self.periodic and self.degree > 1:
             raise InputError(f"a periodic box needs elements of degree 1, got degree {self.degree}")
+        check_compiler()
         # collective, so never left to whoever asks first, who might be one rank alone
         _ = self.bounds, self.V
 

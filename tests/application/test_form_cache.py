@@ -47,6 +47,15 @@ def test_what_a_compiler_is_at_work_on_is_left_alone(tmp_path: Path) -> None:
     assert form_cache.mend(tmp_path / "nowhere") == []
 
 
+def test_in_python_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "/nowhere/cc -O3")
+    monkeypatch.setattr("dolfinx.jit.get_options", lambda: {"cache_dir": tmp_path})
+    with pytest.raises(hd.InputError, match="there is no /nowhere/cc; a C compiler is needed"):
+        hd.Domain.interval(0.0, 1.0, 3)
+    (tmp_path / "form.c.cached").touch()
+    assert hd.Domain.interval(0.0, 1.0, 3).nodes == 3  # what has been compiled can be used
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "words"),
