@@ -4,7 +4,7 @@ A ball |f' - f| <= r of raw features is an ellipsoid of feature space. Three set
 carried through the layers and walls, around the path of the point itself:
 
     product      a ball, stretched in every layer by max |I + Delta grad u| over the box around it
-    interval     a box, the image of a box
+    interval     boxes, the images of boxes that together cover the ball
     linearised   {P xi + eta: |xi| <= r, |eta| <= e}, P the derivative along the path and e what it leaves out,
                  at most max |I + Delta grad u - that of the path| over the box around the set, times the set's reach
 
@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,10 @@ HALVINGS = 12
 
 LEAST = 1e-6
 """The smallest radius that is sought, in parts of feature space's diameter."""
+
+
+PARTS = {1: 8, 2: 4, 3: 2}
+"""In so many parts a side the box around a ball is cut before it is carried on."""
 
 
 SLACK, SMALL = 1e-10, 1e-12
@@ -176,18 +181,24 @@ class Tubes:
         return np.zeros((self.path.shape[1], d, d))
 
     def interval(self, radius: Floats) -> tuple[NDArray[np.bool_], list[Boxes]]:
-        """As :meth:`product`."""
+        """As :meth:`product`; boxes that hold those of all parts."""
         reach = np.outer(radius, np.linalg.norm(self.inputs.matrix, axis=1)) + self.inputs.rounding[:, None]
-        box, boxes = self._widened(0, self.inputs.points - reach, self.inputs.points + reach), []
+        n, d = self.inputs.points.shape
+        low, width = self.inputs.points - reach, 2 * reach / PARTS[d]
+        numbers = np.array(list(product(range(PARTS[d]), repeat=d)), dtype=float)[:, None]
+        parts = (low + numbers * width).reshape(-1, d), (low + (numbers + 1) * width).reshape(-1, d)
+        box, boxes = self._widened(0, *parts), []
         for k in range(len(self.layers.steps)):
-            boxes.append(box)
+            boxes.append((box[0].reshape(-1, n, d).min(axis=0), box[1].reshape(-1, n, d).max(axis=0)))
             low, high = self.layers.image(k, box)
             box = self._widened(k, low - self.layers.rounding(k), high + self.layers.rounding(k))
 
         def worst(way: Floats) -> Floats:
-            down, up = self.path[-1] - box[0], box[1] - self.path[-1]
-            return (np.maximum(way, 0.0) * down + np.maximum(-way, 0.0) * up).sum(axis=1)
+            down, up = (side.reshape(-1, n, d) for side in (box[0] - last, box[1] - last))
+            fall: Floats = (np.maximum(-way, 0.0) * up - np.maximum(way, 0.0) * down).sum(axis=2).max(axis=0)
+            return fall
 
+        last = np.tile(self.path[-1], (len(numbers), 1))
         return self._holds(worst, self.path[-1]), boxes
 
     def linearised(self, radius: Floats) -> tuple[NDArray[np.bool_], list[Boxes]]:
