@@ -28,7 +28,17 @@ MEANINGS = {
 }
 
 
-REMARKS = {"multisymplectic law": "; a law of the scheme, of its equations linearised at these fields, trained or not"}
+REMARKS = {
+    "multisymplectic law": "; a law of the scheme, of its equations linearised at these fields, trained or not",
+    "two-form at every layer": "; what remains of the multisymplectic law for neurons",
+}
+
+
+OF_NEURONS = {
+    "patches": "no law of neurons: their momentum map does not hold node by node",
+    "momentum": "node by node, which is not asked of neurons: their coefficients have the gradient norm above",
+}
+"""Remarks that only runs with neurons need."""
 
 
 EQUATIONS = {
@@ -172,10 +182,14 @@ def _laws(analysis: Mapping[str, Any]) -> list[tuple[str, float | None, str]]:
         ("duality", analysis.get("duality_residual")),
         ("multisymplectic law", analysis["multisymplectic_residual"]),
     ]
+    if analysis["run"].get("width"):
+        seen = analysis.get("multisymplectic")
+        laws[2] = ("two-form at every layer", None if seen is None else seen["two_form_drift"])
     return [(name, value, "" if value is None else HOLDS if value < ROUNDING else FAILS) for name, value in laws]
 
 
 def _laws_table(analysis: Mapping[str, Any]) -> str:
+    of_neurons = OF_NEURONS if analysis["run"].get("width") else {}
     rows = [
         (
             name,
@@ -185,7 +199,10 @@ def _laws_table(analysis: Mapping[str, Any]) -> str:
         for name, value, verdict in _laws(analysis)
     ]
     for name, value in analysis.get("slab_equations", {}).items():
-        rows.append((f"slab equations, {name}", number(value), EQUATIONS[name]))
+        rows.append((f"slab equations, {name}", number(value), (EQUATIONS | of_neurons)[name]))
+    if of_neurons:
+        value = _or_left_out(analysis["multisymplectic_residual"])
+        rows.append(("multisymplectic sums on patches", value, of_neurons["patches"]))
     modified, drift = analysis["modified_energy_drift"], analysis["energy"].get("drift_of_these_slabs")
     remark = "made by the layers; it vanishes as they get thinner"
     rows.append(("energy H, drift", _or_left_out(analysis["energy_drift"]), remark))

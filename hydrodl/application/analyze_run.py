@@ -28,6 +28,7 @@ from hydrodl.analysis.stability.training_bounds import training_bounds
 from hydrodl.analysis.structure.conservation import Conservation, conservation
 from hydrodl.analysis.structure.euler_poincare import euler_poincare
 from hydrodl.analysis.structure.multisymplectic_law import Multisymplecticity, multisymplecticity
+from hydrodl.analysis.structure.neuron_tangents import neuron_multisymplecticity
 from hydrodl.application.analysis_limits import EIGEN_SECONDS, FACTOR_BYTES, central_slabs, smallest_curvature
 from hydrodl.application.analysis_page import ANALYSIS, PAGE, page
 from hydrodl.application.defaults import TOLERANCE
@@ -56,9 +57,10 @@ KEYS = (
 
 
 NEURONS = (
-    "the velocity is made of neurons: layer invertibility is theirs, all else here is about the flow of their values "
-    "at the nodes, whose momentum equation holds for the neurons' coefficients and not node by node; depth convergence "
-    "is left out, because layers drawn apart are no samples of one velocity"
+    "the velocity is made of neurons: layer invertibility, tangent solutions and the Hessian are theirs, all else here "
+    "is about the flow of their values at the nodes; the momentum map holds for the neurons' coefficients and not node "
+    "by node, so that there is a law at every layer and none on patches; depth convergence is left out, because layers "
+    "drawn apart are no samples of one velocity"
 )
 
 
@@ -146,7 +148,7 @@ def analyze(
     if solution.coefficients is not None:
         journal.note("run", NEURONS)
     result = _structure(flow, journal) | _modified(flow, journal) | _objective(solution, options or {}, journal)
-    result |= _multisymplectic(flow, math.inf if full else FACTOR_BYTES, journal)
+    result |= _multisymplectic(solution, math.inf if full else FACTOR_BYTES, journal)
     result |= _stability(solution, flow, tolerance, options or {}, math.inf if full else EIGEN_SECONDS, journal)
     facts = {"run": _facts(solution), "tolerance": tolerance, "notes": journal.notes, "time_s": journal.seconds}
     result = plain({key: result[key] for key in KEYS} | result | facts | {"versions": versions()})
@@ -171,6 +173,7 @@ def _facts(solution: Solution) -> dict[str, Any]:
         "nodes": domain.nodes,
         "nodes_per_direction": [round(cells) + 1 for cells in cells_per_direction(domain)],
         "dimension": domain.dimension,
+        "width": None if problem.control is None else problem.control.width,
         "classes": problem.classes,
         "noise": float(physics.noise),
         "effective_noise": solution.effective_noise,
@@ -259,11 +262,14 @@ def _levels(found: ModifiedResiduals | None) -> dict[str, Any] | None:
     return {"step": found.step, "places": found.places, "equations": equations}
 
 
-def _multisymplectic(flow: Flow, limit: float, journal: _Journal) -> dict[str, Any]:
-    """The law on random patches of the slabs around mid-depth."""
-    key, slabs = "multisymplectic_residual", [0]
+def _multisymplectic(solution: Solution, limit: float, journal: _Journal) -> dict[str, Any]:
+    """The law on random patches of the slabs around mid-depth, of neurons that at the layers of the whole."""
+    flow, key, slabs = solution.flow, "multisymplectic_residual", [0]
 
     def check() -> Multisymplecticity:
+        if solution.neurons is not None:
+            slabs[0] = len(flow.layers)
+            return neuron_multisymplecticity(solution)
         part = central_slabs(flow, limit)
         slabs[0] = len(part.layers)
         return multisymplecticity(part)

@@ -72,7 +72,8 @@ class NeuronRanges:
     def gradients(self, low: Floats, high: Floats) -> tuple[Floats, Floats]:
         """Middles and half widths of the entries of grad u over boxes (n, d), each (n, d, d).
 
-        Of two ranges what they have in common: that of every neuron by itself, and for a smooth sigma, with sigma_n its n-th derivative,
+        Of two ranges what they have in common: that of every neuron by itself, and, with sigma_n the n-th derivative
+        of a smooth sigma,
 
             grad u(c) + [sum_j sigma_2_j a_j w_j w_j^T] (x - c) + sum_j a_j w_j^T max|sigma_3_j| (|w_j| . half)^2 / 2,
 

@@ -1,19 +1,12 @@
-"""Neurons trained whole: u_k = A_k sigma(W_k x + b_k) with A, W and b the controls, and the exact derivatives of it.
+"""Neurons trained whole: u_k = A_k sigma(W_k x + b_k) with A, W and b the controls, with exact derivatives.
 
-With s = sigma(W x + b), q = dW x + db along a direction (dA, dW, db), and a dual velocity g,
-
-    du          = dA s + A (s' q)
-    du^T g      = (g s^T,  [s' (A^T g)] x^T,  [s' (A^T g)] 1)
-    <g, d2u>    = (g (s' q)^T,  r x^T,  r 1),    r = s' (dA^T g) + s'' q (A^T g)
-
-sums over nodes understood. The inner product is that of the velocity pulled back, P -> D^T P D + decay with D the
+The inner product is that of the velocity pulled back, P -> D^T P D + decay with D the
 derivative at the point of the last gradient: blocks of (2 d + 1) J numbers, one a layer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +15,7 @@ from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import summed
+from hydrodl.physics.neuron_derivatives import NeuronPoint, Shapes
 from hydrodl.physics.neurons import HiddenLayers, Neurons
 from hydrodl.problem.solution import Controls
 from hydrodl.training.control_spaces import Slope, checked, decayed
@@ -29,109 +23,39 @@ from hydrodl.training.reduced_functional import ReducedFunctional
 from hydrodl.training.trained_readout import broadcast
 
 
-@dataclass(frozen=True)
-class Shapes:
-    """N layers of J neurons in d dimensions; their numbers in a row, a layer after the other: A (d, J), W (J, d), b."""
-
-    layers: int
-    dimension: int
-    width: int
-
-    @property
-    def each(self) -> int:
-        """Numbers of a layer."""
-        return self.width * (2 * self.dimension + 1)
-
-    def parts(self, x: Floats) -> tuple[Floats, Floats, Floats]:
-        """A (N, d, J), W (N, J, d) and b (N, J) of flat numbers."""
-        N, d, J = self.layers, self.dimension, self.width
-        A, W, b = np.split(x.reshape(N, self.each), [d * J, 2 * d * J], axis=1)
-        return A.reshape(N, d, J), W.reshape(N, J, d), b
-
-    def flat(self, A: Floats, W: Floats, b: Floats) -> Floats:
-        """The inverse of :meth:`parts`."""
-        return np.hstack([part.reshape(self.layers, -1) for part in (A, W, b)]).ravel()
-
-
 @dataclass(frozen=True, eq=False)
 class WholeSlope:
-    """Derivatives at one point; see the module.
+    """Derivatives at one point, over all ranks; controls belong to rank 0.
 
     Attributes:
-        comm, shapes: of the controls; nodes: of this rank, (owned, d).
-        outputs: A, (N, d, J).
-        values: s at the nodes, (N, J, owned).
+        comm: the ranks; point: the derivatives of this rank's nodes.
     """
 
     comm: MPI.Comm
-    shapes: Shapes
-    nodes: Floats
-    outputs: Floats
-    values: Floats
+    point: NeuronPoint
 
-    @cached_property
-    def slopes(self) -> Floats:
-        """s' = 1 - s^2."""
-        return 1 - self.values**2
+    def _known(self, direction: Floats) -> Floats:
+        shapes = self.point.shapes
+        return broadcast(self.comm, direction, shapes.layers * shapes.each)
 
-    def _arguments(self, W: Floats, b: Floats) -> Floats:
-        return W @ self.nodes.T + b[..., None]
-
-    def _parts(self, x: Floats) -> tuple[Floats, Floats, Floats]:
-        return self.shapes.parts(broadcast(self.comm, x, self.shapes.layers * self.shapes.each))
-
-    def _gathered(self, A: Floats, back: Floats) -> Floats:
-        """(A part, r x^T, r 1) over all ranks, on rank 0."""
-        local = self.shapes.flat(A, back @ self.nodes, back.sum(axis=2))
+    def _gathered(self, local: Floats) -> Floats:
         return summed(self.comm, local)[: len(local) if self.comm.rank == 0 else 0]
 
     def change(self, direction: Floats) -> Floats:
         """du; collective."""
-        A, W, b = self._parts(direction)
-        return A @ self.values + self.outputs @ (self.slopes * self._arguments(W, b))
+        return self.point.change(self._known(direction))
 
     def pull_back(self, dual: Floats) -> Floats:
         """du^T g, on rank 0; collective."""
-        back = self.slopes * (self.outputs.transpose(0, 2, 1) @ dual)
-        return self._gathered(dual @ self.values.transpose(0, 2, 1), back)
+        return self._gathered(self.point.pull_back(dual))
 
     def curvature(self, dual: Floats, direction: Floats) -> Floats:
         """<g, d2u> along a direction, on rank 0; collective."""
-        A, W, b = self._parts(direction)
-        turned = self.slopes * self._arguments(W, b)
-        # s'' = -2 s s'
-        bent = -2 * self.values * turned * (self.outputs.transpose(0, 2, 1) @ dual)
-        back = self.slopes * (A.transpose(0, 2, 1) @ dual) + bent
-        return self._gathered(dual @ turned.transpose(0, 2, 1), back)
+        return self._gathered(self.point.curvature(dual, self._known(direction)))
 
     def gram(self, functional: ReducedFunctional) -> Floats:
-        """D^T P D of every layer, (N, each, each); collective.
-
-        P acts on every component of a velocity alike, so that it is enough to know it between s_j and s'_j (x, 1).
-        """
-        N, d, J = self.shapes.layers, self.shapes.dimension, self.shapes.width
-        fields = [self.values, *(self.slopes * x for x in self.nodes.T), self.slopes]
-        table = np.empty((d + 2, d + 2, N, J, J))
-        for m, first in enumerate(fields):
-            product = functional.metric_product(first)
-            for n in range(m, d + 2):
-                table[m, n] = product @ fields[n].transpose(0, 2, 1)
-                table[n, m] = table[m, n].transpose(0, 2, 1)
-        table = summed(self.comm, table)
-        A, out = self.outputs, np.zeros((N, self.shapes.each, self.shapes.each))
-        # where in a layer's row are a_i., w_.l and b
-        rows = [np.arange(i * J, (i + 1) * J) for i in range(d)]
-        columns = [*(d * J + a + d * np.arange(J) for a in range(d)), 2 * d * J + np.arange(J)]
-        weights = A.transpose(0, 2, 1) @ A
-        for i, row in enumerate(rows):
-            out[:, row[:, None], row] = table[0, 0]
-            for a, column in enumerate(columns):
-                out[:, row[:, None], column] = table[0, 1 + a] * A[:, i, None, :]
-                out[:, column[:, None], row] = out[:, row[:, None], column].transpose(0, 2, 1)
-        for a, first_column in enumerate(columns):
-            for m, column in enumerate(columns):
-                out[:, first_column[:, None], column] = table[1 + a, 1 + m] * weights
-        return out
+        """D^T P D of every layer, (N, each, each); collective."""
+        return self.point.gram(functional.metric_product, lambda table: summed(self.comm, table))
 
 
 class WholeNeuronSpace:
@@ -181,7 +105,7 @@ class WholeNeuronSpace:
     def at(self, x: Floats) -> WholeSlope:
         """Derivatives at x; collective."""
         A, W, b = self._parts(x)
-        return WholeSlope(self._comm, self.shapes, self._nodes, A.copy(), self._values(W, b))
+        return WholeSlope(self._comm, NeuronPoint(self.shapes, self._nodes, A.copy(), self._values(W, b)))
 
     def refresh(self, slope: Slope) -> None:
         """Gram matrices of the derivative in the control inner product, factored on rank 0; collective."""

@@ -176,6 +176,21 @@ def test_numbers_of_a_layer_map(moved: Path) -> None:
     assert len(text) < 8000 and "None" not in text and "nan" not in text
 
 
+@pytest.mark.slow
+def test_neurons_are_told_what_is_theirs() -> None:
+    domain = hydrodl.Domain.interval(-2, 2, 15)
+    rho = hydrodl.mixture([hydrodl.Gaussian([m], 0.4, label=m) for m in (-0.6, 0.6)], domain)
+    physics, control = hydrodl.Lagrangian(0.3), hydrodl.Neurons(4)
+    problem = hydrodl.Problem(domain, hydrodl.layers(3), rho, physics, hydrodl.Classification(3.0), control=control)
+    found = analyze.analyze(hydrodl.train(problem))
+    assert found["multisymplectic"]["two_form_drift"] < 1e-12 < 1e-5 < found["multisymplectic_residual"]
+    text = page(found, "neurons", [])
+    row = next(line for line in text.splitlines() if line.startswith("| two-form at every layer"))
+    assert "exact to rounding: holds" in row and "| multisymplectic law |" not in text
+    for words in ("no law of neurons", "which is not asked of neurons", "drawn apart are no samples of one velocity"):
+        assert words in text
+
+
 def test_a_stricter_tolerance_asks_for_more_layers(line: Path) -> None:
     solution = load(line).solution
     loose, strict = (analyze.analyze(solution, tolerance=tolerance) for tolerance in (0.1, 0.001))
