@@ -29,6 +29,7 @@ def adapt(
     growth: float | None = 1.0,
     margin: float | None = None,
     options: Mapping[str, Any] | None = None,
+    verbose: int = 0,
 ) -> tuple[Solution, ...]:
     """Train, refine, train again, each time from the velocity found before; collective.
 
@@ -41,7 +42,7 @@ def adapt(
             leaves the mesh as it is.
         growth: the number of layers is multiplied by it and they are placed anew; 1 moves them; None leaves them.
         margin: as in :func:`hydrodl.adapted_layers`, here None by default.
-        options: as in ``train``.
+        options, verbose: as in ``train``.
 
     Returns:
         The solutions of all rounds, the last one best. A round that does not converge is the last one.
@@ -67,7 +68,7 @@ def adapt(
         if problem.control is not None:
             raise InputError("neurons cannot be adapted: adapt needs problems with the field control")
         start = Controls(transfer(found[-1], problem), readout=found[-1].readout) if found else None
-        found.append(train(problem, options=options, initial=start))
+        found.append(train(problem, options=options, initial=start, verbose=verbose))
         if not found[-1].converged:
             break
     return tuple(found)

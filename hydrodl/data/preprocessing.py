@@ -153,7 +153,7 @@ class Preprocessing(Card):
     def __str__(self) -> str:
         how = "kept in proportion" if self.one_unit else "standardised"
         taken = self.dimension - self.lift
-        reduced = f", reduced to {taken} principal components" if self.components is not None else ""
+        reduced = f", reduced to {plural(taken, 'principal component')}" if self.components is not None else ""
         return f"{plural(self.mean.size, 'feature')} {how}{reduced}" + (f", {self.lift} added" if self.lift else "")
 
     def facts(self) -> Mapping[str, Any]:

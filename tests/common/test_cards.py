@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -63,21 +62,7 @@ def test_they_say_what_they_are(things: dict[str, object]) -> None:
     assert "3 layers x 15 nodes in d = 1, 2 classes" in repr(things["Problem"])
     assert "40 samples of 1 feature in 2 classes" in repr(things["Samples"])
     assert "3 layers of 15 nodes from 1 feature" in repr(things["Network"])
+    wide = hd.Preprocessing.fit(np.random.default_rng(1).normal(size=(30, 2)), 1)
+    assert repr(wide) == "<Preprocessing: 2 features standardised, reduced to 1 principal component>"
     html = things["Solution"]._repr_html_()  # type: ignore[attr-defined]
     assert "gradient norm below tao_gatol" in html and "objective" in html
-
-
-def test_the_network_run_backwards_gives_features_in_their_units(things: dict[str, object]) -> None:
-    """Of standardised features exactly; of components those of the same coordinates."""
-    solution: hd.Solution = things["Solution"]  # type: ignore[assignment]
-    raw = np.linspace(90.0, 110.0, 5)[:, None]
-    network = hd.Network(solution, hd.Preprocessing(np.array([100.0]), np.array([10.0])))
-    np.testing.assert_allclose(network.inverse(network.transform(raw)), raw, atol=1e-9)
-    wide = hd.Preprocessing.fit(np.random.default_rng(1).normal([5.0, 50.0], [1.0, 9.0], (30, 2)), 1)
-    assert wide.components is not None
-    network = hd.Network(solution, wide)
-    back = network.inverse(network.transform([[5.5, 52.0], [4.5, 44.0]]))
-    assert back.shape == (2, 2)
-    np.testing.assert_allclose(wide.apply(back), wide.apply([[5.5, 52.0], [4.5, 44.0]]), atol=1e-9)
-    lifted = replace(wide, lift=0)
-    assert "2 features standardised, reduced to 1 principal components" in repr(lifted)

@@ -198,3 +198,17 @@ def test_a_portable_network_is_the_network(d: int) -> None:
     slow = network(hd.Domain.box([-2.0] * d, [2.5] * d, 5), 0.4)
     y = slow.push(points(d))[-1]
     np.testing.assert_allclose(PortableNetwork.of(slow).inverse(y), inverse_push(slow, y), atol=1e-11)
+
+
+def test_the_inverse_of_transform_gives_features_in_their_units() -> None:
+    """Of standardised features exactly; of principal components those of the same coordinates."""
+    solution = network(hd.Domain.interval(-2.0, 2.0, 9), 0.3).solution
+    raw = np.linspace(95.0, 105.0, 5)[:, None]
+    scaled = hd.Network(solution, hd.Preprocessing(np.array([100.0]), np.array([10.0])))
+    np.testing.assert_allclose(scaled.inverse(scaled.transform(raw)), raw, atol=1e-9)
+    reduced = hd.Preprocessing.fit(np.random.default_rng(1).normal([5.0, 50.0], [1.0, 9.0], (30, 2)), 1)
+    both = np.array([[5.5, 52.0], [4.5, 44.0]])
+    seen = hd.Network(solution, reduced)
+    back = seen.inverse(seen.transform(both))
+    assert back.shape == both.shape
+    np.testing.assert_allclose(reduced.apply(back), reduced.apply(both), atol=1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -12,6 +13,7 @@ import hydrodl as hd
 import numpy as np
 import pytest
 from mpi4py import MPI
+from sklearn.exceptions import ConvergenceWarning
 
 from hydrodl.physics.neurons import Neurons
 from hydrodl.training.controlled_functional import ControlledFunctional
@@ -193,3 +195,13 @@ def test_a_bad_array_on_one_rank_is_an_error_on_all() -> None:
     start = np.full(hd.ReducedFunctional(given).shape, np.nan if LAST else 0.0)
     with pytest.raises(hd.InputError, match="initial velocity has"):
         hd.train(given, initial=start)
+
+
+def test_rank_0_alone_speaks(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "hydrodl"):
+        found = hd.train(problem("line euler-box", WORLD), verbose=2)
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("newton")]
+    assert len(said) == (len(found.history) if WORLD.rank == 0 else 0)
+    assert bool(caplog.records) == (WORLD.rank == 0)
+    with pytest.warns(ConvergenceWarning) if WORLD.rank == 0 else nullcontext():
+        hd.train(problem("line euler-box", WORLD), options={"tao_max_it": 1})
