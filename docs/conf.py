@@ -31,6 +31,7 @@ extensions = [
     "docstrings",
     "gallery",
     "mathematics",
+    "names",
 ]
 exclude_patterns = ["extensions", "_static"]
 suppress_warnings = ["ref.python"]  # words in docstrings that are attributes of several classes

@@ -21,7 +21,6 @@ NOTEBOOKS = sorted((DOCS / "notebooks").glob("*.ipynb"))
 POINTS = "x1,x2\n0.0,1.0\n1.0,-0.5\n"
 PLANTS = "width,height,kind\n" + "".join(f"{a},{a * a},{'xy'[a > 5]}\n" for a in range(1, 11))
 NOT_HERE = ("sbatch", "make", "pip")  # a queue, the set-up
-FACES = {"hydrodl": hd, "hydrodl.analysis": hd.analysis, "hydrodl.plot": hd.plot}
 
 
 @pytest.fixture
@@ -144,20 +143,6 @@ def anchors(page: Path) -> set[str]:
     """Of its headings, as GitHub and MyST make them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-def test_every_public_name_has_its_place() -> None:
-    text = "\n".join(page.read_text() for page in (DOCS / "api").glob("*.md"))
-    said = re.findall(r"^\.\. auto\w+:: (\S+)$", text, re.MULTILINE)
-    assert len(said) == len(set(said))
-    faces = {f"{module}.{name}" for module, face in FACES.items() for name in face.__all__} - {
-        "hydrodl.DATASETS",  # a table
-        "hydrodl.analysis",
-        "hydrodl.plot",
-    }
-    again = {"hydrodl.analysis.recommend", "hydrodl.analysis.Recommendation"}  # also, or as well, at the top
-    assert faces - again <= set(said), sorted(faces - again - set(said))
-    assert set(said) <= faces, sorted(set(said) - faces)
 
 
 def test_every_test_that_is_quoted_exists() -> None:
