@@ -19,6 +19,7 @@ from hydrodl.physics.lagrangian import Lagrangian
 from hydrodl.physics.losses import Classification, Loss
 from hydrodl.physics.neurons import Neurons
 from hydrodl.physics.readout import Readout
+from hydrodl.problem.correction import Correction
 from hydrodl.problem.flow import Flow
 
 SCHEME = Choice(None, SCHEMES)
@@ -42,6 +43,7 @@ class Problem(Card):
             alone have fitted diffusion. Beware of "midpoint" and of ``fitted=False`` with a box scheme: nothing bounds
             u where there is no data, so that J may run away; they are no accurate route on their own.
         control: None, the velocity itself at every node; or Neurons, a sum of random neurons in every layer.
+        correction: of box schemes: slabs moved a little, as ``hd.modified`` and ``hd.corrected`` make them.
 
     Attributes:
         scheme: its name, also where none was given; method: the scheme itself; the Lagrangian is as it solves it,
@@ -63,6 +65,7 @@ class Problem(Card):
     losses: Loss | Sequence[Loss]
     scheme: str | None = SCHEME.default
     control: Neurons | None = None
+    correction: Correction | None = None
     method: Scheme = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +91,7 @@ class Problem(Card):
             raise InputError("more than one classification loss has a trained readout; train one at most")
         if self.control is not None and not isinstance(self.control, Neurons):
             raise InputError(f"control is {self.control!r}, must be None or Neurons(width=...)")
+        self._check_correction()
         object.__setattr__(self, "lagrangian", self.method.physics(self.domain, self.lagrangian))
         object.__setattr__(self, "losses", tuple(given))
 
@@ -111,6 +115,15 @@ class Problem(Card):
             "layer": "values at nodes" if self.control is None else plural(self.control.width, "neuron"),
             "unknowns": self.unknowns,
         }
+
+    def _check_correction(self) -> None:
+        if self.correction is None:
+            return
+        if self.method.moves_points:
+            raise InputError(f"correction: scheme is {self.scheme!r}, must be 'euler-box' or 'midpoint'")
+        needed, found = (len(self.layers), *self.densities.values.shape), self.correction.density.shape
+        if found != needed:
+            raise InputError(f"correction has shape {found}, must be (layers, classes, owned) = {needed}")
 
     @property
     def terms(self) -> tuple[Loss, ...]:

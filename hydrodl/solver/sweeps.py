@@ -18,6 +18,7 @@ from hydrodl.common.errors import SolverError
 from hydrodl.common.parallel import summed
 from hydrodl.discretisation.compiled_loss import CompiledLoss
 from hydrodl.problem.problem import Problem
+from hydrodl.solver.corrected_slabs import CorrectedSlabs
 
 
 class Sweeps:
@@ -40,6 +41,8 @@ class Sweeps:
         self.transport = problem.method.transport(domain, problem.lagrangian, slabs, classes, options)
         self.halo, self.action, self.mass = self.transport.halo, self.transport.action, self.transport.mass
         halo, action = self.halo, self.action
+        given = problem.correction
+        self._corrected = None if given is None else CorrectedSlabs(given, self.transport, self.steps)
         self.losses = [CompiledLoss(loss, action, halo, classes, slabs) for loss in problem.terms]
         self.velocity = halo.stack(slabs, domain.dimension)
         self.slab_density, self.slab_potential = halo.stack(slabs, classes), halo.stack(slabs, classes)
@@ -73,6 +76,8 @@ class Sweeps:
         self.velocity[..., : self.halo.owned] = velocity
         self.halo.update(self.velocity)
         self.transport.set_velocity(self.velocity, self.steps)
+        if self._corrected is not None:
+            self._corrected.set_velocity(self.velocity)
         self.seconds["assembly"] += perf_counter() - start
 
     def forward(self) -> None:
@@ -83,7 +88,11 @@ class Sweeps:
         """
         start, owned = perf_counter(), self.halo.owned
         layers = {k: self.density[k, :, :owned] for k in range(1, len(self.density))}
-        self.transport.forward(self.density[0, :, :owned], None, self.slab_density[..., :owned], layers)
+        corrected, slabs = self._corrected, self.slab_density[..., :owned]
+        sources = None if corrected is None else corrected.to_density
+        self.transport.forward(self.density[0, :, :owned], sources, slabs, layers)
+        if corrected is not None:
+            slabs += corrected.density
         self._check_finite(self.density, "density")
         self.halo.update(self.slab_density)
         self.halo.update(self.density)
@@ -97,13 +106,26 @@ class Sweeps:
         owned = self.halo.owned
         weights = self.steps[:, None, None]
         local[1] = float((weights * self.slab_density[..., :owned] * self._static[None]).sum())
+        if self._corrected is not None:
+            local.append(self._corrected.value(self.density[..., :owned], self.slab_density[..., :owned]))
         values = np.array(local)
         result = summed(self.problem.domain.comm, values)
         parts = {"running": float(result[0] + result[1])}
-        for j, (loss, value) in enumerate(zip(self.losses, result[2:], strict=True)):
+        if self._corrected is not None:
+            parts["correction"] = float(result[-1])
+        for j, (loss, value) in enumerate(zip(self.losses, result[2 : 2 + len(self.losses)], strict=True)):
             parts[loss.name if loss.name not in parts else f"{loss.name} {j + 1}"] = float(value) + loss.penalty
         self.seconds["assembly"] += perf_counter() - start
         return parts
+
+    def running_costs(self) -> Floats:
+        """l(u_k, r_k) of every slab after a forward sweep, (N,), summed over ranks; they need one slab at a time."""
+        one, owned = np.ones(1), self.halo.owned
+        local = np.einsum("kcn,cn->k", self.slab_density[..., :owned], self._static)
+        for k in range(len(local)):
+            slab = slice(k, k + 1)
+            local[k] += self.transport.cost.value(self.velocity[slab], self.total[slab], one)
+        return summed(self.problem.domain.comm, local)
 
     def backward(self, layers: Mapping[int, Floats] | None = None) -> Floats:
         """Potentials of every slab for the loaded velocity and the densities of the last forward sweep.
@@ -127,7 +149,11 @@ class Sweeps:
         by_velocity, by_density = self.transport.cost.slopes(self.velocity, self.total)
         self.halo.accumulate(by_density)
         sources = by_density[..., : self.halo.owned] + self._static[None]
+        if self._corrected is not None:
+            sources += self._corrected.to_potential
         self.transport.backward(sources, self.pulls(), slabs, layers)
+        if self._corrected is not None:
+            slabs += self._corrected.potential
         return by_velocity
 
     def pulls(self) -> dict[int, Floats]:

@@ -1,0 +1,227 @@
+"""The modified system solved, and the other way round: coarse layers with the optimum of infinitely many.
+
+A box scheme in layers of thickness delta solves the modified system whose first terms, along smooth R(t) and phi(t)
+through the layers, are those of the original at moved fields (Hairer, Lubich and Wanner, Geometric numerical
+integration, IX; Chartier, Hairer and Vilmart, Numerical integrators based on modified differential equations, 2007):
+
+    midpoint   R' + delta^2/24 R''' = F(u, R + delta^2/8 R'', phi + delta^2/8 phi''),  the same for phi
+    Euler box  R'                   = F(u, R + delta/2 R', phi - delta/2 phi')
+
+and u belongs to the moved fields in both. So one number, c, corrects a scheme
+(:class:`~hydrodl.problem.correction.Correction`):
+
+    a = c/8 R'', a* = c/8 phi'', b = c delta/24 R''', b* = -c delta/24 phi'''     c = D^2 - delta^2    midpoint
+    a = c/2 R',  a* = -c/2 phi'                                                     c = D - delta        Euler box
+
+With D the thickness of coarse layers, layers of thickness delta < D solve the modified system of the coarse ones; with
+D = 0 they solve the original system to order 4 (midpoint) or 2 (Euler box): a modifying action. Derivatives are
+differences over layers, taken from the solution before: each round is one training, warm, and gains an order of c.
+Nothing else is expanded: space, losses and velocity are those of the scheme.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from hydrodl.adaptivity.refined_problem import velocity_on
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import summed
+from hydrodl.common.parameters import COUNT, Number
+from hydrodl.mesh.layer_partition import Layers
+from hydrodl.mesh.quadrature import moment
+from hydrodl.problem.correction import Correction
+from hydrodl.problem.flow import Flow
+from hydrodl.problem.problem import Problem
+from hydrodl.problem.solution import Solution
+from hydrodl.solver.sweeps import Sweeps
+from hydrodl.training.minimisation import train
+
+_POINTS, _FEWEST = 8, 4
+"""Layers in a difference, and layers that there must be."""
+
+
+_ODD = Number(3, least=1, whole=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Corrected:
+    """A solution in corrected layers.
+
+    Attributes:
+        solution: its objective is the corrected action; its fields are those of the corrected system at layers.
+        objective: J of that system: running cost and losses, without the action's own correction.
+        thickness: D, of the layers whose modified system it is; 0: it is the original system.
+        rounds: how far the fields still moved in each round, relative.
+
+    Example:
+        >>> box = replace(problem, scheme="midpoint", layers=hd.layers(8))
+        >>> found = hd.corrected(box)
+        >>> found.solution.converged, found.thickness
+        (True, 0.0)
+    """
+
+    solution: Solution
+    objective: float
+    thickness: float
+    rounds: tuple[float, ...]
+
+
+def corrected(problem: Problem, *, rounds: int = 2, options: Mapping[str, Any] | None = None) -> Corrected:
+    """Train coarse layers that have the optimum of infinitely many to order 4 ("midpoint") or 2 ("euler-box").
+
+    Collective.
+
+    Args:
+        problem: with a box scheme, equal layers, at least 4 of them, and no loss inside.
+        rounds: how often the correction is made anew; options: as in ``train``.
+
+    Raises:
+        InputError: another problem, or rounds less than 1.
+
+    Example:
+        >>> box = replace(problem, scheme="midpoint", layers=hd.layers(8))
+        >>> abs(hd.corrected(box).objective - hd.train(box).objective) < 0.1
+        True
+    """
+    return _solved(problem, 0.0, rounds, options)
+
+
+def modified(
+    given: Problem | Solution, *, pieces: int = 3, rounds: int = 2, options: Mapping[str, Any] | None = None
+) -> Corrected:
+    """Solve the modified system of a problem's layers in layers ``pieces`` times as thin; collective.
+
+    The problem's own solution differs from it by order 4 ("midpoint") or 2 ("euler-box"), and from that of the original
+    system by half of that.
+
+    Args:
+        given: the problem, or its solution; as for :func:`corrected`.
+        pieces: thin layers in one; odd, so that the middles of layers are middles of thin layers too.
+        rounds, options: as for :func:`corrected`.
+
+    Raises:
+        InputError: as for :func:`corrected`, or an even number of pieces.
+
+    Example:
+        >>> coarse = hd.train(replace(problem, scheme="midpoint", layers=hd.layers(4)))
+        >>> found = hd.modified(coarse)
+        >>> len(found.solution.problem.layers), found.thickness
+        (12, 0.25)
+    """
+    _ODD.check("pieces", pieces)
+    if pieces % 2 == 0:
+        raise InputError(f"pieces is {pieces}, must be odd")
+    problem = given.problem if isinstance(given, Solution) else given
+    layers = problem.layers
+    thin = Layers(np.linspace(0.0, layers.depth, pieces * len(layers) + 1))
+    fine = replace(problem, layers=thin)
+    start = velocity_on(given.flow, thin, problem.domain) if isinstance(given, Solution) else None
+    _check(problem)
+    return _solved(fine, float(layers.steps.mean()), rounds, options, start)
+
+
+def correction_of(flow: Flow, thickness: float) -> Correction:
+    """The correction that makes layers of a flow solve the modified system of layers of another thickness; collective.
+
+    Args:
+        flow: of a box scheme, in equal layers.
+        thickness: D; 0: the original system.
+    """
+    step, times = float(flow.layers.steps.mean()), flow.layers.times
+    fields, middle = (flow.density, flow.potential), times[:-1] + flow.layers.steps / 2
+    none = np.zeros_like(flow.density[1:])
+    if flow.scheme.order == 1:
+        c = thickness - step
+        first = [_derivative(field, times, middle, 1) for field in fields]
+        return Correction(c / 2 * first[0], -c / 2 * first[1], none, none)
+    c = thickness**2 - step**2
+    second, third = ([_derivative(field, times, middle, order) for field in fields] for order in (2, 3))
+    growth, decline = (sign * c * step / 24 * field for sign, field in zip((1, -1), third, strict=True))
+    return Correction(c / 8 * second[0], c / 8 * second[1], growth, decline)
+
+
+def _solved(
+    problem: Problem, thickness: float, rounds: int, options: Mapping[str, Any] | None, start: Floats | None = None
+) -> Corrected:
+    _check(problem)
+    COUNT.check("rounds", rounds)
+    found = train(problem, options=options, initial=start)
+    moves = []
+    for _ in range(rounds):
+        with_it = replace(problem, correction=correction_of(found.flow, thickness))
+        before, found = found, train(with_it, options=options, initial=found.velocity)
+        moves.append(distance(before.flow, found.flow))
+    return Corrected(found, _objective(found, thickness), thickness, tuple(moves))
+
+
+def _objective(solution: Solution, thickness: float) -> float:
+    """Running cost, by the midpoint rule of layers of the thickness, and losses."""
+    plain = solution.objective - solution.parts["correction"]
+    if solution.flow.scheme.order == 1:
+        return plain
+    layers = solution.problem.layers
+    step, middle = float(layers.steps.mean()), layers.times[:-1] + layers.steps / 2
+    costs = _running_costs(solution)
+    curved = layers.steps @ _derivative(costs, middle, middle, 2)
+    return plain - (thickness**2 - step**2) / 24 * float(curved)
+
+
+def _running_costs(solution: Solution) -> Floats:
+    """l of every slab, (N,); collective."""
+    sweeps = Sweeps(solution.problem, {})
+    try:
+        sweeps.set_velocity(solution.velocity)
+        sweeps.forward()
+        return sweeps.running_costs()
+    finally:
+        sweeps.transport.close()
+
+
+def _derivative(samples: Floats, at: Floats, places: Floats, order: int) -> Floats:
+    """d_t^order of samples (n, ...) given at ``at`` (n,), at each of the places, from the samples nearest to it."""
+    count = min(_POINTS, len(at))
+    out = np.empty((len(places), *samples.shape[1:]))
+    for row, place in enumerate(places):
+        first = int(np.clip(np.searchsorted(at, place) - count // 2, 0, len(at) - count))
+        near = slice(first, first + count)
+        scale = at[first + count - 1] - at[first]
+        powers = np.vander((at[near] - place) / scale, increasing=True).T
+        target = np.zeros(count)
+        target[order] = math.factorial(order) / scale**order
+        out[row] = np.tensordot(np.linalg.solve(powers, target), samples[near], axes=1)
+    return out
+
+
+def distance(first: Flow, second: Flow) -> float:
+    """Root mean square of the differences of densities and potentials at layers, relative to the second's; collective.
+
+    The layers of one are among those of the other.
+    """
+    few, many = (first, second) if len(first.layers) <= len(second.layers) else (second, first)
+    at = np.searchsorted(many.layers.times, few.layers.times - 1e-9)
+    mass = moment(few.domain)
+    sums = np.zeros((2, 2))
+    for number, name in enumerate(("density", "potential")):
+        coarse, fine = getattr(few, name), getattr(many, name)[at]
+        sums[number] = [float((mass * (coarse - fine) ** 2).sum()), float((mass * fine**2).sum())]
+    total = summed(few.domain.comm, sums)
+    return float(np.sqrt((total[:, 0] / total[:, 1]).max()))
+
+
+def _check(problem: Problem) -> None:
+    """Raise InputError unless the problem can be corrected."""
+    if problem.method.moves_points:
+        raise InputError(f"scheme is {problem.scheme!r}, must be 'euler-box' or 'midpoint' to be corrected")
+    steps, count = problem.layers.steps, len(problem.layers)
+    if count < _FEWEST or np.ptp(steps) > 1e-9 * steps.max():
+        raise InputError(f"a correction needs equal layers, at least {_FEWEST} of them; there are {count}")
+    if any(loss.layer not in (None, count) for loss in problem.terms):
+        raise InputError("a correction needs fields that are smooth in depth: no loss may act inside")
+    if problem.control is not None:
+        raise InputError("neurons differ from layer to layer: a correction needs the field control")
