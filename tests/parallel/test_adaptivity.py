@@ -10,6 +10,7 @@ import pytest
 from mpi4py import MPI
 
 from hydrodl.adaptivity.adaptive_training import adapt
+from hydrodl.adaptivity.corrected_layers import corrected
 from hydrodl.adaptivity.error_bar import error_bar
 from hydrodl.adaptivity.layer_placement import adapted_layers, layer_at, objective_errors
 from hydrodl.adaptivity.mesh_refinement import cell_errors
@@ -67,6 +68,22 @@ def test_error_bars() -> None:
 
     one, many = alone_and_together(run)
     np.testing.assert_allclose(agreed(many), one, rtol=1e-5, atol=1e-7)
+
+
+def test_corrected_layers() -> None:
+    def run(comm: MPI.Comm) -> list[float]:
+        found = []
+        for scheme in ("midpoint", "euler-box"):
+            domain = hd.Domain.box([-2.0, -2.0], [2.0, 2.0], 9, comm=comm)
+            rho = hd.mixture([hd.Gaussian([-0.5, 0.0], 0.5, label=0), hd.Gaussian([0.5, 0.2], 0.5, label=1)], domain)
+            loss = hd.Position(1.0, [[-1.0, 0.0], [1.0, 0.0]])
+            problem = hd.Problem(domain, hd.layers(5), rho, hd.Lagrangian(0.2), loss, scheme)
+            solved = corrected(problem, rounds=1, options={"tao_gatol": 1e-10})
+            found += [solved.objective, solved.solution.objective, *solved.rounds]
+        return found
+
+    one, many = alone_and_together(run)
+    np.testing.assert_allclose(agreed(many), one, rtol=1e-6)
 
 
 def test_what_decides(rounds: tuple[Rounds, Rounds]) -> None:
