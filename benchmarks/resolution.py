@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image
 
 from hydrodl.mesh.gathering import gather
-from hydrodl.pictures.canvas import axis_names, density_unit, draw, frame, panels
+from hydrodl.pictures.canvas import axis_names, density_unit, draw, frame, outer, panels
 from hydrodl.pictures.densities import PEAK, clouds
 from hydrodl.pictures.keys import density_bar, legend
 from hydrodl.pictures.raster import rasterise
@@ -48,21 +48,19 @@ def picture(path: str, layers: int, nodes: int, schemes: list[str]) -> None:
     def paint() -> Any:
         assert raster is not None
         fields = np.array([raster(values) for values in whole if values is not None])
-        figure, axes = panels(len(shown), width=3.4, bounds=domain.bounds, sharex=True, sharey=True)
+        figure, axes = panels(len(shown), width=3.4, bounds=domain.bounds)
         largest = float(np.nanmax(fields.sum(axis=1)))
         for ax, densities, title in zip(axes, fields, titles, strict=True):
             clouds(ax, raster, densities, largest)
             frame(ax, domain.bounds, axis_names(first), title)
-            ax.label_outer()
+            outer(ax)
         figure.set_figheight(figure.get_figheight() + 0.3)  # for the legend
         density_bar(axes, largest, f"total density {density_unit(first)}")
         legend(figure, first.problem.densities.class_names, title=PEAK)
         return figure
 
     print("wrote", draw(domain.comm, path, paint))
-    whole_colours = Image.open(path).convert("RGB")
-    palette = whole_colours.quantize(256)
-    whole_colours.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+    Image.open(path).save(path, optimize=True)
 
 
 def main() -> None:

@@ -107,15 +107,15 @@ def _residuals(analysis: Mapping[str, Any]) -> Figure:
         figure: Figure = Picture(figsize=(6.0, 2.0), layout="constrained")
         figure.text(0.5, 0.5, fill(missing, 70), ha="center", va="center", color=colour(1))
         return figure
-    figure, axes = panels(len(known), width=3.4 if len(known) > 1 else 2.6, below=1.0, sharey=True)
+    figure, axes = panels(len(known), width=3.4 if len(known) > 1 else 2.9, below=1.1, sharey=True)
     for ax, direction in zip(axes, known, strict=True):
         ax.set_title(f"in {direction}")
         _residual_points(ax, found[direction], "\N{GREEK CAPITAL LETTER DELTA}" if direction == "layers" else "h")
     axes[0].set_ylabel("residual, relative")
     if missing:
-        figure.supxlabel(fill(missing, 30 + 45 * len(known)), fontsize=8)
+        figure.suptitle(fill(missing, 60), fontsize=8)
     handles = [line(label, color=colour(n), marker=MARKERS[n], linestyle="") for n, label in enumerate(LEVELS)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3 if len(known) > 1 else 1)
+    figure.legend(handles=handles, loc="outside lower center", ncols=3 if len(known) > 1 else 2)
     return figure
 
 

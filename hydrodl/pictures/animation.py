@@ -23,6 +23,7 @@ from hydrodl.pictures.canvas import (
     few_ticks,
     frame,
     image,
+    margins,
     marker,
     panels,
     photograph,
@@ -132,7 +133,8 @@ def _shots(
         ax.set_title(f"layer {moment:.1f} of {len(times) - 1},  t = {(1 - s) * times[k] + s * times[k + 1]:.2f}")
         shots.append(photograph(figure, 110))
         figure.set_layout_engine("none")  # laid out once: nothing but the figures of the title moves
-    return shots
+    left, top, right, bottom = zip(margins(shots[0]), margins(shots[-1]), strict=True)
+    return [shot.crop((min(left), min(top), max(right), max(bottom))) for shot in shots]
 
 
 def _save(path: Path, shots: list[Image.Image]) -> None:
@@ -150,6 +152,10 @@ def _with_palette(shots: list[Image.Image]) -> list[Image.Image]:
     few = [np.asarray(shots[k]) for k in (0, len(shots) // 2, len(shots) - 1)]
     # maximal coverage: no colour is far off, and markers keep that of their class
     palette = Image.fromarray(np.concatenate(few)).quantize(256, method=Image.Quantize.MAXCOVERAGE)
+    shades = np.array(palette.getpalette()).reshape(-1, 3)
+    shades[np.abs(shades - 255).sum(axis=1).argmin()] = 255  # paper is white
+    palette.putpalette(shades.ravel().tolist())
+    palette.load()  # or the image keeps the old one
     return [shot.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for shot in shots]
 
 

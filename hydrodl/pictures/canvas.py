@@ -56,8 +56,9 @@ class Picture(Figure):
             super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
+        shot = photograph(self, 110)
         with io.BytesIO() as file:
-            FigureCanvasAgg(self).print_figure(file, dpi=110, format="png")
+            shot.crop(margins(shot)).save(file, format="PNG")
             return file.getvalue()
 
 
@@ -99,9 +100,10 @@ def draw(comm: MPI.Comm, path: str | Path, paint: Callable[[], Figure]) -> Path:
                 figure, kind = paint(), Path(path).suffix[1:] or "png"
                 with replacing(Path(path)) as file:
                     if kind == "png":
-                        photograph(figure, DPI).save(file, format="PNG", compress_level=2, dpi=(DPI, DPI))
+                        shot = photograph(figure, DPI)
+                        shot.crop(margins(shot)).save(file, format="PNG", compress_level=2, dpi=(DPI, DPI))
                     else:
-                        FigureCanvasAgg(figure).print_figure(file, dpi=DPI, format=kind)
+                        FigureCanvasAgg(figure).print_figure(file, dpi=DPI, format=kind, bbox_inches="tight")
 
     attempt(comm, act)
     return Path(path)
@@ -109,16 +111,31 @@ def draw(comm: MPI.Comm, path: str | Path, paint: Callable[[], Figure]) -> Path:
 
 def photograph(figure: Figure, dpi: int) -> Image.Image:
     """The figure as pixels: drawn once, where ``savefig`` would draw it twice to lay it out."""
+    before = figure.get_dpi()
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    return Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+    shot = Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
+    figure.set_dpi(before)
+    return shot
+
+
+def margins(shot: Image.Image, pad: int = 12) -> tuple[int, int, int, int]:
+    """The box of a photograph without its empty margins, which are as the corner, but for ``pad`` pixels."""
+    pixels = np.asarray(shot)
+    inked = (pixels != pixels[0, 0]).any(axis=2)
+    rows, columns = (np.flatnonzero(inked.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return 0, 0, shot.width, shot.height
+    left, top = max(columns[0] - pad, 0), max(rows[0] - pad, 0)
+    right, bottom = min(columns[-1] + 1 + pad, shot.width), min(rows[-1] + 1 + pad, shot.height)
+    return int(left), int(top), int(right), int(bottom)
 
 
 def panels(
     count: int, *, width: float = 2.6, bounds: tuple[Floats, Floats] | None = None, below: float = 0.8, **options: Any
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of ``count`` equal panels, at most 3 a row, and its axes row by row.
+    """A figure of ``count`` equal panels, at most 3 a row and four in two rows, and its axes row by row.
 
     Args:
         width: of one panel, in inches; a single panel is made wider.
@@ -126,13 +143,15 @@ def panels(
         below: inches to leave for keys and bars.
         options: for ``Figure.subplots``.
     """
-    columns, width = min(count, 3), width if count > 1 else 1.5 * width
+    columns, width = 2 if count == 4 else min(count, 3), width if count > 1 else 1.5 * width
     rows, height = -(-count // columns), 0.95 * width
     if bounds is not None and len(bounds[0]) > 1:
         extent = bounds[1] - bounds[0]
         height = width * float(np.clip(extent[1] / extent[0], 0.3, 1.6)) + 0.1
     kind: Any = "constrained" if bounds is None or len(bounds[0]) == 1 else "compressed"  # panels of fixed proportions
     figure = Picture(figsize=(width * columns, height * rows + below), layout=kind)
+    engine: Any = figure.get_layout_engine()
+    engine.set(w_pad=0.1)  # inches beside each panel: the last number of one axis and the first of the next one
     grid = figure.subplots(rows, columns, squeeze=False, **options)
     axes = list(grid.flat)
     for spare in axes[count:]:
