@@ -2,8 +2,8 @@
 
     python benchmarks/widths.py [--small]
 
-Prints the Markdown table of docs/neurons.md: the README's two moons, J of every width over J of the field control, and
-the test accuracy of the network; 20 to 30 minutes of CPU.
+Prints the Markdown table of docs/analysis/neurons.md: two moons as in the README, J of every width over J of the field
+control, and the test accuracy of the network; about 15 minutes of CPU.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OPTIONS = {"tao_gatol": 5e-3}
 
 
 def problem(small: bool) -> hd.Problem:
-    """The README's two moons."""
+    """Two moons as in the README."""
     samples = hd.load_dataset("two_moons", n=400, seed=0)
     domain = hd.Domain.around(samples, nodes=31 if small else 61)
     physics = hd.Lagrangian(noise=0.05 if small else 0.02, decay=0.02, smoothness=0.1)

@@ -30,11 +30,13 @@ class Predictions:
         kept: the cells of columns that were carried along, by name.
         class_names: C names.
         probabilities: shape (n, C).
+        radius: how far features may move, in their own units, before the label can change, (n,); None: not asked.
     """
 
     kept: Mapping[str, Sequence[str]]
     class_names: Sequence[str]
     probabilities: Floats
+    radius: Floats | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -47,8 +49,11 @@ class Predictions:
         A cell that a spreadsheet would take for a formula has a quote before it, see :func:`table_cell`.
         """
         header = [*map(table_cell, self.kept), "label", *(f"p_{name}" for name in self.class_names)]
+        header += [] if self.radius is None else ["radius"]
         first = [[table_cell(cell) for cell in row] for row in zip(*self.kept.values(), strict=True)]
         numbers = [[repr(float(p)) for p in row] for row in self.probabilities]
+        if self.radius is not None:
+            numbers = [[*row, repr(float(r))] for row, r in zip(numbers, self.radius, strict=True)]
         before = first or [[]] * len(numbers)
         named = zip(before, self.labels, numbers, strict=True)
         return [header, *([*row, table_cell(label), *cells] for row, label, cells in named)]
@@ -61,6 +66,8 @@ class Predictions:
             {"label": label, "probabilities": dict(zip(names, map(float, row), strict=True))}
             for label, row in zip(self.labels, self.probabilities, strict=True)
         ]
+        if self.radius is not None:
+            rows = [row | {"radius": float(r)} for row, r in zip(rows, self.radius, strict=True)]
         if texts:
             rows = [{"kept": text} | row for text, row in zip(texts, rows, strict=True)]
         return {"classes": names, "rows": rows}
@@ -72,6 +79,7 @@ def predict(
     comm: MPI.Comm = MPI.COMM_WORLD,
     *,
     averaged: bool = False,
+    certified: bool = False,
     kept: Sequence[str] = (),
     delimiter: str | None = None,
     decimal: str | None = None,
@@ -83,13 +91,16 @@ def predict(
         points: a table with the columns of the training data; "-": standard input.
         comm: all ranks.
         averaged: probabilities averaged over the noise of the flow, instead of those of the network without noise.
+        certified: also a certified radius of each label, of the network without noise.
         kept: columns of the table, such as a number or a name of the rows, that come first in the result.
         delimiter, decimal: of the table; None: as its first lines show, and as in the training data.
 
     Raises:
         InputError: a run without a readout, or a table without the training features or the columns to keep, or with
-            unusable cells.
+            unusable cells; certified and averaged both, or certified where there is no exact form.
     """
+    if averaged and certified:
+        raise InputError("certificates are those of the network without noise: take either --certify or --posterior")
     with phase("reading the run"):
         run = load(folder, comm)
     if run.solution.problem.readout is None:
@@ -107,7 +118,11 @@ def predict(
     features = table.numbers
     with phase(f"predicting {len(features)} rows"):
         probabilities = posterior_proba(run.network, features) if averaged else run.network.predict_proba(features)
-    return Predictions(table.texts, names, probabilities)
+    radius = None
+    if certified:
+        with phase(f"certifying {len(features)} rows"):
+            radius = run.network.certify(features).radius
+    return Predictions(table.texts, names, probabilities, radius)
 
 
 def write(found: Predictions, out: Path | None, as_json: bool) -> None:

@@ -167,6 +167,10 @@ def predict(
     posterior: Annotated[
         bool, typer.Option("--posterior", help="Average the probabilities over the noise of the flow.")
     ] = False,
+    certify: Annotated[
+        bool,
+        typer.Option("--certify", help="Add how far features may move before the label can change (radius); proven."),
+    ] = False,
     keep: Annotated[
         list[str] | None,
         typer.Option("--keep", "--id", metavar="COLUMN", help="Column to carry into the result, such as a row's id."),
@@ -194,7 +198,7 @@ def predict(
             from hydrodl.application import predict_run
 
         found = predict_run.predict(
-            folder, points, averaged=posterior, kept=keep or [], delimiter=delimiter, decimal=decimal
+            folder, points, averaged=posterior, certified=certify, kept=keep or [], delimiter=delimiter, decimal=decimal
         )
     attempt(MPI.COMM_WORLD, lambda: predict_run.write(found, out, as_json) if MPI.COMM_WORLD.rank == 0 else None)
 

@@ -87,3 +87,10 @@ def test_predictions_as_json_with_the_ids_of_rows(table_run: Path, tmp_path: Pat
     assert found["classes"] == ["oak, old", "reed"]
     assert [(row["kept"], row["label"]) for row in found["rows"]] == [({"nr": "=7"}, "reed"), ({"nr": "8"}, "oak, old")]
     assert all(sum(row["probabilities"].values()) == pytest.approx(1) for row in found["rows"])
+    words = ["predict", str(table_run), str(tmp_path / "points.csv"), "--certify"]
+    assert cli.invoke([*words, "--json"]) == 0
+    radii = [row["radius"] for row in json.loads(capsys.readouterr().out)["rows"]]
+    assert cli.invoke(words) == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.endswith(",radius") and [float(line.split(",")[-1]) for line in lines] == radii
+    assert all(0 < radius < 20 for radius in radii)
