@@ -115,6 +115,16 @@ def test_pictures_are_drawn_once(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     assert all(path.stat().st_size > 1000 for path in drawn)
 
 
+@pytest.mark.parametrize("name", ["line", "plane", "neurons"])
+def test_certificates_do_not_depend_on_the_ranks(name: str) -> None:
+    points = np.random.default_rng(0).uniform(-1, 1, (5, 1 if name == "line" else 2))
+    one, many = alone_and_together(lambda comm: FORMS[name](comm).certify(points))
+    agreed((many.labels.tolist(), many.radius.tolist(), many.invertible.tolist()))
+    np.testing.assert_array_equal(many.labels, one.labels)
+    np.testing.assert_allclose(many.radius, one.radius, rtol=1e-6)
+    np.testing.assert_allclose(many.stretch, one.stretch, rtol=1e-9)
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_any_number_of_ranks_writes_the_same_files(name: str, folder: Path, tmp_path: Path) -> None:
     """Each rank writes its own files alone, into ``tmp_path``, and all of them write one together."""
