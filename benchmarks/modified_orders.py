@@ -33,16 +33,18 @@ def mirrored(sign: float) -> object:
     return density
 
 
-def trained(layers: int, nodes: int, scheme: str, dimension: int = 1, depth: float = 1.0) -> Flow:
-    """The flow of the problem that all tables share."""
+def problem(layers: int, nodes: int, scheme: str, dimension: int = 1, depth: float = 1.0) -> hd.Problem:
+    """The problem that all tables share."""
     domain = hd.Domain.box([0.0] * dimension, [1.0] * dimension, nodes)
     start, target = (hd.densities_from_function([mirrored(s), mirrored(-s)], domain) for s in (1.0, -1.0))
     physics = hd.Lagrangian(noise=0.05, decay=0.5, smoothness=0.1, kinetic=1.0)
-    problem = hd.Problem(
-        domain, hd.layers(layers, depth), start, physics, hd.Density(2.0, target, divergence="l2"), scheme
-    )
-    solution = hd.train(problem, options=OPTIONS)
-    return solution.flow
+    loss = hd.Density(2.0, target, divergence="l2")
+    return hd.Problem(domain, hd.layers(layers, depth), start, physics, loss, scheme)
+
+
+def trained(layers: int, nodes: int, scheme: str, dimension: int = 1) -> Flow:
+    """Its flow."""
+    return hd.train(problem(layers, nodes, scheme, dimension), options=OPTIONS).flow
 
 
 def orders(values: list[float], steps: list[float]) -> list[float]:

@@ -52,6 +52,10 @@ FINER = {1: 4, 2: 8, 3: 16}
 """Size of the problem that an error bar evaluates, over that of the run, by dimension."""
 
 
+LONG = 60.0
+"""Seconds of a training whose error bar would be too long to wait for unasked."""
+
+
 def train_into(
     folder: Path,
     wanted: Config,
@@ -177,11 +181,15 @@ def _write(folder: Path, solution: Solution, made: building.Setup, text: str, be
 
 
 def _error_bar(solution: Solution, made: building.Setup) -> tuple[dict[str, float] | None, float]:
-    """What layers, nodes and noise add to J, and the seconds that it took; None where it is not to be had."""
+    """What layers, nodes and noise add to J, and the seconds that it took; None where it is not to be had.
+
+    It takes about as long as the training: after a long one it is left to ``hydrodl analyze``.
+    """
     began, problem = time.monotonic(), solution.problem
+    short = problem.domain.comm.bcast(sum(solution.timings.values()) < LONG)
     fits = FINER[problem.domain.dimension] * memory_bytes(sizes_of(problem)) <= available_bytes(problem.domain.comm)
     found = None
-    if solution.converged and fits:
+    if solution.converged and short and fits:
         with suppress(InputError, SolverError), progress.phase("measuring the error of J"):  # the same on every rank
             found = error_bar(solution, options=made.config.solver).to_dict()
     return found, time.monotonic() - began
