@@ -11,6 +11,7 @@ from .backward_error.objective_error import ObjectiveError as ObjectiveError
 from .backward_error.objective_error import noise_error as noise_error
 from .backward_error.objective_error import objective_error as objective_error
 from .backward_error.residual_sums import ModifiedResiduals as ModifiedResiduals
+from .stability.algorithm_bounds import algorithm_bounds as algorithm_bounds
 from .stability.bounds import Bound as Bound
 from .stability.energy_casimir import Convexity as Convexity
 from .stability.energy_casimir import Estimate as Estimate

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
+from hydrodl.analysis.stability.algorithm_bounds import Descents, observed_descents
 from hydrodl.analysis.stability.bounds import Bound
-from hydrodl.analysis.stability.hessian_spectrum import Spectrum, spectrum
+from hydrodl.analysis.stability.hessian_spectrum import Quadratic, Spectrum, spectrum
 from hydrodl.analysis.stability.training_bounds import second_variation
+from hydrodl.analysis.stability.training_stability import TrainingStability, training_stability
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.progress import say
@@ -18,6 +20,7 @@ from hydrodl.problem.flow import Flow
 from hydrodl.problem.solution import Solution
 from hydrodl.problem_file.size_estimate import seconds, sizes_of
 from hydrodl.training.controlled_functional import ControlledFunctional
+from hydrodl.training.neighbourhood import Neighbourhood
 from hydrodl.training.reduced_functional import ReducedFunctional
 
 FACTOR_BYTES = 5e8
@@ -30,6 +33,12 @@ EIGEN_SECONDS = 1200.0
 
 
 PRODUCTS = 300  # Hessian products that an eigenvalue usually takes, at most
+
+
+GRADIENTS = 400  # what the stability of training takes beside them
+
+
+ROUGH = 1e-6  # accuracy of the largest eigenvalue
 
 
 RESTARTS = 60  # most restarts of the search, about 20 products each
@@ -96,11 +105,45 @@ def smallest_curvature(solution: Solution, options: Mapping[str, Any], limit: fl
         functional.close()
 
 
+def stability_of_training(
+    solution: Solution, options: Mapping[str, Any], limit: float, small: Spectrum
+) -> tuple[TrainingStability, Descents | None]:
+    """Steps of descent, Newton's ball, changes of the data, and descents that show the first; collective.
+
+    Args:
+        solution, options, limit: as for :func:`smallest_curvature`.
+        small: the smallest eigenvalue.
+
+    Raises:
+        InputError: the estimate is beyond the limit, or the solution is no strict minimum.
+        SolverError: SLEPc or conjugate gradients did not converge, or a density is not finite nearby.
+    """
+    span = seconds(sizes_of(solution.problem), steps=GRADIENTS, products=2 * PRODUCTS)
+    if span > limit:
+        raise InputError(f"it would take about {span / 60:.0f} min on one core, more than {limit / 60:.0f} min")
+    if small.smallest[0] <= small.residuals[0]:
+        raise InputError("the solution is no strict minimum")
+    with Neighbourhood(solution, options) as near:
+        watched, own = _Watched(near), {"eps_max_it": RESTARTS}
+        large = spectrum(watched, comm=near.comm, tolerance=ROUGH, smallest=False, options=own)
+        ends = replace(small, largest=large.largest, largest_modes=large.largest_modes)
+        found = training_stability(near, ends)
+        return found, observed_descents(near, found, ends.largest_modes[0].ravel())
+
+
+class _Counted(Quadratic, Protocol):
+    """A functional that counts its Hessian products."""
+
+    @property
+    def products(self) -> int:
+        """So far."""
+
+
 @dataclass
 class _Watched:
     """A functional that tells now and then how many Hessian products it has done."""
 
-    functional: ControlledFunctional
+    functional: _Counted
     spoken: float = 0.0
 
     def __post_init__(self) -> None:
@@ -113,7 +156,7 @@ class _Watched:
     def hessian_product(self, direction: Floats) -> Floats:
         if time.monotonic() - self.spoken > SPEAK_EVERY:
             self.spoken = time.monotonic()
-            say(f"{self.functional.reduced.products} Hessian products")
+            say(f"{self.functional.products} Hessian products")
         return self.functional.hessian_product(direction)
 
     def metric_product(self, direction: Floats) -> Floats:

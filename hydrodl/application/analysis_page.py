@@ -23,6 +23,9 @@ MEANINGS = {
     "depth convergence": "the network is within the tolerance of the infinitely deep one",
     "focusing": "training with this internal energy is well posed",
     "second variation": "the trained network is a strict local minimum: data a little different give one nearby",
+    "descent step": "plain descent with the best step converges near the minimum",
+    "Newton ball": "Newton's method converges from the solution without line search, to a minimum nearby",
+    "data radius": "how much the data may change before this minimum is lost",
     "discrete hyperbolic": "every wave of the marched fluid is neutral",
     "explicit marching": "thin enough layers for marching",
 }
@@ -52,6 +55,7 @@ TITLES = {
     "analysis_energy.png": "energy by layer",
     "analysis_residuals.png": "residuals of the original and the modified equations",
     "analysis_stability.png": "stability bounds",
+    "analysis_training.png": "descent below and above its limit, observed and predicted",
 }
 
 
@@ -123,12 +127,33 @@ def page(analysis: Mapping[str, Any], name: str, figures: Sequence[str]) -> str:
         _laws_table(analysis),
         "## What the numbers really solve",
         "\n".join(f"- {line}" for line in _solved(analysis)),
+        *_training(analysis),
         "## Pictures",
         "\n".join(f"![{TITLES.get(file, file)}]({file})" for file in figures),
     ]
     if analysis["notes"]:
         parts += ["## Notes", "\n".join(_notes(analysis["notes"]))]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _training(analysis: Mapping[str, Any]) -> list[str]:
+    """How stable the algorithm is around the solution; a section, or none."""
+    found = analysis.get("training")
+    if not found:
+        return []
+    limit, best, factor, ball, radius = (
+        number(found[key]) for key in ("step_limit", "best_step", "contraction", "newton_radius", "data_radius")
+    )
+    lines = [
+        f"Plain descent in the control inner product converges near this minimum for steps below {limit}; the best, "
+        f"{best}, brings the error to {factor} of itself in a step.",
+        f"Newton's method needs no line search within {ball} of the minimum, in the control inner product; the "
+        f"solution is {number(found['distance'])} from it.",
+        f"Data that differ by at most {radius} (other labels for a share f of the mass at any place count 2 f at most) "
+        f"keep the minimum, and move it by at most {number(found['sensitivity'])} times the difference to first order, "
+        "twice that in all.",
+    ]
+    return ["## How stable training is", "\n".join(f"- {line}" for line in lines)]
 
 
 def _notes(notes: Mapping[str, str]) -> list[str]:

@@ -21,7 +21,9 @@ from hydrodl.adaptivity.output_error import output_error
 from hydrodl.analysis.backward_error.modified_system import layer_residuals, modified_energy, space_residuals
 from hydrodl.analysis.backward_error.objective_error import objective_error
 from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals
-from hydrodl.analysis.stability.bounds import cells_per_direction
+from hydrodl.analysis.stability.algorithm_bounds import algorithm_bounds
+from hydrodl.analysis.stability.bounds import Bound, cells_per_direction
+from hydrodl.analysis.stability.hessian_spectrum import Spectrum
 from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
 from hydrodl.analysis.stability.recommendation import weigh
 from hydrodl.analysis.stability.training_bounds import training_bounds
@@ -29,7 +31,13 @@ from hydrodl.analysis.structure.conservation import Conservation, conservation
 from hydrodl.analysis.structure.euler_poincare import euler_poincare
 from hydrodl.analysis.structure.multisymplectic_law import Multisymplecticity, multisymplecticity
 from hydrodl.analysis.structure.neuron_tangents import neuron_multisymplecticity
-from hydrodl.application.analysis_limits import EIGEN_SECONDS, FACTOR_BYTES, central_slabs, smallest_curvature
+from hydrodl.application.analysis_limits import (
+    EIGEN_SECONDS,
+    FACTOR_BYTES,
+    central_slabs,
+    smallest_curvature,
+    stability_of_training,
+)
 from hydrodl.application.analysis_page import ANALYSIS, PAGE, page
 from hydrodl.application.defaults import TOLERANCE
 from hydrodl.application.report import versions
@@ -302,10 +310,28 @@ def _stability(
         eigen, decided = found
         value, bounds = float(eigen.smallest[0]), (*bounds, decided)
         hessian = {"residual": eigen.residuals[0], "products": eigen.products}
+    training, more = _training(solution, options, limit, None if found is None else found[0], journal)
+    bounds = (*bounds, *more)
     advice = weigh(tuple(bounds)) if bounds else None
     return {
         "stability": [bound.to_dict() for bound in (advice.bounds if advice else ())],
         "hessian_min_eigenvalue": value,
         "hessian": hessian,
+        "training": training,
         "recommended": advice.to_dict() if advice else None,
     }
+
+
+def _training(
+    solution: Solution, options: Mapping[str, Any], limit: float, small: Spectrum | None, journal: _Journal
+) -> tuple[dict[str, Any] | None, tuple[Bound, ...]]:
+    """Stability of the algorithm around the solution, and the bounds it makes."""
+    if small is None:
+        return None, ()
+    part = "stability of training"
+    found = journal.part(part, ("training",), lambda: stability_of_training(solution, options, limit, small))
+    if found is None:
+        return None, ()
+    stability, descents = found
+    shown = None if descents is None else asdict(descents)
+    return stability.to_dict() | {"descents": shown}, algorithm_bounds(stability)

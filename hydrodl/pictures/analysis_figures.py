@@ -16,6 +16,7 @@ from mpi4py import MPI
 
 from hydrodl.pictures.canvas import MARKERS, Picture, colour, draw, panels
 from hydrodl.pictures.keys import line
+from hydrodl.pictures.training_figure import training_figure
 
 HOLDS, FAILS, OPEN = "holds", "fails", "fails, but is only sufficient"
 """A bound that is only sufficient and fails proves nothing: what it is there for may hold all the same."""
@@ -34,12 +35,17 @@ _FLOOR = 1e-3  # of a ratio: smaller ones stand here
 
 
 def draw_all(comm: MPI.Comm, folder: Path, analysis: Mapping[str, Any]) -> list[Path]:
-    """Collective: analysis_energy.png, analysis_residuals.png and analysis_stability.png in a folder; their paths."""
-    return [
+    """Collective: analysis_energy.png, analysis_residuals.png, analysis_stability.png and, where descents were tried,
+    analysis_training.png in a folder; their paths."""
+    made = [
         draw(comm, folder / "analysis_energy.png", lambda: _energies(analysis)),
         draw(comm, folder / "analysis_residuals.png", lambda: _residuals(analysis)),
         draw(comm, folder / "analysis_stability.png", lambda: _bounds(analysis)),
     ]
+    training = analysis.get("training")
+    if training and training["descents"]:
+        made.append(draw(comm, folder / "analysis_training.png", lambda: training_figure(training)))
+    return made
 
 
 def state(bound: Mapping[str, Any]) -> str:

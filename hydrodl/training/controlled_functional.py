@@ -59,6 +59,11 @@ class ControlledFunctional:
 
     _extra: Mapping[str, float] = {}
 
+    @property
+    def products(self) -> int:
+        """Hessian products so far."""
+        return self.reduced.products
+
     def flat(self, start: Controls | None) -> Floats:
         """The local vector of controls; None: u = 0 (A = 0) and the problem's own readout.
 

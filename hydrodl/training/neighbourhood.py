@@ -32,7 +32,7 @@ class Neighbourhood:
 
         |delta|^2 = sum_c int delta_c^2 / w dx,    w = (R(0) + its mean)/2,
 
-    so that a share f of the mass, given another label wherever it is, has a length of at most 2 f.
+    which is at most 2 f where other labels go to no more than a share f of the mass at any place.
 
     Args:
         solution: trained; its control inner product and second derivatives are those used.

@@ -121,6 +121,14 @@ def test_a_saddle_has_no_ball() -> None:
     assert found.descent.contraction(found.descent.limit / 2) > 1
 
 
+def test_other_labels_for_a_share_of_any_place_are_no_longer_than_twice_the_share(small: hd.Neighbourhood) -> None:
+    rho, rng = small.solution.problem.densities.values, np.random.default_rng(0)
+    for share in (0.01, 0.5, 1.0):
+        for away in (rng.uniform(0, share, rho.shape), np.full(rho.shape, share)):
+            leaving = away * rho
+            assert 0 < small.data_length(leaving[::-1] - leaving) <= 2 * share
+
+
 def test_data_of_another_shape_are_refused(small: hd.Neighbourhood) -> None:
     with pytest.raises(hd.InputError, match=r"densities have shape \(3,\), must be finite and \(2, 11\)"):
         small.change_to(np.zeros(3))

@@ -75,7 +75,7 @@ NUMBERS = (
     "hessian_min_eigenvalue",
 )
 BOUND_KEYS = {"name", "value", "bound", "holds", "needs_layers", "needs_nodes", "source"}
-PICTURES = ("analysis_energy.png", "analysis_residuals.png", "analysis_stability.png")
+PICTURES = ("analysis_energy.png", "analysis_residuals.png", "analysis_stability.png", "analysis_training.png")
 
 
 def trained(folder: Path, problem: str) -> Path:
@@ -128,7 +128,13 @@ def test_every_key_is_there_and_has_its_type(which: str, request: pytest.Fixture
         assert all(row[key] is None or isinstance(row[key], int) for key in ("needs_layers", "needs_nodes"))
     names = {row["name"] for row in found["stability"]}
     assert names >= {"maximum principle", "layer invertibility", "depth convergence", "second variation"}
+    assert names >= {"descent step", "Newton ball", "data radius"}
     assert ("cell Peclet" in names) != ("noise of the splines" in names)
+    training = found["training"]
+    assert training["step_limit"] == pytest.approx(2 / training["largest"]) and len(training["descents"]["steps"]) == 2
+    below, above = (distances[-1] / distances[30] for distances in training["descents"]["distances"])
+    least, most = (rate**30 for rate in training["descents"]["predicted"])
+    assert below < 1.05 * least and above == pytest.approx(most, rel=0.05)  # other eigenvectors join below the limit
     assert {"layers", "nodes", "noise", "total", "extrapolated", "by_formula"} <= set(found["objective_error"])
     assert set(found["recommended"]) >= {"layers", "nodes", "binding"}
     assert isinstance(found["recommended"]["layers"], int) and isinstance(found["recommended"]["nodes"], int)
@@ -264,7 +270,7 @@ def test_what_is_infinite_or_missing_is_drawn_and_told(plane: Path, tmp_path: Pa
     assert "infinite: fails" in texts and "infinite > 1" in texts and "its sign decides: holds" in texts
     empty = found | {"stability": [], "recommended": None, "energy": {"time": []}, "energy_drift": None}
     _analysis_figures.draw_all(MPI.COMM_WORLD, tmp_path, empty)
-    assert "No recommendation" in page(empty, "x", PICTURES) and len(list(tmp_path.glob("*.png"))) == 3
+    assert "No recommendation" in page(empty, "x", PICTURES) and len(list(tmp_path.glob("*.png"))) == 4
 
 
 def test_a_flow_too_large_is_checked_on_its_middle(line: Path) -> None:

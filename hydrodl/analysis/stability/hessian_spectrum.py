@@ -77,6 +77,7 @@ def spectrum(
     *,
     comm: MPI.Comm = MPI.COMM_WORLD,
     tolerance: float = 1e-9,
+    smallest: bool = True,
     largest: bool = True,
     options: Mapping[str, Any] | None = None,
 ) -> Spectrum:
@@ -89,7 +90,7 @@ def spectrum(
         count: k >= 1, at most the number of unknowns.
         comm: the ranks that share the controls.
         tolerance: accuracy of the eigenvalues: largest |H v - lambda P v| in the norm of P^-1 for (v, P v) = 1.
-        largest: find the largest ones too; else that end is empty.
+        smallest, largest: find the smallest, the largest ones; else that end is empty.
         options: SLEPc's own options, all starting with "eps_".
 
     Returns:
@@ -115,10 +116,10 @@ def spectrum(
         raise InputError(f"count is {count}, must be between 1 and the number {total} of unknowns")
     problem = _Problem(functional, comm, total)
     try:
-        low = problem.solve(count, tolerance, given, SLEPc.EPS.Which.SMALLEST_REAL)
-        high = low[0][:0], low[1][:0], 0.0
-        if largest:
-            high = problem.solve(count, tolerance, given, SLEPc.EPS.Which.LARGEST_REAL)
+        which = SLEPc.EPS.Which
+        none = np.zeros(0), np.zeros((0, *functional.shape)), 0.0
+        low = problem.solve(count, tolerance, given, which.SMALLEST_REAL) if smallest else none
+        high = problem.solve(count, tolerance, given, which.LARGEST_REAL) if largest else none
     finally:
         problem.destroy()
     return Spectrum(low[0], low[1], high[0], high[1], (low[2], high[2]), problem.products)
