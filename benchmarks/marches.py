@@ -66,7 +66,7 @@ def drawn(random: np.random.Generator, seed: int) -> Case:
     return Case(
         scheme=str(random.choice(["midpoint", "euler-box"])),
         cells=2 * int(random.integers(*((3, 21) if d == 1 else (2, 5)))) + 1,
-        layers=int(random.integers(10, 200)),
+        layers=int(random.integers(10, 100)),
         depth=float(random.uniform(0.2, 3)),
         size=float(10 ** random.uniform(-5, -2)),
         noise=float(10 ** random.uniform(-6, -1.7)),
@@ -76,15 +76,20 @@ def drawn(random: np.random.Generator, seed: int) -> Case:
     )
 
 
-def left(flow: hd.Flow, found: MarchEstimate) -> tuple[float, float]:
-    """share N/2 and E over the limit, the larger one; and how far densities were from 1, over the margin."""
-    over = max(found.ratio, float((found.functional / found.limit).max()))
-    return over, float(np.abs(flow.density - 1).max()) / found.margin
+def left(flow: hd.Flow, found: MarchEstimate) -> bool:
+    """Is share N/2 or E above the limit, or a density outside the margin, by more than rounding?"""
+    over = max(found.ratio, float((found.functional / found.limit).max()), strays(flow) / found.margin)
+    return over > 1 + 1e-9
+
+
+def strays(flow: hd.Flow) -> float:
+    """How far densities are from 1."""
+    return float(np.abs(flow.density - 1).max())
 
 
 def random_marches(count: int) -> None:
     """The first table."""
-    random, rows = np.random.default_rng(7), {name: [0, 0, 0, 0.0, 0.0] for name in BANDS}
+    random, rows = np.random.default_rng(7), {name: [0, 0, 0, 0, 0.0, 0.0] for name in BANDS}
     for seed in range(count):
         case = drawn(random, seed)
         mach = -1.0 if case.mach is None else case.mach
@@ -93,16 +98,18 @@ def random_marches(count: int) -> None:
         try:
             flow = case.march()
         except hd.SolverError:
-            row[2] += 1
+            row[3] += 1
             continue
         found = march_estimate(flow)
         if found.holds:
             row[1] += 1
-            row[3:] = np.maximum(row[3:], left(flow, found)).tolist()
-    print("| Mach | marches | certified | no solution | certified: most of the limit | most of the margin |")
+            row[2] += left(flow, found)
+            row[4], row[5] = max(row[4], found.ratio), max(row[5], strays(flow) / found.margin)
+    print("| Mach | marches | certified | of these left | certified: most of the limit, of the margin | no solution |")
     print("|---|---|---|---|---|---|")
-    for name, (marches, certified, lost, *worst) in rows.items():
-        print(f"| {name} | {marches} | {certified} | {lost} | {worst[0]:.3f} | {worst[1]:.3f} |", flush=True)
+    for name, (marches, certified, away, lost, most, stray) in rows.items():
+        shown = f"{most:.3f}, {stray:.3f}" if certified else ""
+        print(f"| {name} | {marches} | {certified} | {away} | {shown} | {lost} |", flush=True)
 
 
 def near_the_speed_of_sound() -> None:
@@ -110,18 +117,18 @@ def near_the_speed_of_sound() -> None:
     print("\n| Mach | scheme | certified | limit/E(0) | density strays by | share N/2, most of the limit |")
     print("|---|---|---|---|---|---|")
     for mach in (0.9, 0.95, 1.05, 1.1):
-        for scheme, layers in (("midpoint", 200), ("euler-box", 4000)):
-            case = Case(scheme, 33, layers, 5.0, 1e-5, 1e-6, mach)
+        for scheme, layers in (("midpoint", 200), ("euler-box", 2000)):
+            case = Case(scheme, 17, layers, 5.0, 1e-5, 1e-6, mach)
             flow = case.march()
             found = march_estimate(flow)
-            growth, strays = found.limit[-1] / found.limit[0], np.abs(flow.density - 1).max()
-            shown = f"{growth:.3f} | {strays:.2e} | {found.ratio:.3f}" if found.holds else f"| {strays:.2e} |"
+            growth, far = found.limit[-1] / found.limit[0], strays(flow)
+            shown = f"{growth:.3f} | {far:.2e} | {found.ratio:.3f}" if found.holds else f"| {far:.2e} |"
             print(f"| {mach} | {scheme} | {'yes' if found.holds else 'no'} | {shown} |", flush=True)
 
 
 def grows(cells: int, noise: float, mach: float | None) -> bool:
-    """Does a march from noise at the nodes grow in 30 crossing times?"""
-    case = Case("midpoint", cells, 15 * cells, 30.0, 1e-7, noise, mach, seed=-1)
+    """Does a march from noise at the nodes grow in 20 crossing times?"""
+    case = Case("midpoint", cells, 8 * cells, 20.0, 1e-7, noise, mach, seed=-1)
     norms = march_estimate(case.march(), 0.01).norms
     return bool(norms.max() > GROWN * norms[0])
 

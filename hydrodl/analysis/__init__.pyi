@@ -54,7 +54,9 @@ from .stability.training_stability import data_change as data_change
 from .stability.training_stability import step_limit as step_limit
 from .stability.training_stability import training_stability as training_stability
 from .structure.circulation import circulation as circulation
+from .structure.circulation import circulation_sources as circulation_sources
 from .structure.conservation import Conservation as Conservation
+from .structure.conservation import angular_momenta as angular_momenta
 from .structure.conservation import conservation as conservation
 from .structure.euler_poincare import EulerPoincare as EulerPoincare
 from .structure.euler_poincare import euler_poincare as euler_poincare

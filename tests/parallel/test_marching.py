@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import hydrodl as hd
@@ -26,6 +27,8 @@ CASES: dict[str, tuple[hd.Lagrangian, int, dict[str, Any], int]] = {
     "gas P2 euler-box": (GAS, 5, {"cells": "simplex", "degree": 2}, 2),
     "gas cube euler-box": (GAS, 4, {}, 3),
     "gas box midpoint, iterated": (GAS, 7, {}, 2),
+    "stream midpoint": (replace(GAS, stream=[0.3]), 31, {"periodic": True}, 1),
+    "stream plane euler-box": (replace(GAS, stream=[0.3, 0.0]), 7, {"periodic": [True, False]}, 2),
 }
 
 

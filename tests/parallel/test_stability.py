@@ -124,3 +124,24 @@ def test_energy_casimir() -> None:
     assert len(one[0]) == 6
     for numbers, expected in zip(many, one, strict=True):
         assert numbers == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_estimate_of_a_march_and_how_flows_part() -> None:
+    """A stream in the plane between two walls; two such marches, one from another mesh."""
+
+    def found(comm: MPI.Comm) -> tuple[list[float], list[float]]:
+        flows = []
+        for nodes, size in (([5, 4], 0.01), ([7, 6], 0.02)):
+            domain = hd.Domain.box([0, 0], [1, 1], nodes, periodic=[True, False], comm=comm)
+            x = domain.coordinates[: domain.owned]
+            gas = replace(GAS, noise=1e-5, stream=[0.3, 0.0])
+            density = 1 + size * np.cos(2 * np.pi * x[:, 0]) * np.cos(np.pi * x[:, 1])
+            flows.append(hd.evolve(domain, hd.layers(3, 0.1), gas, [density], [0 * density], "midpoint"))
+        estimate, apart = hd.analysis.march_estimate(flows[0]), hd.analysis.parting(*flows)
+        numbers = [bound.value for bound in (*estimate.bounds, *apart.bounds)]
+        numbers += [estimate.share, apart.paths, apart.gronwall, apart.start, apart.entropy_bound, *apart.entropy]
+        return numbers, [*estimate.limit, *estimate.functional, *estimate.norms, *apart.kinetic, *apart.pressure]
+
+    one, many = alone_and_together(found)
+    for ours, theirs in zip(many, one, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-14)

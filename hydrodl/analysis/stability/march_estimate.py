@@ -13,8 +13,7 @@ from math import inf, sqrt
 import numpy as np
 
 from hydrodl.analysis.stability.bounds import Bound, at_least, cells_per_direction
-from hydrodl.analysis.stability.discrete_modes import pencil_top
-from hydrodl.analysis.stability.uniform_march import Region, UniformMarch
+from hydrodl.analysis.stability.uniform_march import Region, UniformMarch, noise_by_axis
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
@@ -212,9 +211,7 @@ def _most_nodes(flow: Flow, numbers: UniformMarch) -> int | None:
         cells = np.maximum(np.rint(given * most / given.max()), 2).astype(int)
         for a in periodic:
             cells[a] = max(cells[a] - 1 + cells[a] % 2, 3)
-        if np.prod(cells) > 40_000:
-            return 2.0
-        pencil = pencil_top(lengths, tuple(int(n) for n in cells), periodic)
+        pencil = noise_by_axis(lengths, tuple(int(n) for n in cells), periodic)
         return replace(numbers, pencil=pencil).tilt
 
     # lambda grows like M^4: one guess, then bisection

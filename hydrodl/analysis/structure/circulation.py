@@ -2,8 +2,11 @@
 
     Gamma_k = closed integral of (m / R) . dx,   m = sum_c rho_c grad phi_c,   around a polygon pushed with the flow u.
 
-By the Euler-Poincare equation d Gamma / dt is the circulation of sum_c (rho_c / R) grad(dl/drho_c) and of
-nu sum_c (Laplace rho_c grad phi_c - rho_c grad Laplace phi_c) / R. It vanishes, and Gamma is conserved,
+By the Euler-Poincare equation, R being spread by noise too, d Gamma / dt is the circulation of
+
+    sum_c (rho_c / R) grad V_c   and of   nu sum_c [Laplace rho_c (grad phi_c - m / R) - rho_c grad Laplace phi_c] / R,
+
+see :func:`circulation_sources`. It vanishes, and Gamma is conserved,
  - for one class (m / R = grad phi, so that Gamma = 0 for any loop and any noise);
  - for several classes in the limit nu -> 0 if all of them feel the same potential V.
 Otherwise Gamma changes, at a rate of order nu. On a mesh it holds to the order of the elements and of the polygon.
@@ -58,10 +61,47 @@ def circulation(flow: Flow, loop: ArrayLike | None = None) -> Floats:
         momentum, total = np.einsum("cn,cin->in", rho, recovery.gradients(phi)), rho.sum(axis=0)
         np.divide(momentum, total, out=local[:, : halo.owned], where=total != 0)  # densities can underflow to 0
         halo.update(local)
-        values = interpolate(flow.domain, local, points)
-        mean = 0.5 * (values + np.roll(values, -1, axis=0))
-        out[k] = (mean * (np.roll(points, -1, axis=0) - points)).sum()
+        out[k] = _around(interpolate(flow.domain, local, points), points)[0]
     return out
+
+
+def circulation_sources(flow: Flow, loop: ArrayLike | None = None) -> Floats:
+    """What noise and what potentials add to Gamma in every slab, to leading order, shape (2, N); collective.
+
+    With the fields of the slab, at the mean of the loop below and above it; nu as it was asked for, so that fitted
+    diffusion and the noise of splines add more.
+
+    Raises:
+        InputError: as :func:`circulation`.
+
+    Example:
+        >>> hd.analysis.circulation_sources(flow).shape
+        (2, 16)
+    """
+    if flow.domain.dimension != 2:
+        raise InputError(f"circulation needs d = 2, the flow has d = {flow.domain.dimension}")
+    recovery, halo, nu = Recovery(flow), Halo(flow.domain), float(flow.lagrangian.noise)
+    path = push(flow, _standard_loop(flow, recovery) if loop is None else _checked(flow.domain, loop))
+    outer = flow.lagrangian.potentials(flow.domain.coordinates[: flow.domain.owned], flow.density.shape[1])
+    force = recovery.gradients(outer)
+    out = np.empty((2, len(flow.layers)))
+    for k, (rho, phi) in enumerate(zip(flow.slab_density, flow.slab_potential, strict=True)):
+        total, slopes, bends = np.maximum(rho.sum(axis=0), 1e-300), recovery.gradients(phi), recovery.laplacians(rho)
+        per_mass = np.einsum("cn,cin->in", rho, slopes) / total
+        noise = np.einsum("cn,cin->in", bends, slopes - per_mass)
+        noise -= np.einsum("cn,cin->in", rho, recovery.gradients(recovery.laplacians(phi)))
+        local = halo.stack(4)
+        local[:, : halo.owned] = np.concatenate([nu * noise, np.einsum("cn,cin->in", rho, force)]) / total
+        halo.update(local)
+        points = into(flow.domain, 0.5 * (path[k] + path[k + 1]))
+        out[:, k] = flow.layers.steps[k] * _around(interpolate(flow.domain, local, points), points)
+    return out
+
+
+def _around(values: Floats, points: Floats) -> Floats:
+    """Integrals of fields (n, 2 f), two components each, along the closed polygon, (f,)."""
+    mean, sides = 0.5 * (values + np.roll(values, -1, axis=0)), np.roll(points, -1, axis=0) - points
+    return np.einsum("nfi,ni->f", mean.reshape(len(points), -1, 2), sides)
 
 
 def push(flow: Flow, points: Floats) -> Floats:

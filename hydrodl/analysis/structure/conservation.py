@@ -31,6 +31,7 @@ from hydrodl.analysis.structure.circulation import circulation
 from hydrodl.analysis.structure.map_conservation import map_balances, map_energies
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery, SlabDensity, slab_states
 from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import largest, summed
 from hydrodl.problem.flow import Flow
 
@@ -140,6 +141,31 @@ def momenta(flow: Flow, recovery: Recovery | None = None) -> Floats:
     recovery = recovery or Recovery(flow)
     pairs = zip(flow.density, flow.potential, strict=True)
     local = np.array([np.einsum("cn,cin->i", rho, recovery.slope_duals(phi)) for rho, phi in pairs])
+    return summed(flow.domain.comm, local)
+
+
+def angular_momenta(flow: Flow, centre: ArrayLike | None = None) -> Floats:
+    """sum_c (rho_c, a . grad phi_c)_h at layers of a flow in d = 2, a = x - x_0 turned by 90 degrees, shape (N + 1,).
+
+    Conserved to the order of mesh and layers where feature space, V and the walls are round about x_0, between losses.
+
+    Args:
+        flow: in d = 2; centre: x_0, default the middle of the bounding box.
+
+    Raises:
+        InputError: d != 2.
+
+    Example:
+        >>> hd.analysis.angular_momenta(flow).shape
+        (17,)
+    """
+    if flow.domain.dimension != 2:
+        raise InputError(f"angular momentum is given in d = 2, the flow has d = {flow.domain.dimension}")
+    recovery, middle = Recovery(flow), np.mean(flow.domain.bounds, axis=0)
+    x = flow.domain.coordinates[: flow.domain.owned] - (middle if centre is None else np.asarray(centre, dtype=float))
+    turned = np.stack([-x[:, 1], x[:, 0]])
+    pairs = zip(flow.density, flow.potential, strict=True)
+    local = np.array([np.einsum("cn,in,cin->", rho, turned, recovery.slope_duals(phi)) for rho, phi in pairs])
     return summed(flow.domain.comm, local)
 
 
