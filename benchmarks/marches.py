@@ -127,9 +127,12 @@ def near_the_speed_of_sound() -> None:
 
 
 def grows(cells: int, noise: float, mach: float | None) -> bool:
-    """Does a march from noise at the nodes grow in 20 crossing times?"""
+    """Does a march from noise at the nodes grow in 20 crossing times, or get lost?"""
     case = Case("midpoint", cells, 8 * cells, 20.0, 1e-7, noise, mach, seed=-1)
-    norms = march_estimate(case.march(), 0.01).norms
+    try:
+        norms = march_estimate(case.march(), 0.01).norms
+    except hd.SolverError:
+        return True
     return bool(norms.max() > GROWN * norms[0])
 
 

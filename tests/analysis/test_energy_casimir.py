@@ -18,6 +18,7 @@ from hydrodl.solver.marching import evolve
 
 GAS = hd.Lagrangian(1e-10, decay=0.0, energy=hd.Focusing(2.0), smoothness=0.0)  # e = rho^2, c^2 = 2 rho
 LINE = hd.Domain.interval(0, 1, 41)
+RING = hd.Domain.interval(0, 1, 41, periodic=True)
 PLANE = hd.Domain.box([-1, -1], [1, 1], [21, 81])
 
 
@@ -37,7 +38,9 @@ def named(bounds: Any) -> dict[str, Any]:
     return {bound.name.split(", ")[1]: bound for bound in bounds}
 
 
-@pytest.mark.parametrize("domain, direction", [(LINE, [1.0]), (PLANE, [0.6, 0.8])], ids=["line", "plane"])
+@pytest.mark.parametrize(
+    "domain, direction", [(LINE, [1.0]), (PLANE, [0.6, 0.8]), (RING, [1.0])], ids=["line", "plane", "ring"]
+)
 @pytest.mark.parametrize("mach", [0.0, 0.99, 1.01])
 def test_a_uniform_stream_is_stable_when_subsonic(domain: hd.Domain, direction: list[float], mach: float) -> None:
     density = 0.8

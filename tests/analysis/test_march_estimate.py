@@ -12,6 +12,7 @@ import pytest
 import hydrodl as hd
 from hydrodl.analysis.stability.discrete_modes import UniformState, largest_growth, pencil_top
 from hydrodl.analysis.stability.march_estimate import march_estimate
+from hydrodl.analysis.stability.marching_bounds import discrete_hyperbolic
 from hydrodl.analysis.stability.uniform_march import UniformMarch
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery
 from hydrodl.problem.flow import Flow
@@ -90,6 +91,7 @@ def test_the_number_of_nodes_is_where_waves_begin_to_grow() -> None:
         assert (grows > 0) is (cells + 1 > walls)
     free = march_estimate(march("midpoint", 7, 1e-4, 0.0, physics, layers=4)).bounds[0].most_nodes
     assert free is not None and free % 2 == 1
+    assert discrete_hyperbolic(march("midpoint", 7, 1e-6, 0.4, physics, layers=1)).most_nodes == free
     for cells, stable in ((free, True), (free + 2, False)):
         x = 2 * pi * np.arange(1, cells // 2 + 1) / cells
         kappa, drift = (2 * cells * np.sin(x / 2)) ** 2, (cells * np.sin(x)) ** 2

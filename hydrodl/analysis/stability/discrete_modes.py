@@ -120,12 +120,14 @@ def largest_growth(domain: Domain, state: UniformState, curvature: float) -> flo
     return box_growth(tuple(float(x) for x in high - low), cells, state, curvature)
 
 
-def box_growth(lengths: tuple[float, ...], cells: tuple[int, ...], state: UniformState, curvature: float) -> float:
-    """:func:`largest_growth` for a box of given edge lengths and numbers of cells.
+def box_growth(
+    lengths: tuple[float, ...], cells: tuple[int, ...], state: UniformState, curvature: float, periodic: Axes = ()
+) -> float:
+    """:func:`largest_growth` for a box of given edge lengths and numbers of cells, and its axes without walls.
 
     M^(1/2) (nu^2 B^2 + U'' D) M^(-1/2) is symmetric; a shift below its spectrum takes the constant, s = 0, away.
     """
-    mass, stiffness, couplings = _box_operators(lengths, cells)
+    mass, stiffness, couplings = _box_operators(lengths, cells, periodic)
     half = sp.diags_array(1 / np.sqrt(mass))
     laplacian = half @ stiffness @ half
     inner = state.weight * sp.diags_array(mass) + state.smoothness**2 * stiffness

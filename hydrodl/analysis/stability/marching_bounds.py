@@ -74,7 +74,12 @@ def compact_hyperbolic(flow: Flow) -> Bound:
 
 def _most(domain: Domain, shrink: float) -> int | None:
     cells = at_most(max(cells_per_direction(domain)) * shrink)
-    return cells + 1 if cells >= 1 else None
+    return _nodes(domain, cells) if cells >= 1 else None
+
+
+def _nodes(domain: Domain, cells: int) -> int:
+    """Nodes in the direction that has most, with so many cells there."""
+    return cells + (int(np.argmax(cells_per_direction(domain))) not in domain.periodic)
 
 
 def _fluid(flow: Flow) -> bool:
@@ -84,15 +89,16 @@ def _fluid(flow: Flow) -> bool:
 def discrete_hyperbolic(flow: Flow) -> Bound:
     """max s^2 <= 0 over all modes of the box scheme, walls included, at the smallest c^2 of the flow.
 
-    Exact about a uniform state at rest on a uniform box with the vertex rule; about other states a local criterion. On
-    other meshes only the necessary condition of :func:`compact_hyperbolic` is known and returned.
+    Exact about a uniform state at rest, or a stream, on a box with the vertex rule; about other states a local
+    criterion. On other meshes only the necessary condition of :func:`compact_hyperbolic` is known and returned. Of an
+    even number of cells along a direction without walls the wave of two cells grows, though no velocity shows it.
 
     Example:
         >>> hd.analysis.discrete_hyperbolic(wave).holds
         True
     """
     domain = flow.domain
-    if not (domain.uniform_box and domain.lumped):
+    if not (domain.regular and domain.lumped):
         return compact_hyperbolic(flow)
     found, noise = sound(flow), float(flow.lagrangian.noise)
     if found.slowest <= 0:
@@ -107,7 +113,7 @@ def discrete_hyperbolic(flow: Flow) -> Bound:
         holds=value <= small,
         needs_layers=None,
         needs_nodes=None,
-        most_nodes=None if most is None else most + 1,
+        most_nodes=None if most is None else _nodes(domain, most),
         inequality="s^2 = nu^2 kappa^2 - c^2 q <= 0 for every mode",
         sufficient_only=False,
         source=SOURCE,
@@ -116,13 +122,18 @@ def discrete_hyperbolic(flow: Flow) -> Bound:
     )
 
 
-def _growth(domain: Domain, found: Sound, noise: float, most: float) -> float:
-    """The largest s^2 on a box with ``most`` cells in the direction that has most, the others in proportion."""
+def _growth(domain: Domain, found: Sound, noise: float, most: float, odd: bool = False) -> float:
+    """The largest s^2 on a box with ``most`` cells in the direction that has most, the others in proportion.
+
+    ``odd``: with an odd number, at least 3, in directions without walls.
+    """
     low, high = domain.bounds
     given = np.array(cells_per_direction(domain))
     cells = np.maximum(np.rint(given * most / given.max()), 1).astype(int)
+    for a in domain.periodic if odd else ():
+        cells[a] = max(cells[a] - 1 + cells[a] % 2, 3)
     state = UniformState(1.0, 1.0, sqrt(found.smoothing), noise)
-    return box_growth(tuple((high - low).tolist()), tuple(cells.tolist()), state, -found.slowest)
+    return box_growth(tuple((high - low).tolist()), tuple(cells.tolist()), state, -found.slowest, domain.periodic)
 
 
 def _most_cells(domain: Domain, found: Sound, noise: float) -> int | None:
@@ -133,8 +144,9 @@ def _most_cells(domain: Domain, found: Sound, noise: float) -> int | None:
     while fine - coarse > 1:
         middle = (coarse + fine) // 2
         small = 1e-9 * (middle / length) ** 2 * found.slowest
-        coarse, fine = (middle, fine) if _growth(domain, found, noise, middle) <= small else (coarse, middle)
-    return coarse or None
+        coarse, fine = (middle, fine) if _growth(domain, found, noise, middle, odd=True) <= small else (coarse, middle)
+    free = int(np.argmax(cells_per_direction(domain))) in domain.periodic
+    return (coarse - 1 + coarse % 2 if free else coarse) or None
 
 
 def explicit_marching(flow: Flow) -> Bound:
@@ -149,7 +161,7 @@ def explicit_marching(flow: Flow) -> Bound:
         True
     """
     low, high = flow.domain.bounds
-    if flow.domain.uniform_box and flow.domain.lumped:
+    if flow.domain.regular and flow.domain.lumped:
         h = float(((high - low) / np.array(cells_per_direction(flow.domain))).min())
     else:
         h = 2 / sqrt(fastest(flow.domain))
