@@ -140,6 +140,17 @@ SECTIONS = {
         "Orders of the modified systems",
         "Residuals of the original and of the modified systems and energies, with observed orders.",
     ),
+    "certificates": Section(
+        "Certified radii against attacks",
+        "Radii that three methods prove, and what projected gradient achieves within them and beyond, ONNX included; "
+        "verdicts on random neuron networks against the smallest determinant found.",
+        small="--small",
+    ),
+    "widths": Section(
+        "Neurons, fixed and trained whole, against the field",
+        "J of every width relative to the optimum over all velocities of the mesh.",
+        small="--small",
+    ),
     "adaptivity": Section(
         "Placed layers and refined meshes",
         "Their error of J, and how many equal layers or uniform nodes have the same error.",

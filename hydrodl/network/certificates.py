@@ -189,12 +189,14 @@ class Tubes:
         parts = (low + numbers * width).reshape(-1, d), (low + (numbers + 1) * width).reshape(-1, d)
         box, boxes = self._widened(0, *parts), []
         for k in range(len(self.layers.steps)):
-            boxes.append((box[0].reshape(-1, n, d).min(axis=0), box[1].reshape(-1, n, d).max(axis=0)))
+            boxes.append(
+                (box[0].reshape(len(numbers), n, d).min(axis=0), box[1].reshape(len(numbers), n, d).max(axis=0))
+            )
             low, high = self.layers.image(k, box)
             box = self._widened(k, low - self.layers.rounding(k), high + self.layers.rounding(k))
 
         def worst(way: Floats) -> Floats:
-            down, up = (side.reshape(-1, n, d) for side in (box[0] - last, box[1] - last))
+            down, up = (side.reshape(len(numbers), n, d) for side in (box[0] - last, box[1] - last))
             fall: Floats = (np.maximum(-way, 0.0) * up - np.maximum(way, 0.0) * down).sum(axis=2).max(axis=0)
             return fall
 
