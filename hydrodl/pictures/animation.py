@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 from PIL import Image
 
 from hydrodl.common.arrays import Floats
@@ -152,11 +153,19 @@ def _with_palette(shots: list[Image.Image]) -> list[Image.Image]:
     few = [np.asarray(shots[k]) for k in (0, len(shots) // 2, len(shots) - 1)]
     # maximal coverage: no colour is far off, and markers keep that of their class
     palette = Image.fromarray(np.concatenate(few)).quantize(256, method=Image.Quantize.MAXCOVERAGE)
-    shades = np.array(palette.getpalette()).reshape(-1, 3)
-    shades[np.abs(shades - 255).sum(axis=1).argmin()] = 255  # paper is white
-    palette.putpalette(shades.ravel().tolist())
-    palette.load()  # or the image keeps the old one
-    return [shot.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for shot in shots]
+    shades = np.array(palette.getpalette(), dtype=np.uint8).reshape(-1, 3)
+    white = int(shades.astype(int).sum(axis=1).argmax())
+    shades[white] = 255
+    return [_on_white(shot, palette, shades, white) for shot in shots]
+
+
+def _on_white(shot: Image.Image, palette: Image.Image, shades: NDArray[np.uint8], white: int) -> Image.Image:
+    """In the colours of a palette, with paper as white as it was: Pillow takes one that is near."""
+    numbers = np.array(shot.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG))
+    numbers[(np.asarray(shot) == 255).all(axis=2)] = white
+    found = Image.fromarray(numbers, mode="P")
+    found.putpalette(shades.tobytes())
+    return found
 
 
 def _line(ax: Axes, network: Network, raster: Raster, fields: Floats, paths: Floats, labels: np.ndarray) -> Update:
