@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 SHOWN = 1500  # samples drawn at most
 
 
-SIZE = 121  # pixels of the decision regions along each direction
+SIZE = 101  # pixels of the decision regions along each direction
 
 
 FAINT = 0.2  # depth of their colour
@@ -214,7 +214,7 @@ def _lines_and_regions(network: Network) -> tuple[Floats, Any]:
     return ends, (pixels.axes, logits)
 
 
-def _grid_lines(low: Floats, high: Floats, count: int = 25, points: int = 101) -> Floats:
+def _grid_lines(low: Floats, high: Floats, count: int = 25, points: int = 61) -> Floats:
     """Horizontal and vertical lines of a box, shape (2 count, points, 2)."""
     inset = 1e-9 * (high - low)
     (x, y) = zip(low + inset, high - inset, strict=True)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 SHOWN = 1500  # samples drawn at most
 
 
-PIXELS = {1: 601, 2: 151, 3: 101}
+PIXELS = {1: 601, 2: 121, 3: 101}
 
 
 FULL = 0.62  # depth of colour at probability 1, so that samples of the same colour stand out

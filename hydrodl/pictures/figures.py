@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from hydrodl.problem.solution import Solution
 
 
+LAYERS = 3  # shown of densities and velocity: before, half the way, after; drawing must not take longer than solving
+
+
 def plot_all(solution: Solution, network: Network, samples: Samples, folder: str | Path) -> list[Path]:
     """Collective: every figure that the data give, as NAME.png in a folder.
 
-    NAME is transport, trajectories, densities, velocity and convergence, and decision for a classifier. One that fails
-    costs no other.
+    NAME is transport, trajectories, densities and velocity (of three layers), convergence, and decision for a
+    classifier. One that fails costs no other.
 
     Raises:
         InputError: files cannot be written; SolverError: a figure could not be drawn. Once all others are there.
@@ -40,8 +43,8 @@ def plot_all(solution: Solution, network: Network, samples: Samples, folder: str
     figures: dict[str, Callable[[Path], Path]] = {
         "transport": lambda path: plot_transport(network, samples, path),
         "trajectories": lambda path: plot_trajectories(network, samples, path),
-        "densities": lambda path: plot_densities(solution, path),
-        "velocity": lambda path: plot_velocity(solution, path),
+        "densities": lambda path: plot_densities(solution, path, LAYERS),
+        "velocity": lambda path: plot_velocity(solution, path, LAYERS),
         "convergence": lambda path: plot_convergence(solution, path),
     }
     if solution.problem.readout is not None:

@@ -94,7 +94,7 @@ def test_displays_from_estimators_show_their_classes() -> None:
     fitted = hd.HydroClassifier(layers=2, nodes=11).fit(X, words)
     decision = hd.plot.DecisionDisplay.from_estimator(fitted, X, words)
     assert decision.class_names == ("left", "right") and sorted(decision.labels) == sorted(y)
-    ends = decision.fields["network"][:, [0, -1], 75].argmax(axis=0)
+    ends = decision.fields["network"][:, [0, -1], 60].argmax(axis=0)
     assert ends.tolist() == [0, 1]  # from left to right
     for display in (hd.plot.TransportDisplay, hd.plot.TrajectoryDisplay):
         assert display.from_estimator(fitted, X, words).paths is not None
