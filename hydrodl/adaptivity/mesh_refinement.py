@@ -39,6 +39,8 @@ def check_refinable(domain: Domain, bulk: float) -> None:
     Raises:
         InputError: it cannot, or it is not.
     """
+    if domain.periodic:
+        raise InputError("a periodic box cannot be refined locally; make it with more nodes")
     if domain.mesh.topology.cell_type in _BOXES:
         kind = domain.mesh.topology.cell_name()
         raise InputError(f"a mesh of {kind} cells cannot be refined locally; make the domain with cells='simplex'")

@@ -92,6 +92,8 @@ class Problem(Card):
         if self.control is not None and not isinstance(self.control, Neurons):
             raise InputError(f"control is {self.control!r}, must be None or Neurons(width=...)")
         self._check_correction()
+        if self.control is not None and self.domain.periodic:
+            raise InputError("a sum of neurons is not periodic: leave control out on a periodic box")
         object.__setattr__(self, "lagrangian", self.method.physics(self.domain, self.lagrangian))
         object.__setattr__(self, "losses", tuple(given))
 

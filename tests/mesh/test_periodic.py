@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
+from hydrodl.adaptivity.mesh_refinement import check_refinable
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery
 from hydrodl.common.arrays import Floats
 from hydrodl.files.checkpoint import load_checkpoint, save_checkpoint
@@ -106,5 +107,11 @@ def test_what_a_periodic_box_refuses() -> None:
             hd.Domain.box([0, 0], [1, 1], **({"nodes": 5, "periodic": True} | choices))  # type: ignore[arg-type]
     with pytest.raises(hd.InputError, match="'euler-box' and 'midpoint' are possible"):
         replace(problem(), scheme="strang")
+    with pytest.raises(hd.InputError, match="a sum of neurons is not periodic"):
+        replace(problem(), control=hd.Neurons(4))
+    with pytest.raises(hd.InputError, match="leave stream out"):
+        replace(problem(), lagrangian=hd.Lagrangian(0.1, stream=[1.0, 0.0]))
+    with pytest.raises(hd.InputError, match="a periodic box cannot be refined"):
+        check_refinable(hd.Domain.box([0, 0], [1, 1], 5, cells="simplex", periodic=True), 0.5)
     with pytest.raises(hd.InputError, match="this is a periodic box"):
         hd.exact_form(hd.Network(hd.train(problem())))
