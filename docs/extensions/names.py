@@ -41,7 +41,8 @@ def line(name: str) -> list[str]:
     for part in name.split("."):
         thing = getattr(thing, part)
     kind = "autoclass" if isinstance(thing, type) else "autofunction"
-    return [f".. {kind}:: hydrodl.{name}", ""] if callable(thing) else []
+    inherited = ["   :inherited-members:"] if name.endswith("Display") else []  # what draws is theirs in common
+    return [f".. {kind}:: hydrodl.{name}", *inherited, ""] if callable(thing) else []
 
 
 class Names(SphinxDirective):
