@@ -1,19 +1,21 @@
 """Stability of training, predicted and observed: steps of descent, Newton's ball, changes of the data.
 
-    python benchmarks/training_stability.py            # all four tables; --problems, --starts, --changes set how many
+    python benchmarks/training_stability.py            # all four tables; --problems, --balls, --each set how many
 
-Random problems in one and two dimensions, every scheme, velocities at the nodes and neurons in turn. Predictions are
-those of ``hd.analysis.training_stability``; what is observed is computed without them: by ``hd.descend`` with its
-moving inner product, by Newton steps without line search, by training anew with the changed data.
+Random problems in one and two dimensions, every scheme, classification and target densities, with and without
+congestion, velocities at the nodes, neurons and neurons trained whole in turn. Predictions are those of
+``hd.analysis.training_stability``; what is observed is computed without them: by ``hd.descend`` with its moving inner
+product, by Newton steps without line search, by training anew with the changed data.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 import numpy as np
 
@@ -28,10 +30,10 @@ TIGHT = {"tao_gatol": 1e-11}
 FLOOR = 1e-9  # errors of Newton's method below it are rounding
 
 
-def say(*words: object) -> None:
+def say(*words: object, file: TextIO | None = None) -> None:
     """Print on the first rank."""
     if MPI.COMM_WORLD.rank == 0:
-        print(*words, flush=True)
+        print(*words, file=file, flush=True)
 
 
 def span(values: list[float], digits: int = 2) -> str:
@@ -51,7 +53,11 @@ def head(*cells: str) -> None:
 
 
 def draw(seed: int, **fixed: object) -> hd.Problem:
-    """A random problem; every scheme once in five seeds, two of six in two dimensions, one of three with neurons."""
+    """A random problem.
+
+    Every scheme once in five seeds, two of six in two dimensions, one of three with neurons, half of them trained
+    whole, one of four with target densities, one of seven with congestion.
+    """
     rng = np.random.default_rng(seed)
     d = 2 if seed % 6 in (1, 4) else 1
     nodes = int(rng.integers(7, 12)) if d == 2 else int(rng.integers(15, 34))
@@ -62,11 +68,19 @@ def draw(seed: int, **fixed: object) -> hd.Problem:
         decay=float(rng.choice([0.02, 0.05, 0.2])),
         smoothness=float(rng.choice([0.0, 0.1, 0.3])),
     )
-    readout = {"trained": True, "decay": 0.05} if seed % 7 == 3 else {}
-    loss = hd.Classification(float(np.exp(rng.uniform(0, 3.4))), **readout)
-    neurons = hd.Neurons(int(rng.integers(4, 20)), decay=1e-3) if seed % 3 == 2 else None
+    rho, weight = hd.mixture(components, domain), float(np.exp(rng.uniform(0, 3.4)))
+    loss: hd.Classification | hd.Density
+    if seed % 4 == 2:
+        goals = [hd.Gaussian(rng.uniform(-0.9, 0.9, d), 0.5, label=c) for c in range(len(components))]
+        loss = hd.Density(weight, hd.mixture(goals, domain), divergence="l2" if seed % 8 == 2 else "kl")
+    else:
+        loss = hd.Classification(weight, trained=seed % 7 == 3, decay=0.05)
+    if seed % 7 == 5:
+        physics = replace(physics, energy=hd.Power(0.3, 2.0))
+    hidden = "trained" if seed % 6 == 5 else "fixed"
+    neurons = hd.Neurons(int(rng.integers(4, 20)), decay=1e-2, hidden_weights=hidden) if seed % 3 == 2 else None
     layers = hd.layers(int(rng.integers(2, 9)))
-    return hd.Problem(domain, layers, hd.mixture(components, domain), physics, loss, SCHEMES[seed % 5], neurons)
+    return hd.Problem(domain, layers, rho, physics, loss, SCHEMES[seed % 5], neurons)
 
 
 class Case(NamedTuple):
@@ -80,7 +94,8 @@ class Case(NamedTuple):
     @property
     def kind(self) -> str:
         """Scheme, and what is trained."""
-        return f"{self.problem.scheme}{', neurons' if self.problem.control else ''}"
+        control = self.problem.control
+        return f"{self.problem.scheme}{'' if control is None else ', whole neurons' if control.whole else ', neurons'}"
 
 
 def trained(problem: hd.Problem, initial: hd.Controls | None = None) -> hd.Solution:
@@ -91,11 +106,19 @@ def trained(problem: hd.Problem, initial: hd.Controls | None = None) -> hd.Solut
 
 
 def cases(count: int) -> Iterator[Case]:
-    """Problems with a strict minimum, trained."""
-    for seed in range(count):
+    """So many problems with a strict minimum, trained; what has none is passed over and named."""
+    seed = 0
+    while count:
         problem = draw(seed)
-        with hd.Neighbourhood(trained(problem)) as near:
-            yield Case(seed, problem, near, hd.analysis.training_stability(near))
+        solution = trained(problem)
+        with hd.Neighbourhood(solution) as near:
+            case = Case(seed, problem, near, hd.analysis.training_stability(near))
+            if solution.converged and case.stability.newton_radius > 0:
+                count -= 1
+                yield case
+            else:
+                say(f"(seed {seed} has no strict minimum: {case.kind}, {solution.reason})\n", file=sys.stderr)
+        seed += 1
 
 
 # Steps of descent. It starts so near the minimum that the linear theory decides, in a random direction with some of the

@@ -53,6 +53,7 @@ FIGURES = {
     "analysis_energy": "Energy by layer.",
     "analysis_residuals": "Residuals of the original and the modified equations.",
     "analysis_stability": "Stability bounds.",
+    "analysis_training": "Two descents, on both sides of the limit on their step: observed and predicted.",
 }
 
 
