@@ -16,7 +16,7 @@ from hydrodl.mesh.domain import Domain
 
 
 def whole(domain: Domain, velocity: Floats) -> tuple[Floats, Floats]:
-    """Collective: nodes (n, d) and velocity (N, d, owned) -> (N, d, n), both sorted by x_1, x_2, x_3, on every rank.
+    """Collective: nodes (n, d) and fields (..., owned) -> (..., n), both sorted by x_1, x_2, x_3, on every rank.
 
     The order, and so whatever is made of it, does not depend on the number of ranks.
     """
@@ -25,7 +25,7 @@ def whole(domain: Domain, velocity: Floats) -> tuple[Floats, Floats]:
         order = lexicographic(nodes)
         nodes, values = nodes[order], np.ascontiguousarray(values[..., order])
     else:
-        nodes, values = np.empty((domain.nodes, domain.dimension)), np.empty((*velocity.shape[:2], domain.nodes))
+        nodes, values = np.empty((domain.nodes, domain.dimension)), np.empty((*velocity.shape[:-1], domain.nodes))
     domain.comm.Bcast(nodes)
     domain.comm.Bcast(values)
     return nodes, values
