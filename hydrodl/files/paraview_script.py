@@ -62,7 +62,7 @@ def view_named(title, second=""):
     view.AxesGrid.Visibility = 1
     grid = view.AxesGrid
     for name, axis in zip("XYZ", SCENE["axes"]):
-        setattr(grid, name + "Title", axis)
+        setattr(grid, name + "Title", axis.split(":")[0])  # the words stand below: along an axis they are cut off
     for name in "XYZ":
         setattr(grid, name + "TitleColor", [0, 0, 0])
         setattr(grid, name + "LabelColor", [0, 0, 0])
@@ -75,6 +75,10 @@ def view_named(title, second=""):
     words = Text(Text=title)
     shown = Show(words, view)
     shown.Color, shown.FontSize, shown.WindowLocation = [0, 0, 0], 16, "Upper Center"
+    names = Text(Text="\\n".join(SCENE["axes"]).replace("$", "\\\\$"))  # or VTK takes it for mathematics
+    shown = Show(names, view)
+    shown.Color, shown.FontSize, shown.WindowLocation = [0, 0, 0], 12, "Lower Left Corner"
+    shown.Justification = "Left"
     return view
 
 
@@ -99,7 +103,7 @@ def by_class(source, view, array, named=True):
     ColorBy(shown, ("POINTS", array))
     table = GetColorTransferFunction(array)
     table.InterpretValuesAsCategories = 1
-    table.Annotations = [text for c, name in enumerate(NAMES) for text in (str(c), name)]
+    table.Annotations = [text for c, name in enumerate(NAMES) for text in (str(c), name[:12])]
     table.IndexedColors = [part for rgb in RGB for part in rgb]
     table.IndexedOpacities = [1.0] * len(NAMES)
     bar = GetScalarBar(table, view)
@@ -127,8 +131,8 @@ def largest(array, component=-1):
 fields = PVDReader(FileName=os.path.join(FOLDER, "fields.pvd"))
 paths = PVDReader(FileName=os.path.join(FOLDER, "paths.pvd")) if SCENE["paths"] else None
 times = list(fields.TimestepValues)
-left = view_named("densities (colour by class)" + " and velocity" * (D > 1), "density, scaled")
-right = view_named("feature space, moved by the layers" if D == 2 else "paths of samples", "layer time t")
+left = view_named("densities (colour by class)" + (" and velocity" if D > 1 else ", heights scaled"))
+right = view_named("feature space, moved by the layers" if D == 2 else "paths of samples" + " in t" * (D == 1), "t")
 top, fastest = largest("total density"), largest("velocity")
 
 if D == 1:

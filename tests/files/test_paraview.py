@@ -102,6 +102,8 @@ def test_paraview_itself_draws_the_state(tmp_path: Path) -> None:
     done = subprocess.run(
         [*head, "pvbatch", path.name], cwd=tmp_path, env=plain, capture_output=True, text=True, timeout=300, check=False
     )
+    if "bad X server connection" in done.stderr:
+        pytest.skip("the X server did not come up")
     assert done.returncode == 0 and "Error" not in done.stderr, done.stderr
     picture = imread(tmp_path / "paraview.png")
     blue = np.abs(picture[..., :3] - np.array([0, 0x72, 0xB2]) / 255).max(axis=-1) < 0.1
