@@ -62,7 +62,7 @@ class Predictions:
         """As JSON values: the classes, and a mapping for each row."""
         names = list(self.class_names)
         texts = [dict(zip(self.kept, row, strict=True)) for row in zip(*self.kept.values(), strict=True)]
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"label": label, "probabilities": dict(zip(names, map(float, row), strict=True))}
             for label, row in zip(self.labels, self.probabilities, strict=True)
         ]
