@@ -84,7 +84,7 @@ def prose(lines: list[str]) -> str:
 def blocks(source: str) -> Iterator[tuple[bool, list[str]]]:
     """(is prose, lines) of what follows the docstring: prose is comments that start a line."""
     body = source.splitlines()[ast.parse(source).body[0].end_lineno or 0 :]
-    for comment, lines in groupby(body, key=lambda line: line.startswith("#")):
+    for comment, lines in groupby(body, key=lambda line: line.startswith("#") and not line.startswith("# isort:")):
         block = list(lines)
         if any(line.strip() for line in block):
             yield comment, block
@@ -92,7 +92,7 @@ def blocks(source: str) -> Iterator[tuple[bool, list[str]]]:
 
 def pictures(folder: Path, name: str) -> list[Path]:
     """What a demo drew, its own picture first."""
-    first = [f"{name}.png", "transport.png"]
+    first = [f"{name}.png", "transport.png", "densities.png"]
     return sorted(folder.glob("*.png"), key=lambda path: (path.name not in first, path.name))
 
 
@@ -129,7 +129,8 @@ def write(app: Sphinx) -> None:
     for name, done in zip(DEMOS, runs, strict=True):
         title, about, picture = page(name, done, out)
         image = f"[![{title}]({picture})]({name}.md)\n\n" if picture else ""
-        cards.append(f":::{{container}} card\n{image}[{title}]({name}.md): {about or title}\n:::\n")
+        words = f"[{title}]({name}.md)" + (f": {about}" if about else "")
+        cards.append(f":::{{container}} card\n{image}{words}\n:::\n")
     tree = "```{toctree}\n:hidden:\n\n" + "\n".join(DEMOS) + "\n```\n"
     (out / "index.md").write_text(HEAD + "::::{container} gallery\n" + "\n".join(cards) + "::::\n\n" + tree)
 
