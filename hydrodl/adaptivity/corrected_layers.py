@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 
+from hydrodl.adaptivity.doubled_slabs import differences
 from hydrodl.adaptivity.refined_problem import velocity_on
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
@@ -126,16 +127,22 @@ def modified(
     return _solved(fine, float(layers.steps.mean()), rounds, options, start)
 
 
-def correction_of(flow: Flow, thickness: float) -> Correction:
+def correction_of(solution: Solution, thickness: float, options: Mapping[str, Any] | None = None) -> Correction:
     """The correction that makes layers of a flow solve the modified system of layers of another thickness; collective.
 
     Args:
-        flow: of a box scheme, in equal layers.
+        solution: in equal layers, corrected before or not.
         thickness: D; 0: the original system.
+        options: as in ``train``, for the slabs of layer maps.
     """
+    flow = solution.flow
     step, times = float(flow.layers.steps.mean()), flow.layers.times
     fields, middle = (flow.density, flow.potential), times[:-1] + flow.layers.steps / 2
     none = np.zeros_like(flow.density[1:])
+    if flow.scheme.moves_points:
+        c = (thickness - step) / (2 * step)
+        above, below = differences(solution, options)
+        return Correction(none, none, -c * above, -c * below)
     if flow.scheme.order == 1:
         c = thickness - step
         first = [_derivative(field, times, middle, 1) for field in fields]
@@ -154,7 +161,7 @@ def _solved(
     found = train(problem, options=options, initial=start)
     moves = []
     for _ in range(rounds):
-        with_it = replace(problem, correction=correction_of(found.flow, thickness))
+        with_it = replace(problem, correction=correction_of(found, thickness, options))
         before, found = found, train(with_it, options=options, initial=found.velocity)
         moves.append(distance(before.flow, found.flow))
     return Corrected(found, _objective(found, thickness), thickness, tuple(moves))
@@ -163,7 +170,7 @@ def _solved(
 def _objective(solution: Solution, thickness: float) -> float:
     """Running cost, by the midpoint rule of layers of the thickness, and losses."""
     plain = solution.objective - solution.parts["correction"]
-    if solution.flow.scheme.order == 1:
+    if solution.flow.scheme.order == 1 or solution.flow.scheme.moves_points:
         return plain
     layers = solution.problem.layers
     step, middle = float(layers.steps.mean()), layers.times[:-1] + layers.steps / 2
@@ -216,8 +223,6 @@ def distance(first: Flow, second: Flow) -> float:
 
 def _check(problem: Problem) -> None:
     """Raise InputError unless the problem can be corrected."""
-    if problem.method.moves_points:
-        raise InputError(f"scheme is {problem.scheme!r}, must be 'euler-box' or 'midpoint' to be corrected")
     steps, count = problem.layers.steps, len(problem.layers)
     if count < _FEWEST or np.ptp(steps) > 1e-9 * steps.max():
         raise InputError(f"a correction needs equal layers, at least {_FEWEST} of them; there are {count}")

@@ -121,8 +121,8 @@ class Problem(Card):
     def _check_correction(self) -> None:
         if self.correction is None:
             return
-        if self.method.moves_points:
-            raise InputError(f"correction: scheme is {self.scheme!r}, must be 'euler-box' or 'midpoint'")
+        if self.method.moves_points and (self.correction.density.any() or self.correction.potential.any()):
+            raise InputError(f"correction: slabs of the scheme {self.scheme!r} have no fields to be moved")
         needed, found = (len(self.layers), *self.densities.values.shape), self.correction.density.shape
         if found != needed:
             raise InputError(f"correction has shape {found}, must be (layers, classes, owned) = {needed}")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from hydrodl.common.arrays import Floats
+from hydrodl.common.parallel import largest
 from hydrodl.discretisation.scheme import Transport
 from hydrodl.problem.correction import Correction
 
@@ -30,9 +31,13 @@ class CorrectedSlabs:
         apply, given = transport.mass.apply, (correction.growth, correction.decline)
         self._still = [rates * np.array([apply(field) for field in fields]) for fields in given]
         self.to_density, self.to_potential = self._still
+        moved = max(float(np.abs(field).max(initial=0.0)) for field in (self.density, self.potential))
+        self._moves = largest(transport.action.domain.comm, moved) > 0
 
     def set_velocity(self, velocity: Floats) -> None:
         """Sources dH/dphi at r = a and dH/drho at q = a*, for u (N, d, local); collective."""
+        if not self._moves:
+            return
         action, halo = self._transport.action, self._transport.halo
         slabs, classes, owned = self.density.shape
         moved, found = halo.stack(2, slabs, classes), halo.stack(2, slabs, classes)
