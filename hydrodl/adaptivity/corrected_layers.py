@@ -1,6 +1,6 @@
 """The modified system solved, and the other way round: coarse layers with the optimum of infinitely many.
 
-A box scheme in layers of thickness delta solves the modified system whose first terms, along smooth R(t) and phi(t)
+A scheme in layers of thickness delta solves the modified system whose first terms, along smooth R(t) and phi(t)
 through the layers, are those of the original at moved fields (Hairer, Lubich and Wanner, Geometric numerical
 integration, IX; Chartier, Hairer and Vilmart, Numerical integrators based on modified differential equations, 2007):
 
@@ -12,6 +12,10 @@ and u belongs to the moved fields in both. So one number, c, corrects a scheme
 
     a = c/8 R'', a* = c/8 phi'', b = c delta/24 R''', b* = -c delta/24 phi'''     c = D^2 - delta^2    midpoint
     a = c/2 R',  a* = -c/2 phi'                                                     c = D - delta        Euler box
+
+For layer maps a slab of twice the thickness takes the place of the series (``doubled_slabs``), to first order:
+
+    b = -c E_R, b* = -c E_phi, with what the thick slab does otherwise than two, E      c = (D - delta)/(2 delta)
 
 With D the thickness of coarse layers, layers of thickness delta < D solve the modified system of the coarse ones; with
 D = 0 they solve the original system to order 4 (midpoint) or 2 (Euler box): a modifying action. Derivatives are
@@ -74,12 +78,12 @@ class Corrected:
 
 
 def corrected(problem: Problem, *, rounds: int = 2, options: Mapping[str, Any] | None = None) -> Corrected:
-    """Train coarse layers that have the optimum of infinitely many to order 4 ("midpoint") or 2 ("euler-box").
+    """Train coarse layers that have the fields of infinitely many to order 4 ("midpoint") or 2 (other schemes).
 
-    Collective.
+    Collective. For layer maps each round trains one layer for every pair of layers besides, and J is of order 1 still.
 
     Args:
-        problem: with a box scheme, equal layers, at least 4 of them, and no loss inside.
+        problem: with equal layers, at least 4 of them, and no loss inside.
         rounds: how often the correction is made anew; options: as in ``train``.
 
     Raises:
@@ -98,7 +102,7 @@ def modified(
 ) -> Corrected:
     """Solve the modified system of a problem's layers in layers ``pieces`` times as thin; collective.
 
-    The problem's own solution differs from it by order 4 ("midpoint") or 2 ("euler-box"), and from that of the original
+    The problem's own solution differs from it by order 4 ("midpoint") or 2 (others), and from that of the original
     system by half of that.
 
     Args:

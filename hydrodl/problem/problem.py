@@ -43,7 +43,7 @@ class Problem(Card):
             alone have fitted diffusion. Beware of "midpoint" and of ``fitted=False`` with a box scheme: nothing bounds
             u where there is no data, so that J may run away; they are no accurate route on their own.
         control: None, the velocity itself at every node; or Neurons, a sum of random neurons in every layer.
-        correction: of box schemes: slabs moved a little, as ``hd.modified`` and ``hd.corrected`` make them.
+        correction: of slabs: fields moved a little, as ``hd.modified`` and ``hd.corrected`` make them.
 
     Attributes:
         scheme: its name, also where none was given; method: the scheme itself; the Lagrangian is as it solves it,

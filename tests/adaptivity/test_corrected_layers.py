@@ -57,10 +57,28 @@ def test_corrected_layers_have_the_fields_and_the_objective_of_many_more(scheme:
     assert abs(found.objective - best.objective) < max(abs(before.objective - best.objective), 1e-6) / 2
 
 
+@pytest.mark.slow
+def test_layer_maps_are_corrected_by_slabs_of_twice_the_thickness() -> None:
+    """To first order: the modified system of "residual" is three times nearer to six layers than the original."""
+    line = hd.Domain.interval(0.0, 1.0, 33)
+    start, target = (
+        hd.densities_from_function([lambda x, s=s: 1 + s * np.cos(np.pi * x[:, 0]) / 2 for s in signs], line)
+        for signs in ((1, -1), (-1, 1))
+    )
+    loss, physics = hd.Density(2.0, target, divergence="l2"), hd.Lagrangian(0.05, 0.5, 0.1)
+    problem = hd.Problem(line, hd.layers(6), start, physics, loss, "residual")
+    solution = hd.train(problem, options=OPTIONS)
+    near, own = (solve(problem, rounds=1, options=OPTIONS) for solve in (modified, corrected))
+    best = corrected(replace(problem, layers=hd.layers(18)), rounds=1, options=OPTIONS)
+    far = distance(solution.flow, best.solution.flow)
+    assert 3 * distance(solution.flow, near.solution.flow) < far
+    assert distance(own.solution.flow, best.solution.flow) < 0.8 * far
+
+
 def test_the_corrected_action_has_exact_derivatives() -> None:
     for scheme in ("midpoint", "euler-box"):
         solution = plain(8, scheme)
-        problem = replace(solution.problem, correction=correction_of(solution.flow, 0.5))
+        problem = replace(solution.problem, correction=correction_of(solution, 0.5))
         functional, rng = ReducedFunctional(problem), np.random.default_rng(0)
         direction = rng.standard_normal(solution.velocity.shape)
         orders = taylor_orders(functional, solution.velocity, direction)
@@ -71,7 +89,7 @@ def test_the_corrected_action_has_exact_derivatives() -> None:
 def test_the_two_form_of_corrected_layers_is_the_same_at_every_layer() -> None:
     """Differences of trained solutions: of other data, and of another target; the correction stays what it is."""
     given = plain(6, "midpoint")
-    problem = replace(given.problem, correction=correction_of(given.flow, 0.0))
+    problem = replace(given.problem, correction=correction_of(given, 0.0))
     domain, (loss,), epsilon = problem.domain, problem.terms, 1e-4
     assert isinstance(loss, hd.Density)
 
@@ -95,8 +113,11 @@ def test_the_two_form_of_corrected_layers_is_the_same_at_every_layer() -> None:
 
 def test_what_cannot_be_corrected_is_named() -> None:
     problem = exchange(6, "midpoint")
-    with pytest.raises(hd.InputError, match="'strang', must be"):
-        corrected(replace(problem, scheme="strang", lagrangian=hd.Lagrangian(0.05)))
+    with pytest.raises(hd.InputError, match="'strang' have no fields to be moved"):
+        moved = Correction(*[np.ones((6, 2, 9))] * 4)
+        replace(problem, scheme="strang", lagrangian=hd.Lagrangian(0.05), correction=moved)
+    with pytest.raises(hd.InputError, match="neurons differ"):
+        corrected(replace(problem, control=hd.Neurons(4)))
     with pytest.raises(hd.InputError, match="equal layers, at least 4"):
         modified(replace(problem, layers=hd.layers([0.0, 0.2, 0.5, 0.6, 1.0])))
     with pytest.raises(hd.InputError, match="pieces is 2, must be odd"):
