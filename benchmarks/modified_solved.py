@@ -1,6 +1,7 @@
 """The modified system solved in thin layers, and coarse layers corrected: distances, objectives and their orders.
 
     python benchmarks/modified_solved.py [--dimension 1] [--small]
+    python benchmarks/modified_solved.py --maps
 
 The problem of benchmarks/modified_orders.py on 9 nodes a side. "to modified": densities and potentials at layers, root
 mean square relative to those of the modified system solved in three thin layers for one (``hd.modified``); "to
@@ -21,6 +22,7 @@ import hydrodl as hd
 from hydrodl.adaptivity.corrected_layers import distance
 
 NODES, PIECES = 9, 3
+MAP_NODES, MAP_OPTIONS = 41, {"tao_gatol": 1e-11, "tao_max_it": 40}
 COUNTS = {
     1: {"midpoint": (6, 12, 24, 48), "euler-box": (16, 32, 64, 128)},
     2: {"midpoint": (6, 12, 24), "euler-box": (16, 32, 64)},
@@ -37,11 +39,42 @@ def measured(d: int, layers: int, scheme: str) -> tuple[float, float, float, flo
     return (*gaps, solution.objective, own.objective)
 
 
+def of_maps(layers: int, scheme: str) -> tuple[float, float, float]:
+    """Distances of a layer map to the modified and to the original system, and of its corrected layers to that."""
+    solution = hd.train(problem(layers, MAP_NODES, scheme), options=MAP_OPTIONS)
+    fine = hd.modified(solution, pieces=PIECES, rounds=1, options=MAP_OPTIONS)
+    best = hd.corrected(problem(PIECES * layers, MAP_NODES, scheme), rounds=1, options=MAP_OPTIONS).solution.flow
+    own = hd.corrected(solution.problem, rounds=1, options=MAP_OPTIONS)
+    return (
+        distance(solution.flow, fine.solution.flow),
+        distance(solution.flow, best),
+        distance(own.solution.flow, best),
+    )
+
+
+def maps(counts: tuple[int, ...]) -> None:
+    """The table of the layer maps."""
+    print("| scheme | layers | to modified | order | to original | order | corrected to original | order |")
+    print("|---" * 8 + "|")
+    for scheme in ("residual", "strang"):
+        rows: list[tuple[float, ...]] = []
+        for n in counts:
+            rows.append(of_maps(n, scheme))
+            orders = [""] * 3
+            for coarse, fine in list(pairwise(rows))[-1:]:
+                orders = [f"{np.log2(a / b):.2f}" for a, b in zip(coarse, fine, strict=True)]
+            cells = [f"{x:.2e} | {order}" for x, order in zip(rows[-1], orders, strict=True)]
+            print(f"| {scheme} | {n} | {' | '.join(cells)} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dimension", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--maps", action="store_true", help="the layer maps, in d = 1 on 41 nodes")
     parser.add_argument("--small", action="store_true", help="for trying it out")
     given = parser.parse_args()
+    if given.maps:
+        return maps((4,) if given.small else (4, 8, 16, 32))
     print("| scheme | layers | to modified | order | to original | order | J | order | corrected J | order |")
     print("|---" * 10 + "|")
     for scheme, counts in COUNTS[given.dimension].items():
