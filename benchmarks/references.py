@@ -97,8 +97,10 @@ def single(noise: float) -> tuple[float, float]:
     return float(work), float((s + q + 2 * c) / 4 + e / 4)
 
 
-def sinkhorn(ends: Sequence[Sequence[hd.Gaussian]], half: float, noise: float, at: np.ndarray) -> tuple:
-    """Least work and the density at half depth at points ``at`` (n, d), from POT's potentials."""
+def sinkhorn(
+    ends: Sequence[Sequence[hd.Gaussian]], half: float, noise: float, at: np.ndarray, times: Sequence[float] = (0.5,)
+) -> tuple[float, list[np.ndarray]]:
+    """Least work and the densities at these times at points ``at`` (n, d), from POT's potentials."""
     d, e = at.shape[1], 2 * noise
     domain = hd.Domain.box([-half] * d, [half] * d, TRUTH[d])
     first, last = (hd.mixture(parts, domain).values.sum(axis=0) for parts in ends)
@@ -107,9 +109,14 @@ def sinkhorn(ends: Sequence[Sequence[hd.Gaussian]], half: float, noise: float, a
     plan, log = ot.bregman.sinkhorn_log(a / a.sum(), b / b.sum(), cost, e, numItermax=20000, stopThr=1e-9, log=True)
     relative = np.where(plan > 0, np.log(np.maximum(plan, 1e-300)) - np.log(a)[:, None] - np.log(mass)[None], 0.0)
     work = (plan * cost).sum() + e * ((plan * relative).sum() + d / 2 * np.log(2 * np.pi * e))
-    near = np.exp(-ot.dist(at, x) / e) / (np.pi * e) ** (d / 2)
-    forward, backward = near @ np.exp(log["log_u"].ravel()), near @ np.exp(log["log_v"].ravel())
-    return float(work), (2 * np.pi * e) ** (d / 2) * forward * backward
+    square, densities = ot.dist(at, x), []
+    for t in times:
+        ways = zip((t, 1 - t), ("log_u", "log_v"), strict=True)
+        forward, backward = (
+            np.exp(-square / (2 * e * s)) / (2 * np.pi * e * s) ** (d / 2) @ np.exp(log[key].ravel()) for s, key in ways
+        )
+        densities.append((2 * np.pi * e) ** (d / 2) * forward * backward)
+    return float(work), densities
 
 
 def pulled(weight: float, nodes: int) -> Row:
@@ -132,7 +139,7 @@ def bridged(name: str, ends: Sequence[Sequence[hd.Gaussian]], half: float, nodes
     work, variance = single(noise) if name == "bridge" else (0.0, 0.0)
     density = np.zeros(len(x))
     if name == "mixtures":
-        work, density = sinkhorn(ends, half, noise, x)
+        work, (density,) = sinkhorn(ends, half, noise, x)
     found, physics = {}, hd.Lagrangian(noise, DECAY, 0.0)
     for scheme in SCHEMES:
         made = hd.bridge(start, end, hd.layers(layers), physics, scheme=scheme, tolerance=TOLERANCE)

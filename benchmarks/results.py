@@ -82,6 +82,11 @@ SECTIONS = {
         "Errors on equal nodes: linear-quadratic problems, bridges in closed form, mixtures against Sinkhorn.",
         small="--small",
     ),
+    "far_bridges": Section(
+        "Bridges between far mixtures, and transport as noise vanishes",
+        "Densities on their way against Sinkhorn, distances and interpolations against optimal transport.",
+        small="--small",
+    ),
     "layer_map_analysis": Section(
         "The layer maps under analysis",
         "Exact laws at rounding, orders of modified energies and equations, and what layers add to J.",

@@ -126,7 +126,8 @@ class Scheme(Protocol):
     """A discretisation of the flow in depth.
 
     Attributes:
-        name: what problem files and callers call it; order: of the error in the thickness of layers, 1 or 2;
+        name: what problem files and callers call it;
+        order: of the error in the thickness of layers, for every running cost: 1 or 2;
         moves_points: does slab k move mass from x to x + Delta u_k(x), so that u_k belongs to the points below it?
         positive: is every slab a Markov chain, for any velocity and thickness, on the domains it is for?
         theta: the box schemes' number, what H_h sees of the upper density and the lower potential.
@@ -138,7 +139,7 @@ class Scheme(Protocol):
 
     @property
     def order(self) -> int:
-        """Order in the thickness of layers."""
+        """Order in the thickness of layers, for every running cost."""
 
     @property
     def moves_points(self) -> bool:

@@ -11,8 +11,10 @@ has second derivatives that are constant between the midpoints of the cells.
 
 Numba compiles the rules for each degree, so that kernels can unroll their loops: how many nodes a rule reaches is part
 of its type. Kernels are written for three axes; those that a box does not have come first, with a single node. Fields
-are padded by one node beyond every wall, so that a node reaches a block of them without looking at the walls. All this
-stands in one file because Numba compiles again when the file of a function changes, and looks at no other.
+are padded by one node beyond every wall, so that a node reaches a block of them without looking at the walls. The sums
+of ``forces`` and ``pull_with_slopes`` are the same, and stand twice: in a function of their own, inlined or not, they
+took 1.2 to 2.2 times as long in space. All this stands in one file because Numba compiles again when the file of a
+function changes, and looks at no other.
 """
 
 from __future__ import annotations

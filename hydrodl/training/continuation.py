@@ -3,8 +3,8 @@
 Neurons that are trained whole come after the same neurons trained in their output weights alone, a simpler problem.
 
 Far from the optimum of a strong loss the Hessian is indefinite and Newton's method takes hundreds of short steps. The
-optimum of an eighth of the weight at eight times the noise is found in a few, and leads to the next. What that saves is
-measured by benchmarks/strong.py.
+optimum of an eighth of the weight at eight times the noise is found in a few, and leads to the next. What that saves
+with box schemes, and that it saves nothing with layer maps, is measured by benchmarks/strong.py.
 """
 
 from __future__ import annotations
@@ -38,13 +38,15 @@ def easier(problem: Problem) -> list[tuple[Problem, float]]:
     """The problems to go through first and their gradient tolerances; none unless neurons are trained whole or the loss
     is strong.
 
-    A strong loss only with the field control and a single classification loss with a fixed readout, where it was
-    measured.
+    A strong loss only with box schemes, the field control and a single classification loss with a fixed readout, where
+    it saves time.
     """
     terms, noise = problem.terms, problem.lagrangian.noise
     if problem.control is not None and problem.control.whole:
         return [(replace(problem, control=replace(problem.control, hidden_weights="fixed")), OUTPUTS)]
-    if problem.control is not None or len(terms) != 1 or not isinstance(terms[0], Classification):
+    if problem.method.moves_points or problem.control is not None:
+        return []
+    if len(terms) != 1 or not isinstance(terms[0], Classification):
         return []
     loss = terms[0]
     if loss.trained or loss.weight < STRONG * noise:

@@ -70,8 +70,9 @@ def test_who_chooses_the_optimiser_gets_one_solve(options: dict[str, Any]) -> No
         replace(STRONG, losses=[hd.Classification(40.0, trained=True)]),
         replace(STRONG, control=hd.Neurons(4)),
         replace(STRONG, losses=[hd.Classification(40.0), hd.Classification(1.0, layer=2)]),
+        replace(STRONG, lagrangian=replace(STRONG.lagrangian, fitted=None), scheme="strang"),
     ],
-    ids=["weaker", "trained readout", "neurons", "two losses"],
+    ids=["weaker", "trained readout", "neurons", "two losses", "layer maps"],
 )
 def test_others_do_not(given: hd.Problem) -> None:
     assert easier(given) == [] != easier(STRONG)
@@ -97,8 +98,8 @@ def test_a_monitor_that_stops_stops_all_stages() -> None:
 
 @pytest.mark.slow
 def test_the_command_line_goes_through_easier_ones_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = '[data]\nsource = "two_spirals"\n[domain]\nnodes = 11\n[network]\nlayers = 3\n[physics]\nnoise = 0.004\n'
-    (tmp_path / "p.toml").write_text(words + "[loss]\nweight = 20.0\n")
+    words = '[data]\nsource = "two_spirals"\n[domain]\nnodes = 11\n[network]\nlayers = 3\nscheme = "euler-box"\n'
+    (tmp_path / "p.toml").write_text(words + "[physics]\nnoise = 0.004\n[loss]\nweight = 20.0\n")
     assert cli.invoke(["train", str(tmp_path / "p.toml"), "--out", str(tmp_path / "o")]) == 0
     assert "(easier problem 3)" in capsys.readouterr().out
 
