@@ -204,7 +204,7 @@ def _state(report: Mapping[str, Any]) -> str:
 def _in_short(report: Mapping[str, Any]) -> str:
     known = {"objective": "objective", "train_accuracy": "train accuracy", "test_accuracy": "test accuracy"}
     known |= {"iterations": "steps", "wall_time_s": "seconds"}
-    given = [f"{words} {shown(report[key])}" for key, words in known.items() if report.get(key) is not None]
+    given = [f"{words} {shown(report[key], 5)}" for key, words in known.items() if report.get(key) is not None]
     return ", ".join(given)
 
 
@@ -243,14 +243,14 @@ def _report(report: Mapping[str, Any]) -> str:
     return f'<div class="wide"><table>{"".join(rows)}</table></div>'
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, digits: int = 6) -> str:
     """A JSON value in a cell of a table."""
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value:.{digits}g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {shown(inner)}" for key, inner in value.items())
+        return ", ".join(f"{key} {shown(inner, digits)}" for key, inner in value.items())
     if isinstance(value, list):
-        return ", ".join(map(shown, value))
+        return ", ".join(shown(inner, digits) for inner in value)
     return str(value)
 
 

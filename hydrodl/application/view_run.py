@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mpi4py import MPI
-from PIL import Image
+from PIL import Image, ImageChops
 
 from hydrodl.application.analysis_page import ANALYSIS, summary
 from hydrodl.application.run_directory import PROBLEM, REPORT, check_writable, load
@@ -25,6 +25,9 @@ from hydrodl.pictures.analysis_figures import sides, state
 from hydrodl.pictures.animation import layer_pictures
 
 PAGE = "view.html"
+
+
+_BESIDE = 8  # pixels of margin
 
 
 _MOST = 20_000_000  # bytes of a file that goes into the page
@@ -52,7 +55,8 @@ def view_run(folder: Path, out: Path | None = None, comm: MPI.Comm = MPI.COMM_WO
     with phase("drawing the flow layer by layer"):
         times = run.solution.problem.layers.times
         pictures = layer_pictures(run.network, run.train)
-        frames = [(f"layer {k} of {len(times) - 1}, t = {times[k]:.3g}", _webp(shot)) for k, shot in pictures]
+        captions = [f"layer {k} of {len(times) - 1}, t = {times[k]:.3g}" for k, _ in pictures]
+        frames = list(zip(captions, map(_webp, _cropped([shot for _, shot in pictures])), strict=True))
     about = str(run.solution.problem)
 
     def text() -> str:
@@ -106,6 +110,19 @@ def _figures(folder: Path) -> dict[str, bytes]:
             if content.startswith(PNG):
                 found[path.stem] = content
     return found
+
+
+def _cropped(shots: list[Image.Image]) -> list[Image.Image]:
+    """All of them without the white margins that they share."""
+    boxes = [ImageChops.invert(shot).getbbox() for shot in shots]
+    inked = [box for box in boxes if box is not None]
+    if not inked:
+        return shots
+    left, top, right, bottom = zip(*inked, strict=True)
+    width, height = shots[0].size
+    start = max(min(left) - _BESIDE, 0), max(min(top) - _BESIDE, 0)
+    end = min(max(right) + _BESIDE, width), min(max(bottom) + _BESIDE, height)
+    return [shot.crop((*start, *end)) for shot in shots]
 
 
 def _webp(shot: Image.Image) -> bytes:
