@@ -59,11 +59,6 @@ def say(*words: object) -> None:
         print(*words, flush=True)
 
 
-def show(step: dict) -> None:
-    """One line a Newton step."""
-    say(f"  step {step['iteration']:2d}   J = {step['objective']:.8f}   gradient {step['gradient_norm']:.1e}")
-
-
 def integral(values: np.ndarray) -> float:
     """Of nodal values that vanish at the walls, over all ranks."""
     return domain.comm.allreduce(spacing * float(values.sum()))
@@ -87,7 +82,7 @@ velocity, table = None, []
 for weight in weights:
     say(f"weight {weight}: {layers} layers, {nodes} nodes")
     problem = hd.Problem(domain, hd.layers(layers), start, physics, hd.Density(weight, target, "kl"))
-    solution = hd.train(problem, initial=velocity, monitor=show)
+    solution = hd.train(problem, initial=velocity, verbose=1)
     assert solution.converged, solution.reason
     velocity = solution.velocity
     table.append((weight, solution.parts["density"] / weight, *errors(solution)))

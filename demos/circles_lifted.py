@@ -49,11 +49,6 @@ def say(*words: object) -> None:
         print(*words, flush=True)
 
 
-def show(step: dict) -> None:
-    """One line a Newton step."""
-    say(f"step {step['iteration']:2d}   J = {step['objective']:.8f}   gradient {step['gradient_norm']:.1e}")
-
-
 def network_of(samples: hd.Samples, nodes: int) -> hd.Network:
     """The same physics and loss in the plane and in space.
 
@@ -67,7 +62,7 @@ def network_of(samples: hd.Samples, nodes: int) -> hd.Network:
     physics = hd.Lagrangian(noise=0.02, decay=0.02, smoothness=0.1)
     problem = hd.Problem(domain, hd.layers(layers), rho, physics, hd.Classification(weight=10.0))
     say(f"d = {domain.dimension}: {layers} layers, {domain.nodes} nodes, {problem.unknowns} unknowns")
-    solution = hd.train(problem, monitor=show)
+    solution = hd.train(problem, verbose=1)
     say(solution)
     assert solution.converged, solution.reason
     assert solution.min_density >= 0

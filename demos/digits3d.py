@@ -30,11 +30,6 @@ def say(*words: object) -> None:
         print(*words, flush=True)
 
 
-def show(step: dict) -> None:
-    """One line a Newton step."""
-    say(f"step {step['iteration']:2d}   J = {step['objective']:.8f}   gradient {step['gradient_norm']:.1e}")
-
-
 def solve(dimensions: int, nodes: int) -> tuple[hd.Samples, hd.Solution, float, float]:
     """Half of the digits, the flow trained on them, and the accuracy on the other half: with it, and without."""
     train, test = hd.load_dataset("digits", dimensions=dimensions).split(0.5, seed=0)
@@ -46,7 +41,7 @@ def solve(dimensions: int, nodes: int) -> tuple[hd.Samples, hd.Solution, float, 
     loss = hd.Classification(weight=20.0, readout=readout)
     problem = hd.Problem(domain, hd.layers(layers), rho, physics, loss)
     say(f"d = {dimensions}: {layers} layers, {domain.nodes} nodes, {problem.unknowns} unknowns")
-    solution = hd.train(problem, options={"tao_gatol": 1e-2}, monitor=show)  # below that no prediction changes
+    solution = hd.train(problem, options={"tao_gatol": 1e-2}, verbose=1)  # below that no prediction changes
     say(solution)
     assert solution.converged, solution.reason
     assert solution.min_density > 0

@@ -71,12 +71,6 @@ def say(*words: object) -> None:
         print(*words, flush=True)
 
 
-def show(step: dict) -> None:
-    """One line a Newton step."""
-    where = f"round {step['round']:2d}   weight {step['weight']:4.0f}"
-    say(f"  step {step['iteration']:2d}   J = {step['objective']:.6f}   gradient {step['gradient_norm']:.1e}   {where}")
-
-
 def density_of(points: np.ndarray) -> hd.Densities:
     """Kernel density of samples that need no preprocessing."""
     same = hd.Preprocessing.identity(2)
@@ -127,7 +121,7 @@ for name, draw, inside in (("eight_gaussians", eight_gaussians, near_modes), ("c
         physics,
         tolerance=tolerance,
         floor=1e-4,
-        monitor=show,
+        verbose=1,
         options={"tao_gatol": 3e-3},
     )
     say(found)

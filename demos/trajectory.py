@@ -55,12 +55,6 @@ noise = NOISE * (TIMES[-1] - TIMES[0]) / seen.preprocessing.scale[0] ** 2
 physics = hd.Lagrangian(noise=float(noise), decay=1e-2, smoothness=0.0)
 
 
-def show(step: dict) -> None:
-    """One line a Newton step, on the first rank."""
-    where = f"round {step['round']:2d}   weight {step['weight']:4.0f}"
-    say(f"step {step['iteration']:2d}   J = {step['objective']:.6f}   gradient {step['gradient_norm']:.1e}   {where}")
-
-
 def say(*words: object) -> None:
     """Print on the first rank."""
     if MPI.COMM_WORLD.rank == 0:
@@ -80,7 +74,7 @@ found = leave_one_out(
     tolerance=tolerance,
     floor=1e-3,
     draws=count,
-    monitor=show,
+    verbose=1,
     options={"tao_gatol": 3e-3},
 )
 solution = found.bridge.solution

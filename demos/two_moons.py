@@ -55,13 +55,7 @@ def say(*words: object) -> None:
         print(*words, flush=True)
 
 
-def show(step: dict) -> None:
-    """One line a Newton step."""
-    say(f"step {step['iteration']:2d}   J = {step['objective']:.8f}   gradient {step['gradient_norm']:.1e}")
-
-
-say(f"two moons: {layers} layers, {domain.nodes} nodes, {problem.unknowns} unknowns")
-solution = hd.train(problem, monitor=show)
+solution = hd.train(problem, verbose=1)
 say(solution)
 
 # The velocity is a network: N layers x <- x + Delta_k u_k(x), then the readout. It has never seen these 2000 points.

@@ -37,16 +37,10 @@ def say(*words: object) -> None:
         print(*words, flush=True)
 
 
-def show(step: dict) -> None:
-    """One line a Newton step."""
-    say(f"step {step['iteration']:2d}   J = {step['objective']:.8f}   gradient {step['gradient_norm']:.1e}")
-
-
 # A large lambda makes J far from convex: Newton's method takes more and shorter steps before it comes near the
 # optimum and then falls quadratically. It is one local minimum; nothing says that no other flow does better.
 
-say(f"two spirals: {layers} layers, {domain.nodes} nodes, {problem.unknowns} unknowns")
-solution = hd.train(problem, monitor=show)
+solution = hd.train(problem, verbose=1)
 say(solution)
 
 network = hd.Network(solution)

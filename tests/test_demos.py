@@ -52,7 +52,7 @@ def check(name: str, output: str, folder: Path) -> None:
     found = re.findall(headline, output, re.MULTILINE)
     assert len(found) == 1, output  # once, whatever the number of ranks
     assert holds(float(found[0])), found
-    assert len(re.findall(r"^ *(step +\d+ +J = |\w+ +\d+ +0\.\d+ )", output, re.MULTILINE)) > 3
+    assert len(re.findall(r"^ *(newton +\d+ +objective |\w+ +\d+ +0\.\d+ )", output, re.MULTILINE)) > 3
     written = {Path(path) for path in re.findall(r"^wrote (.*)", output, re.MULTILINE)}
     assert written == {Path("runs") / name / file for file in files}
     for path in written:
