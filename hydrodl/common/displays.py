@@ -123,23 +123,27 @@ class _Board:
         self.began, self.detail = time.monotonic(), verbose > 1
         self.lines: list[str] = []
         self.steps: list[Sequence[str]] = []
-        self.phases: list[tuple[str, float]] = []
-        self._next = ""
+        self.phases: list[tuple[str, float, float]] = []  # name, seconds until it is announced, when it began
+        self._next: tuple[str, float] | None = None  # the step that comes, and since when
 
     @property
-    def now(self) -> str:
-        """What goes on."""
-        return f"{self.phases[-1][0]}{self._next}" if self.phases else ""
+    def now(self) -> tuple[str, float]:
+        """What goes on and for how long; asked for by another thread."""
+        last, coming = self.phases[-1:], self._next
+        if not last:
+            return "", 0.0
+        what, since = (last[0][0], last[0][2]) if coming is None else (f"{last[0][0]}, {coming[0]}", coming[1])
+        return what, time.monotonic() - since
 
     def enter(self, what: str, after: float | None) -> None:
         """A phase begins."""
-        self.phases.append((what, NOTICED if after is None else after))
-        self._next = ""
+        self.phases.append((what, NOTICED if after is None else after, time.monotonic()))
+        self._next = None
 
     def ended(self, seconds: float, outcome: str) -> str:
         """What stays of a phase, if anything."""
-        what, after = self.phases.pop()
-        self._next = ""
+        what, after, _ = self.phases.pop()
+        self._next = None
         return ended(what, seconds, outcome) if self.detail or outcome or seconds > after else ""
 
     def add(self, entry: Mapping[str, Any]) -> None:
@@ -147,7 +151,7 @@ class _Board:
         numbers = (f"{entry['objective']:.6e}", f"{entry['gradient_norm']:.1e}", str(entry["cg_iterations"]))
         row = (f"{entry['iteration']}{of(entry)}", *numbers, f"{time.monotonic() - self.began:.1f}")
         self.steps = [*self.steps, row][-ROWS:]
-        self._next = f", step {entry['iteration'] + 1}"
+        self._next = f"step {entry['iteration'] + 1}", time.monotonic()
 
 
 class Terminal:
@@ -163,7 +167,6 @@ class Terminal:
         from rich.live import Live
 
         self._board = _Board(verbose)
-        self._entered = time.monotonic()
         self._live = Live(self, console=Console(file=stream, highlight=False), refresh_per_second=4)
         self._live.start()
 
@@ -180,8 +183,9 @@ class Terminal:
             for row in self._board.steps:
                 table.add_row(*row)
             parts.append(table)
-        if self._board.now:
-            parts.append(Text(f"{printable(self._board.now)} ... {time.monotonic() - self._entered:.0f} s", "dim"))
+        what, seconds = self._board.now
+        if what:
+            parts.append(Text(f"{printable(what)} ... {seconds:.0f} s", "dim"))
         return Group(*parts)
 
     def say(self, words: str) -> None:
@@ -191,7 +195,6 @@ class Terminal:
     def entered(self, what: str, after: float | None) -> None:
         """A phase has begun."""
         self._board.enter(what, after)
-        self._entered = time.monotonic()
 
     def left(self, seconds: float, outcome: str) -> None:
         """It has ended."""
@@ -201,7 +204,6 @@ class Terminal:
     def stepped(self, entry: Mapping[str, Any]) -> None:
         """A step of the optimiser."""
         self._board.add(entry)
-        self._entered = time.monotonic()
         self._live.refresh()
 
     def close(self) -> None:
@@ -229,7 +231,7 @@ class Notebook:
     def html(self) -> str:
         """What the cell shows."""
         board = self._board
-        words = [*board.lines, *([f"{board.now} ..."] if board.now else [])]
+        words = [*board.lines, *([f"{board.now[0]} ..."] if board.now[0] else [])]
         text = "".join(f"<div>{html.escape(printable(line))}</div>" for line in words)
         cells = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in board.steps]
         head = "".join(f"<th>{name}</th>" for name in HEADER)
