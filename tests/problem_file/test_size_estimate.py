@@ -26,6 +26,7 @@ PROBLEMS = {
     "moons": MOONS,
     "moons lifted": MOONS.replace("samples = 60", "samples = 60\nlift = 1"),
     "neurons": MOONS.replace("layers = 3", "layers = 3\nwidth = 7"),
+    "whole neurons": MOONS.replace("layers = 3", 'layers = 3\nwidth = 7\nhidden_weights = "trained"'),
     "simplices of degree 2": MOONS.replace("nodes = 11", 'nodes = [7, 6]\ncells = "simplex"\ndegree = 2'),
     "line": GAUSSIANS.replace("layers = 6", "times = [0.0, 0.1, 0.5, 2.0]"),
     "snapshots": """
