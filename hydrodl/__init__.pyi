@@ -5,6 +5,7 @@ from .adaptivity.adaptive_training import adapt as adapt
 from .adaptivity.corrected_layers import Corrected as Corrected
 from .adaptivity.corrected_layers import corrected as corrected
 from .adaptivity.corrected_layers import modified as modified
+from .adaptivity.deeper_flow import deeper_flow as deeper_flow
 from .adaptivity.error_bar import ErrorBar as ErrorBar
 from .adaptivity.error_bar import error_bar as error_bar
 from .adaptivity.layer_placement import adapted_layers as adapted_layers

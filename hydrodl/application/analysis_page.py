@@ -265,6 +265,21 @@ def _output(analysis: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _deeper(analysis: Mapping[str, Any]) -> list[str]:
+    """How far the flow is from that of infinitely many layers, trained."""
+    found = analysis.get("relative_energy")
+    if found is None or found["value"] is None:
+        return []
+    asked = found["needs_layers"]
+    cure = (
+        f"; {asked} layers would bring that to {found['bound']:g}" if asked is not None and not found["holds"] else ""
+    )
+    return [
+        f"Trained in infinitely many layers, the velocity would make paths that part from these by at most "
+        f"{found['value']:.2g} in the mean square (relative energy, an estimate from one gradient){cure}."
+    ]
+
+
 def _or_left_out(value: float | None) -> str:
     return "left out" if value is None else number(value)
 
@@ -293,7 +308,7 @@ def _solved(analysis: Mapping[str, Any]) -> list[str]:
             f"In {direction} ({symbol} = {found['step']:.3g}) the residual of the original equations, with the first "
             f"and with the second correction is {shown}; {verdict}"
         )
-    lines += _objective(analysis) + _output(analysis)
+    lines += _objective(analysis) + _output(analysis) + _deeper(analysis)
     fluid = analysis["euler_poincare_residual"]
     if fluid is not None:
         lines.append(

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
+from hydrodl.adaptivity.deeper_flow import deeper_flow
 from hydrodl.adaptivity.error_bar import error_bar
 from hydrodl.adaptivity.output_error import output_error
 from hydrodl.analysis.backward_error.modified_system import layer_residuals, modified_energy, space_residuals
@@ -310,6 +311,7 @@ def _stability(
         eigen, decided = found
         value, bounds = float(eigen.smallest[0]), (*bounds, decided)
         hessian = {"residual": eigen.residuals[0], "products": eigen.products}
+    near = _relative_energy(solution, value, tolerance, options, journal)
     training, more = _training(solution, options, limit, None if found is None else found[0], journal)
     bounds = (*bounds, *more)
     advice = weigh(tuple(bounds)) if bounds else None
@@ -318,8 +320,23 @@ def _stability(
         "hessian_min_eigenvalue": value,
         "hessian": hessian,
         "training": training,
+        "relative_energy": near,
         "recommended": advice.to_dict() if advice else None,
     }
+
+
+def _relative_energy(
+    solution: Solution, curvature: float | None, tolerance: float, options: Mapping[str, Any], journal: _Journal
+) -> dict[str, Any] | None:
+    """How far paths are from those of the infinitely deep trained network."""
+    key = "relative_energy"
+    if curvature is None or curvature <= 0:
+        journal.note(key, "it needs the smallest eigenvalue of the Hessian, positive")
+        return None
+    found = journal.part(
+        "distance to the deeper network", (key,), lambda: deeper_flow(solution, curvature, tolerance, options)
+    )
+    return None if found is None else found.to_dict()
 
 
 def _training(

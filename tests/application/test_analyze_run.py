@@ -136,6 +136,8 @@ def test_every_key_is_there_and_has_its_type(which: str, request: pytest.Fixture
     least, most = (rate**30 for rate in training["descents"]["predicted"])
     assert below < 1.05 * least and above == pytest.approx(most, rel=0.05)  # other eigenvectors join below the limit
     assert {"layers", "nodes", "noise", "total", "extrapolated", "by_formula"} <= set(found["objective_error"])
+    assert (found["relative_energy"] is None) == ("relative_energy" in found["notes"])
+    assert found["relative_energy"] is None or found["relative_energy"]["value"] > 0
     assert set(found["recommended"]) >= {"layers", "nodes", "binding"}
     assert isinstance(found["recommended"]["layers"], int) and isinstance(found["recommended"]["nodes"], int)
 
