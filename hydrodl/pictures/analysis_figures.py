@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from mpi4py import MPI
 
-from hydrodl.pictures.canvas import MARKERS, Picture, colour, draw, panels
+from hydrodl.pictures.canvas import MARKERS, Picture, colour, decades, draw, panels
 from hydrodl.pictures.keys import line
 from hydrodl.pictures.training_figure import training_figure
 
@@ -118,6 +118,8 @@ def _residuals(analysis: Mapping[str, Any]) -> Figure:
         ax.set_title(f"in {direction}")
         _residual_points(ax, found[direction], "\N{GREEK CAPITAL LETTER DELTA}" if direction == "layers" else "h")
     axes[0].set_ylabel("residual, relative")
+    heights = [np.asarray(points.get_ydata(), dtype=float) for ax in axes for points in ax.lines]
+    decades(axes[0], np.concatenate(heights))
     if missing:
         figure.suptitle(fill(missing, 60), fontsize=8)
     handles = [line(label, color=colour(n), marker=MARKERS[n], linestyle="") for n, label in enumerate(LEVELS)]

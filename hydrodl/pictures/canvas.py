@@ -188,6 +188,14 @@ def outer(ax: Axes) -> None:
         ax.set_ylabel("")
 
 
+def decades(ax: Axes, values: Floats) -> None:
+    """A logarithmic y axis from a power of ten to another, around the values that are positive and finite."""
+    seen = values[np.isfinite(values) & (values > 0)]
+    if len(seen):
+        low, high = np.floor(np.log10(seen.min())), np.ceil(np.log10(seen.max()))
+        ax.set(yscale="log", ylim=(0.8 * 10**low, 1.25 * 10 ** max(high, low + 1)))
+
+
 def few_ticks(ax: Axes) -> None:
     """At most five ticks on each axis."""
     for axis in (ax.xaxis, ax.yaxis, getattr(ax, "zaxis", None)):

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from hydrodl.common.arrays import Floats
-from hydrodl.pictures.canvas import Picture, colour
+from hydrodl.pictures.canvas import Picture, colour, decades
 from hydrodl.pictures.display import Display, drawn
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class ConvergenceDisplay(Display):
             kept = values > 0  # the best step itself has no place on a logarithmic axis
             ax.plot(self.steps[kept], values[kept], color=colour(c), marker=shape, markersize=4, label=label)
         if (self.gradient > 0).any():
-            ax.set_yscale("log")
+            decades(ax, np.concatenate([self.above, self.gradient]))
             ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}"))
             ax.yaxis.set_minor_formatter(NullFormatter())
         ax.set(xlabel="Newton step", ylabel="objective − best,  gradient norm")
