@@ -112,10 +112,12 @@ def _tell(content: Any, lines: list[str], as_json: bool, quiet: bool) -> None:
 def _report_lines(folder: Path, report: dict[str, Any]) -> list[str]:
     accuracies = {name: report[f"{name}_accuracy"] for name in ("train", "test")}
     known = "".join(f"  {name} accuracy {value:.4f}" for name, value in accuracies.items() if value is not None)
+    error = report.get("objective_error")
+    bar = f" +- {error['total']:.1e}" if error else ""
     state = "converged" if report["converged"] else "not converged"
     return [
         f"{state} ({report['reason']}) in {report['iterations']} steps, {report['wall_time_s']:.1f} s",
-        f"objective {report['objective']:.8e}{known}",
+        f"objective {report['objective']:.8e}{bar}{known}",
         f"files are in {folder}; one page of them: hydrodl view {folder}",
     ]
 
