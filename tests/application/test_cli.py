@@ -40,6 +40,7 @@ REPORT_KEYS = {
     "ranks",
     "wall_time_s",
     "time_s",
+    "objective_error",
     "versions",
     "linear_solver",
 }
@@ -59,7 +60,8 @@ def test_train_writes_every_file(trained: Path) -> None:
     report = report_of(trained)
     assert set(report) == REPORT_KEYS
     assert report["converged"] is True and report["nodes"] == 121 and report["layers"] == 3 and report["ranks"] == 1
-    assert set(report["time_s"]) == {"assembly", "sweeps", "optimiser", "io"}
+    assert set(report["time_s"]) == {"assembly", "sweeps", "optimiser", "io", "error_bar"}
+    assert set(report["objective_error"]) >= {"layers", "nodes", "noise", "total"}
     assert set(report["versions"]) == {"hydrodl", "dolfinx", "petsc", "mpi", "python", "numpy"}
     assert report["mass_error"] < 1e-12 and report["min_density"] >= 0
     assert 0.5 < report["test_accuracy"] <= 1 and 0.5 < report["train_accuracy"] <= 1
