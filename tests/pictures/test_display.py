@@ -147,3 +147,12 @@ def test_a_legend_is_as_wide_as_its_figure_at_most() -> None:
     FigureCanvasAgg(figure).draw()
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= -1
+
+
+def test_a_periodic_box_is_drawn_between_its_seams() -> None:
+    domain = hd.Domain.box([-1, -1], [1, 1], 8, periodic=True)  # a node at each centre
+    solution, _, _ = fake(domain, centres_of(2), steps=1)
+    shown = hd.plot.DensityDisplay.from_solution(solution, layers=1)
+    np.testing.assert_allclose(shown.fields[0, :, 0], shown.fields[0, :, -1], atol=1e-6)  # one side and the other
+    assert shown.fields.max() == pytest.approx(1.0, abs=1e-6)
+    VelocityDisplay.from_solution(solution).plot()
