@@ -28,7 +28,7 @@ from hydrodl.transport.wasserstein_distance import wasserstein
 
 small = "--small" in sys.argv[1:]
 count, layers, nodes, bandwidth = (300, 8, 51, 0.15) if small else (600, 16, 91, 0.1)
-tolerance, allowed = (0.2, 0.7) if small else (0.1, 0.45)
+tolerance, allowed = (0.2, 0.7) if small else (0.02, 0.4)
 
 # Made-up cells in the landscape of Waddington: a valley that slopes along x and, past x = 0, forks in y.
 
@@ -52,7 +52,7 @@ seen = snapshots(TIMES, [cells(time, count, seed) for seed, time in enumerate(TI
 # the user's units. The noise of the model is that of the cells, in mesh units: lengths over scale, time over 2.
 
 noise = NOISE * (TIMES[-1] - TIMES[0]) / seen.preprocessing.scale[0] ** 2
-physics = hd.Lagrangian(noise=float(noise), decay=1e-2, smoothness=0.0)
+physics = hd.Lagrangian(noise=float(noise), smoothness=0.0)
 
 
 def say(*words: object) -> None:
@@ -85,7 +85,9 @@ assert solution.min_density > 0
 # How good can a guess be? As near as other cells of the same time, which are not at distance 0 either. How bad? As far
 # as the nearest snapshot. Displacement interpolation pairs the cells of the two neighbours by optimal transport and
 # takes the middle of every pair: hard to beat on one gap, but it is no model, it has no noise, no paths through more
-# than two snapshots and no density.
+# than two snapshots and no density. The model itself, a bridge without drift, is not nearer: between the same two
+# neighbours Sinkhorn's exact bridge has W2 0.16 (mean of several draws of 600 points, from 0.14 to 0.19), and the
+# density found here is one percent (L1) from it.
 
 fresh = wasserstein(cells(TIMES[HELD], count, seed=99), seen.features[HELD])
 say(found)
