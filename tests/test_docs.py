@@ -41,11 +41,13 @@ def start() -> dict[str, Any]:
 
 
 def strictly(block: str, where: str, names: dict[str, Any]) -> None:
-    """Run a block; a warning is an error, but that of too few nodes: the start is small on purpose."""
+    """Run a block; warnings are errors, but that of too few nodes: the start is small on purpose."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         warnings.filterwarnings("error", category=UserWarning, module="hydrodl")
         warnings.filterwarnings("ignore", "the splines bring the noise", RuntimeWarning)
+        if "analysis" in where:  # modified systems are no Markov chains
+            warnings.filterwarnings("ignore", "densities are negative", RuntimeWarning)
         execute(block, where, names)
 
 
@@ -56,7 +58,8 @@ def test_python_snippets_run(start: dict[str, Any], here: Path) -> None:
     for page in pages:
         names = dict(start)
         if page.parent.name == "analysis":
-            names["solution"] = hd.train(start["replace"](start["problem"], scheme="euler-box"))
+            names["problem"] = start["replace"](start["problem"], scheme="euler-box")
+            names["solution"] = hd.train(names["problem"])
         for block in snippets(page, "python"):
             strictly(block, str(page.relative_to(ROOT)), names)
 
