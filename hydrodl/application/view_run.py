@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mpi4py import MPI
-from PIL import Image, ImageChops
+from PIL import Image
 
 from hydrodl.application.analysis_page import ANALYSIS, summary
 from hydrodl.application.run_directory import PROBLEM, REPORT, check_writable, load
@@ -23,11 +23,9 @@ from hydrodl.common.progress import phase
 from hydrodl.files.text_files import write_text
 from hydrodl.pictures.analysis_figures import sides, state
 from hydrodl.pictures.animation import layer_pictures
+from hydrodl.pictures.canvas import margins
 
 PAGE = "view.html"
-
-
-_BESIDE = 8  # pixels of margin
 
 
 _MOST = 20_000_000  # bytes of a file that goes into the page
@@ -114,15 +112,10 @@ def _figures(folder: Path) -> dict[str, bytes]:
 
 def _cropped(shots: list[Image.Image]) -> list[Image.Image]:
     """All of them without the white margins that they share."""
-    boxes = [ImageChops.invert(shot).getbbox() for shot in shots]
-    inked = [box for box in boxes if box is not None]
-    if not inked:
+    if not shots:  # not on rank 0
         return shots
-    left, top, right, bottom = zip(*inked, strict=True)
-    width, height = shots[0].size
-    start = max(min(left) - _BESIDE, 0), max(min(top) - _BESIDE, 0)
-    end = min(max(right) + _BESIDE, width), min(max(bottom) + _BESIDE, height)
-    return [shot.crop((*start, *end)) for shot in shots]
+    left, top, right, bottom = zip(*map(margins, shots), strict=True)
+    return [shot.crop((min(left), min(top), max(right), max(bottom))) for shot in shots]
 
 
 def _webp(shot: Image.Image) -> bytes:
