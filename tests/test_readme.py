@@ -45,7 +45,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 @pytest.mark.slow
 def test_shell_snippets_run(shell: tuple[Path, list[str]]) -> None:
     folder, commands = shell
-    assert len(commands) == 5
+    assert len(commands) == 6
     for command in commands:
         run(command.split(), folder)
     for name in ("report.json", "problem.toml", "solution.h5", "fields.pvd"):
