@@ -2,11 +2,11 @@
 
     python benchmarks/strong.py [--layers 8] [--nodes 21] [--weight 50] [--noise 0.01] [--scheme NAME] [--only ...]
 
-Two spirals. "default" is hydrodl's: with box schemes both weight and noise in stages where weight / noise >= 4000, else
-"direct", one Newton solve. The others go through easier problems first, each solved to a gradient norm of 3e-2:
-weight an eighth, a quarter, a half; noise eight, four, two times; both; half the layers and nodes each way. Or they
-change one PETSc option. Steps and products count all stages. The optimum need not be the
-same: J is not convex. ``--limit`` is tao_max_it of every stage.
+Two spirals. "default" is hydrodl's: both weight and noise in stages where weight / noise >= 4000 (layer maps: 10000,
+of the noise that densities feel), else "direct", one Newton solve. The others go through easier problems first, each
+solved to a gradient norm of 3e-2: weight an eighth, a quarter, a half; noise eight, four, two times; both; half the
+layers and nodes each way. Or they change one PETSc option. Steps and products count all stages. The optimum need not
+be the same: J is not convex. ``--limit`` is tao_max_it of every stage.
 """
 
 from __future__ import annotations

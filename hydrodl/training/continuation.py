@@ -3,8 +3,8 @@
 Neurons that are trained whole come after the same neurons trained in their output weights alone, a simpler problem.
 
 Far from the optimum of a strong loss the Hessian is indefinite and Newton's method takes hundreds of short steps. The
-optimum of an eighth of the weight at eight times the noise is found in a few, and leads to the next. What that saves
-with box schemes, and that it saves nothing with layer maps, is measured by benchmarks/strong.py.
+optimum of an eighth of the weight at eight times the noise is found in a few, and leads to the next. What that saves is
+measured by benchmarks/strong.py; with layer maps nothing where the splines bring most of the noise.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from hydrodl.problem.solution import Solution
 STRONG = 4e3
 """Weight of the classification loss over the noise from which easier problems save time: 40 percent at 5e3, none at
 2e3, and below they cost time."""
+
+
+STRONG_MAPS = 1e4
+"""The same with layer maps, over the noise that the splines bring where that is larger: easier problems save a third of
+the time at 2e4, and cost a fifth to a third at 6e3 to 7e3."""
 
 
 FACTORS = (8.0, 4.0, 2.0)
@@ -38,18 +43,19 @@ def easier(problem: Problem) -> list[tuple[Problem, float]]:
     """The problems to go through first and their gradient tolerances; none unless neurons are trained whole or the loss
     is strong.
 
-    A strong loss only with box schemes, the field control and a single classification loss with a fixed readout, where
-    it saves time.
+    A strong loss only with the field control and a single classification loss with a fixed readout, where it was
+    measured. Collective.
     """
     terms, noise = problem.terms, problem.lagrangian.noise
     if problem.control is not None and problem.control.whole:
         return [(replace(problem, control=replace(problem.control, hidden_weights="fixed")), OUTPUTS)]
-    if problem.method.moves_points or problem.control is not None:
+    if problem.control is not None or len(terms) != 1 or not isinstance(terms[0], Classification):
         return []
-    if len(terms) != 1 or not isinstance(terms[0], Classification):
+    loss, method = terms[0], problem.method
+    strong = STRONG_MAPS if method.moves_points else STRONG
+    if loss.trained or loss.weight < strong * noise:
         return []
-    loss = terms[0]
-    if loss.trained or loss.weight < STRONG * noise:
+    if loss.weight < strong * method.map_noise(problem.domain, problem.layers.steps):
         return []
     physics = [replace(problem.lagrangian, noise=factor * noise) for factor in FACTORS]
     losses = [replace(loss, weight=loss.weight / factor) for factor in FACTORS]

@@ -57,9 +57,9 @@ def train(
         options: PETSc options as a flat mapping: "tao_..." for the optimiser and its inner KSP ("tao_ksp_rtol"),
             "slab_..." for the slab operators' KSP and PC, "metric_..." for those of the control inner product.
         initial: starting velocity at this rank's owned nodes, shape (N, d, owned), or Controls with the coefficients
-            of neurons and the readout where those are trained. Default 0, the identity network; from there box schemes
-            reach a classification loss with weight >= 4000 nu by way of three easier problems, unless options name
-            another "tao_type" or "tao_max_it".
+            of neurons and the readout where those are trained. Default 0, the identity network; from there a
+            classification loss with weight >= 4000 nu (layer maps: 10000 times the noise that densities feel) is
+            reached by way of three easier problems, unless options name another "tao_type" or "tao_max_it".
         monitor: called on every rank after every step with a mapping (iteration, objective, gradient_norm,
             cg_iterations, seconds, velocity, controls; stage and easier where easier problems come first); returning
             True stops the optimiser.

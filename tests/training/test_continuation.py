@@ -72,10 +72,16 @@ def test_who_chooses_the_optimiser_gets_one_solve(options: dict[str, Any]) -> No
         replace(STRONG, losses=[hd.Classification(40.0), hd.Classification(1.0, layer=2)]),
         replace(STRONG, lagrangian=replace(STRONG.lagrangian, fitted=None), scheme="strang"),
     ],
-    ids=["weaker", "trained readout", "neurons", "two losses", "layer maps"],
+    ids=["weaker", "trained readout", "neurons", "two losses", "layer maps on few nodes"],
 )
 def test_others_do_not(given: hd.Problem) -> None:
     assert easier(given) == [] != easier(STRONG)
+
+
+def test_layer_maps_do_where_nodes_carry_the_noise() -> None:
+    assert len(easier(spirals(2, 61, weight=100.0, noise=0.005))) == 3
+    assert not easier(spirals(2, 61, weight=40.0, noise=0.005))  # 8e3
+    assert not easier(spirals(8, 61, weight=100.0, noise=0.005))  # the splines bring 0.007
 
 
 @pytest.mark.slow
