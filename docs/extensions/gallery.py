@@ -93,7 +93,8 @@ def blocks(source: str) -> Iterator[tuple[bool, list[str]]]:
 def pictures(folder: Path, name: str) -> list[Path]:
     """What a demo drew, its own picture first."""
     first = [f"{name}.png", "transport.png", "densities.png"]
-    return sorted(folder.glob("*.png"), key=lambda path: (path.name not in first, path.name))
+    place = {name: number for number, name in enumerate(first)}
+    return sorted(folder.glob("*.png"), key=lambda path: (place.get(path.name, len(first)), path.name))
 
 
 def page(name: str, done: Run | None, out: Path) -> tuple[str, str, str | None]:
