@@ -156,6 +156,22 @@ SECTIONS = {
         "J of every width relative to the optimum over all velocities of the mesh.",
         small="--small",
     ),
+    "modified_solved": Section(
+        "The modified system solved, and layers corrected by it",
+        "Distances of the discrete solution to the modified system's, and objectives after correction, with orders.",
+        small="--small",
+    ),
+    "error_bar": Section(
+        "J with an error bar", "The estimate beside the error against four times the layers and nodes.", small="--small"
+    ),
+    "marches": Section(
+        "Marches about a uniform gas", "Which are certified from their first state, and whether any of those gets away."
+    ),
+    "training_stability": Section(
+        "Stability of training",
+        "Steps of descent, Newton's ball and changes of the data, predicted and observed.",
+        small="--problems 2 --balls 1 --each 1",
+    ),
     "adaptivity": Section(
         "Placed layers and refined meshes",
         "Their error of J, and how many equal layers or uniform nodes have the same error.",
