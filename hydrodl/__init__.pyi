@@ -11,8 +11,8 @@ from .adaptivity.error_bar import error_bar as error_bar
 from .adaptivity.layer_placement import adapted_layers as adapted_layers
 from .adaptivity.output_error import OutputError as OutputError
 from .adaptivity.output_error import output_error as output_error
+from .adaptivity.recommended_size import recommend as recommend
 from .adaptivity.velocity_transfer import transfer as transfer
-from .analysis.stability.recommendation import recommend as recommend
 from .common.errors import DataError as DataError
 from .common.errors import InputError as InputError
 from .common.errors import MeshError as MeshError

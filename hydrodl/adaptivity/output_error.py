@@ -84,7 +84,7 @@ def output_error(given: HasFlow | Flow) -> OutputError:
         True
     """
     flow = given if isinstance(given, Flow) else given.flow
-    points, weights = _data(flow)
+    points, weights = data_points(flow)
     ends, layers = [], flow.layers
     for _ in range(3):
         ends.append(pushed(flow.domain, velocity_on(flow, layers, flow.domain), layers, points))
@@ -93,7 +93,7 @@ def output_error(given: HasFlow | Flow) -> OutputError:
     return OutputError(points, weights, 2 * four - twice - once, np.linalg.norm(four - twice, axis=1))
 
 
-def _data(flow: Flow) -> tuple[Floats, Floats]:
+def data_points(flow: Flow) -> tuple[Floats, Floats]:
     """Nodes at which there is data, and their mass over that of all."""
     mass = np.maximum(flow.density[0].sum(axis=0), 0.0) * moment(flow.domain)[: flow.domain.owned]
     nodes, (masses, density) = whole(flow.domain, np.array([mass, flow.density[0].sum(axis=0)]))

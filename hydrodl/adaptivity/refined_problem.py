@@ -8,7 +8,9 @@ velocity at the points below it: smooth in depth is the velocity in the middle o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -66,6 +68,10 @@ def on_layers(problem: Problem, layers: Layers) -> Problem:
 
 def _at_twice(loss: Any) -> Loss:
     return loss if loss.layer is None else replace(loss, layer=2 * loss.layer)  # type: ignore[no-any-return]
+
+
+def _at_layer(loss: Any, layers: Mapping[int, int]) -> Loss:
+    return loss if loss.layer is None else replace(loss, layer=layers[loss.layer])  # type: ignore[no-any-return]
 
 
 def _moved(loss: Loss, old: Domain, new: Domain) -> Loss:
@@ -136,3 +142,33 @@ def _along_paths(flow: Flow, layers: Layers, domain: Domain, velocity: Floats) -
             places = ((grid.into(nodes - shift * v.T) - grid.lower) / grid.spacing).T
             v[:] = [map_coordinates(u, places, order=3, mode="mirror", prefilter=False) for u in splines]
     return out
+
+
+def resized(problem: Problem, layers: int, nodes: int | None = None) -> Problem:
+    """The problem in another number of layers, placed in the same way, and of nodes in the direction with most of them.
+
+    Losses inside stay at their depths, so that there may be a few layers more; neurons stay neurons.
+
+    Raises:
+        InputError: other nodes on a mesh that is no uniform box of degree 1.
+    """
+    if nodes is not None:
+        grid, _ = Grid.of(problem.domain)
+        if nodes != grid.counts.max():
+            problem = replace(on_domain(problem, _with_nodes(problem.domain, grid, nodes)), control=problem.control)
+    old, times, at = len(problem.layers), problem.layers.times, {0: 0}
+    inside = sorted({loss.layer for loss in problem.terms if loss.layer is not None} | {old})
+    pieces = [np.zeros(1)]
+    for first, last in pairwise([0, *inside]):
+        count = max(1, round(layers * (last - first) / old))
+        pieces.append(np.interp(np.linspace(first, last, count + 1), np.arange(old + 1), times)[1:])
+        at[last] = at[first] + count
+    losses = [_at_layer(loss, at) for loss in problem.terms]
+    return replace(problem, layers=Layers(np.concatenate(pieces)), losses=losses)
+
+
+def _with_nodes(domain: Domain, grid: Grid, nodes: int) -> Domain:
+    """The same box with other nodes: so many where there are most, in proportion elsewhere."""
+    cells = grid.counts - 1
+    counts = [max(2, round(int(n) * (nodes - 1) / int(cells.max()))) + 1 for n in cells]
+    return Domain.box(grid.lower, grid.upper, counts, lumped=domain.lumped, comm=domain.comm)

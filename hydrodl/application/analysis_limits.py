@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from hydrodl.adaptivity.error_bar import refinable
+from hydrodl.adaptivity.recommended_size import recommend
 from hydrodl.analysis.stability.algorithm_bounds import Descents, observed_descents
 from hydrodl.analysis.stability.bounds import Bound
 from hydrodl.analysis.stability.hessian_spectrum import Quadratic, Spectrum, spectrum
+from hydrodl.analysis.stability.recommendation import Recommendation
 from hydrodl.analysis.stability.training_bounds import second_variation
 from hydrodl.analysis.stability.training_stability import TrainingStability, training_stability
 from hydrodl.common.arrays import Floats
@@ -36,6 +39,9 @@ PRODUCTS = 300  # Hessian products that an eigenvalue usually takes, at most
 
 
 GRADIENTS = 400  # what the stability of training takes beside them
+
+
+STEPS = 10  # Newton steps of trainings that start near their ends, at most
 
 
 ROUGH = 1e-6  # accuracy of the largest eigenvalue
@@ -129,6 +135,26 @@ def stability_of_training(
         ends = replace(small, largest=large.largest, largest_modes=large.largest_modes)
         found = training_stability(near, ends)
         return found, observed_descents(near, found, ends.largest_modes[0].ravel())
+
+
+def measured_size(solution: Solution, tolerance: float, options: Mapping[str, Any], limit: float) -> Recommendation:
+    """Layers, nodes and neurons needed, by training networks twice as fine; collective.
+
+    Args:
+        solution, options, limit: as for :func:`smallest_curvature`.
+        tolerance: of the network's output, in feature units.
+
+    Raises:
+        InputError: the estimate is beyond the limit, the solution did not converge, or its mesh cannot be refined.
+    """
+    problem = solution.problem
+    if not refinable(problem.domain):
+        raise InputError("by bounds alone: there is no mesh like this one twice as fine")
+    times = 2 ** (problem.domain.dimension + 1)
+    span = times * seconds(sizes_of(problem), steps=STEPS, products=STEPS * STEPS)
+    if span > limit:
+        raise InputError(f"by bounds alone: to measure it would take about {span / 60:.0f} min on one core")
+    return recommend(solution, tolerance, options=options, rounds=1)
 
 
 class _Counted(Quadratic, Protocol):

@@ -79,10 +79,16 @@ def _advice(analysis: Mapping[str, Any]) -> str:
         return "No recommendation: no bound could be evaluated."
     layers, nodes, most = found["layers"], found["nodes"], max(here["nodes_per_direction"])
     deep, wide = _because(analysis, "layers"), _because(analysis, "nodes")
+    many = "" if found["width"] is None else f", and {found['width']} neurons a layer{_because(analysis, 'width')}"
     text = (
-        f"Use at least {layers} layer{'s' * (layers > 1)}{deep} and {nodes} nodes per feature direction{wide}; "
+        f"Use at least {layers} layer{'s' * (layers > 1)}{deep} and {nodes} nodes per feature direction{wide}{many}; "
         f"this run has {here['layers']} and {most}."
     )
+    if found["error"] is not None:
+        text += (
+            f" Measured by training finer: a network of that size is to be expected {found['error']:.2g} (root mean "
+            "square, feature units) from the infinitely deep one."
+        )
     if not found["feasible"]:
         text += f" But no numbers are known with which every bound holds; what binds: {found['binding']}."
     elif layers <= here["layers"] and nodes <= most:

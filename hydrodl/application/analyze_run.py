@@ -26,7 +26,7 @@ from hydrodl.analysis.stability.algorithm_bounds import algorithm_bounds
 from hydrodl.analysis.stability.bounds import Bound, cells_per_direction
 from hydrodl.analysis.stability.hessian_spectrum import Spectrum
 from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
-from hydrodl.analysis.stability.recommendation import weigh
+from hydrodl.analysis.stability.recommendation import combined
 from hydrodl.analysis.stability.training_bounds import training_bounds
 from hydrodl.analysis.structure.conservation import Conservation, conservation
 from hydrodl.analysis.structure.euler_poincare import euler_poincare
@@ -36,6 +36,7 @@ from hydrodl.application.analysis_limits import (
     EIGEN_SECONDS,
     FACTOR_BYTES,
     central_slabs,
+    measured_size,
     smallest_curvature,
     stability_of_training,
 )
@@ -314,7 +315,8 @@ def _stability(
     near = _relative_energy(solution, value, tolerance, options, journal)
     training, more = _training(solution, options, limit, None if found is None else found[0], journal)
     bounds = (*bounds, *more)
-    advice = weigh(tuple(bounds)) if bounds else None
+    part = ("layers and nodes needed", ("recommended",), lambda: measured_size(solution, tolerance, options, limit))
+    advice = combined(journal.part(*part), tuple(bounds))
     return {
         "stability": [bound.to_dict() for bound in (advice.bounds if advice else ())],
         "hessian_min_eigenvalue": value,

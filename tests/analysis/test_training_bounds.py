@@ -219,6 +219,8 @@ def test_the_recommendation_takes_the_largest_need_and_names_it() -> None:
         "nodes": 2,
         "binding": "a",
         "feasible": True,
+        "width": None,
+        "error": None,
     }
     lost = weigh((plain_bound("a", True, 5, 7), plain_bound("b", False, None, None)))
     assert not lost.feasible and lost.binding == "b; a"

@@ -156,7 +156,9 @@ def test_numbers_are_those_of_the_analyses(line: Path) -> None:
     assert 5 * found["modified_energy_drift"] < found["energy"]["drift_of_these_slabs"] <= found["energy_drift"]
     assert 5 * found["modified_residual_2"] < found["equation_residual"] < 0.1
     assert len(found["energy"]["H"]) == 12 and len(found["energy"]["modified"]) == 10
-    assert found["recommended"]["layers"] == max(row["needs_layers"] or 1 for row in found["stability"])
+    binding = found["recommended"]["binding"].split("; ")
+    assert found["recommended"]["layers"] == max(by_name[name]["needs_layers"] or 1 for name in binding)
+    assert "infinitely many layers" in by_name and found["recommended"]["error"] < 0.1
 
 
 @pytest.mark.slow
@@ -203,7 +205,7 @@ def test_a_stricter_tolerance_asks_for_more_layers(line: Path) -> None:
     solution = load(line).solution
     loose, strict = (analyze.analyze(solution, tolerance=tolerance) for tolerance in (0.1, 0.001))
     assert strict["recommended"]["layers"] > 20 * loose["recommended"]["layers"]
-    assert strict["recommended"]["binding"].startswith("depth convergence")
+    assert strict["recommended"]["binding"].startswith("infinitely many layers")
 
 
 @pytest.mark.slow
@@ -269,7 +271,7 @@ def test_what_is_infinite_or_missing_is_drawn_and_told(plane: Path, tmp_path: Pa
     found = analysis_of(plane)
     found["stability"][0] |= {"value": None, "holds": False, "needs_layers": None, "needs_nodes": None}
     texts = [text.get_text() for text in _analysis_figures._bounds(found).axes[0].texts]
-    assert "infinite: fails" in texts and "infinite > 1" in texts and "its sign decides: holds" in texts
+    assert "infinite: fails" in texts and "infinite > 0.1" in texts and "its sign decides: holds" in texts
     empty = found | {"stability": [], "recommended": None, "energy": {"time": []}, "energy_drift": None}
     _analysis_figures.draw_all(MPI.COMM_WORLD, tmp_path, empty)
     assert "No recommendation" in page(empty, "x", PICTURES) and len(list(tmp_path.glob("*.png"))) == 4

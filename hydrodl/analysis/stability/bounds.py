@@ -33,6 +33,7 @@ class Bound:
         sufficient_only: failing it proves nothing.
         source: where it comes from.
         most_nodes: nodes in the direction with most of them beyond which it fails; None where there is no such limit.
+        needs_width: the fewest neurons a layer, where they are what is bounded.
         applies: the hypotheses are met, so that the bound counts in a recommendation.
         note: what a reader must know beside the number.
 
@@ -53,6 +54,7 @@ class Bound:
     source: str
     most_nodes: int | None = None
     for_layers: int | None = None
+    needs_width: int | None = None
     applies: bool = True
     note: str = ""
 

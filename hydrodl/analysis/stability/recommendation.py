@@ -4,7 +4,7 @@ holds."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hydrodl.analysis.stability.bounds import Bound
@@ -27,6 +27,9 @@ class Recommendation(Card):
             N and M, separated by "; "; empty if a single layer on a single cell would do.
         feasible: is there an (N, M) at all for which they hold.
         bounds: every bound that applies, as evaluated on the flow given.
+        width: J, neurons a layer; None where the network is none of neurons.
+        error: the distance to the infinitely deep, fine and wide network that is to be expected of this size; None
+            where it was not measured.
 
     Example:
         >>> needed = hd.analysis.recommend(flow, tolerance=0.5)
@@ -39,9 +42,12 @@ class Recommendation(Card):
     binding: str
     feasible: bool
     bounds: tuple[Bound, ...]
+    width: int | None = None
+    error: float | None = None
 
     def __str__(self) -> str:
         found = f"at least {plural(self.layers, 'layer')} and {self.nodes} nodes per direction"
+        found += "" if self.width is None else f", {plural(self.width, 'neuron')} a layer"
         found += f" ({self.binding})" if self.binding else ""
         return found if self.feasible else f"{found}; no numbers are known with which every bound holds"
 
@@ -51,8 +57,9 @@ class Recommendation(Card):
         return {"layers": self.layers, "nodes per direction": self.nodes, "binding": self.binding} | needs
 
     def to_dict(self) -> dict[str, Any]:
-        """layers, nodes, binding, feasible, as JSON values."""
-        return {name: getattr(self, name) for name in ("layers", "nodes", "binding", "feasible")}
+        """layers, nodes, width, binding, feasible, error, as JSON values."""
+        names = ("layers", "nodes", "width", "binding", "feasible", "error")
+        return {name: getattr(self, name) for name in names}
 
 
 def recommend(
@@ -96,15 +103,33 @@ def weigh(bounds: tuple[Bound, ...]) -> Recommendation:
     layers = (deep and deep.needs_layers) or 1
     wide = max((b.with_layers(layers) for b in counted), key=lambda bound: bound.needs_nodes or 0, default=None)
     nodes = (wide and wide.needs_nodes) or 2
+    many = max(counted, key=lambda bound: bound.needs_width or 0, default=None)
+    width = None if many is None else many.needs_width
     names = [deep.name] if deep is not None and layers > 1 else []
     names += [wide.name] if wide is not None and nodes > 2 else []
+    names += [many.name] if many is not None and width is not None else []
     lost = [bound.name for bound in counted if _lost(bound, nodes)]
     names = lost + [name for name in names if name not in lost]
-    return Recommendation(layers, nodes, "; ".join(dict.fromkeys(names)), not lost, counted)
+    return Recommendation(layers, nodes, "; ".join(dict.fromkeys(names)), not lost, counted, width)
+
+
+def combined(measured: Recommendation | None, bounds: tuple[Bound, ...]) -> Recommendation | None:
+    """A measured recommendation with all bounds beside it; by the bounds alone without one, None without either.
+
+    Bounds that are no part of the measured one do not raise its numbers: they are sufficient for what it measured.
+    """
+    proven = weigh(bounds) if bounds else None
+    if measured is None or proven is None:
+        return measured or proven
+    known = {bound.name for bound in measured.bounds}
+    others = tuple(bound for bound in proven.bounds if bound.name not in known)
+    return replace(measured, feasible=measured.feasible and proven.feasible, bounds=(*measured.bounds, *others))
 
 
 def _lost(bound: Bound, nodes: int) -> bool:
     """Does the bound fail whatever N is, with this M?"""
     if bound.most_nodes is not None:
         return nodes > bound.most_nodes
-    return not bound.holds and bound.needs_layers is None and bound.needs_nodes is None
+    return not bound.holds and all(
+        needed is None for needed in (bound.needs_layers, bound.needs_nodes, bound.needs_width)
+    )

@@ -1,0 +1,385 @@
+"""How many layers, nodes and neurons a network needs: measured around a trained one, by training it finer.
+
+Where the trained network takes a point of the data depends on its N layers, its spacing h and its J neurons,
+
+    x(N, h, J) = x + a N^-p + b h^2 + c J^-q + ...,
+
+x being where the infinitely deep, infinitely fine and infinitely wide one takes it. Networks of half and twice as many
+layers, with half the spacing, and of all functions in the place of J neurons, each trained from the velocity at hand,
+give a, b, c at the points of the data, p and q. The size that is asked for keeps each of the three, and what they
+add up to, within the tolerance: as displacements, so that no triangle inequality makes it larger than needed. Each
+number is the same factor above what it alone would need. Then a network of that size is trained and looked at in
+the same way, until it asks for its own size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+
+from hydrodl.adaptivity.error_bar import refinable
+from hydrodl.adaptivity.output_error import data_points, pushed
+from hydrodl.adaptivity.refined_problem import finer_domain, finer_layers, on_domain, on_layers, resized, velocity_on
+from hydrodl.analysis.stability.bounds import SPECIFICATION, Bound, at_least, cells_per_direction
+from hydrodl.analysis.stability.hessian_spectrum import Quadratic
+from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
+from hydrodl.analysis.stability.recommendation import Recommendation, weigh
+from hydrodl.analysis.stability.recommendation import recommend as by_bounds
+from hydrodl.analysis.stability.training_bounds import training_bounds
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import POSITIVE
+from hydrodl.network.network import Network
+from hydrodl.problem.flow import Flow
+from hydrodl.problem.problem import Problem
+from hydrodl.problem.solution import Controls, Solution
+from hydrodl.training.minimisation import train
+
+_MEASURED = ("depth convergence", "cell Peclet")
+"""Bounds on errors that are measured here."""
+
+
+_REACH = 4.0
+"""Times that a number may change in one round: orders are local."""
+
+
+_SLOWEST = 0.5
+"""Order in neurons: that of random ones. What is measured below it is chance."""
+
+
+_FASTEST = 4.0
+"""Order in neurons that is still believed."""
+
+
+_LARGEST = 2**21
+"""Layers times nodes of a network that is trained to look at it."""
+
+
+_NONE = 2**31
+"""Layers that nobody has."""
+
+
+_SETTLED = 0.1
+"""A size that asks for itself, within this share."""
+
+
+OBJECTIVE = 0.1
+"""Of J: what layers, nodes and neurons may each add to it."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one number adds: displacements (n, d) of the points, the objective, and their orders in that number."""
+
+    moved: Floats
+    order: float
+    gap: float
+    gap_order: float
+
+    def factor(self, weights: Floats, tolerance: float) -> float:
+        """How many times the number alone is too small, 0 where it adds nothing."""
+        return float((size(self.moved, weights) / tolerance) ** (1 / self.order))
+
+
+def recommend(
+    given: Solution | Flow,
+    tolerance: float = 0.1,
+    *,
+    functional: Quadratic | None = None,
+    marched: bool = False,
+    options: Mapping[str, Any] | None = None,
+    rounds: int = 6,
+) -> Recommendation:
+    """The smallest N, M and J for which the network is within the tolerance of the infinitely deep, fine and wide one,
+    and every stability bound that applies holds; collective.
+
+    A solution is trained again, finer, as often as it takes: each round costs a few trainings from near the minimum,
+    the largest of 2^(d + 1) times the size. A flow, and a solution on a mesh that cannot be refined, have bounds alone:
+    ``analysis.recommend``.
+
+    Args:
+        given: a trained solution, or a flow.
+        tolerance: root of the mean square distance over the data, in the feature space of the mesh; positive.
+        functional: linearised at the solution's velocity; adds the second variation.
+        marched: the flow was marched as an initial value problem: the bounds are those of waves.
+        options: PETSc's, as in ``train``.
+        rounds: sizes that are looked at, at most; with 1 none but the given one is.
+
+    Raises:
+        InputError: the tolerance is not positive, or a solution that did not converge.
+
+    Example:
+        >>> advice = hd.recommend(solution, tolerance=0.2, rounds=1)
+        >>> advice.layers >= 1, advice.nodes >= 2, advice.error is not None
+        (True, True, True)
+    """
+    POSITIVE.check("tolerance", tolerance)
+    if isinstance(given, Flow) or marched or not refinable(given.problem.domain):
+        return by_bounds(given, tolerance, functional=functional, marched=marched)
+    if not given.converged:
+        raise InputError("the solution did not converge: what it needs cannot be measured around it")
+    seen, tried = given, (Tried(), Tried(), Tried())
+    most = _REACH if rounds > 1 else math.inf  # what is not looked at again is not cut off
+    advice = _around(given, given, tolerance, tried, functional, options, most)
+    for _ in range(rounds - 1):
+        if _settled(seen, advice) or not advice.feasible or not given.problem.domain.uniform_box:
+            break
+        wanted = _of_size(given, advice)
+        if len(wanted.layers) * wanted.domain.nodes > _LARGEST:
+            break
+        trained = _trained(wanted, seen, options)
+        if not trained.converged:
+            break
+        seen = trained
+        advice = _around(given, seen, tolerance, tried, None, options)
+    return advice
+
+
+class Tried:
+    """Numbers of layers, of nodes or of neurons that were looked at.
+
+    Networks that fold change from one kind to another: what is measured among many layers says nothing of those.
+
+    Attributes:
+        few: the most that need more; enough: the fewest that do not.
+    """
+
+    def __init__(self) -> None:
+        self.few, self.enough = 0, _NONE
+
+    def number(self, had: int, needed: int) -> int:
+        """How many to look at next, after a network that has so many and asks for so many."""
+        if needed <= had * (1 + _SETTLED):
+            self.enough = min(self.enough, had)
+        else:
+            self.few = max(self.few, had)
+        if needed <= had <= max(needed + 1, needed * (1 + _SETTLED)):
+            return had  # known to do, unlike the few that could be saved
+        if self.few >= self.enough:
+            self.enough = _NONE
+        if self.enough <= (1 + 2 * _SETTLED) * self.few:
+            return self.enough
+        if self.few < needed <= self.enough or self.enough == _NONE:
+            return max(needed, self.few + 1)
+        return max(self.few + 1, round(math.sqrt(self.few * self.enough)))
+
+
+def size(moved: Floats, weights: Floats) -> float:
+    """The root of the mean square of displacements (n, d)."""
+    return float(np.sqrt(weights @ (moved**2).sum(axis=1)))
+
+
+def _around(
+    first: Solution,
+    seen: Solution,
+    tolerance: float,
+    tried: tuple[Tried, Tried, Tried],
+    functional: Quadratic | None,
+    options: Mapping[str, Any] | None,
+    most: float = _REACH,
+) -> Recommendation:
+    """What is needed, by networks around one; no more than ``most`` times what there is."""
+    points, weights = data_points(first.flow)
+    parts = _parts(seen, points, weights, options)
+    common = _common_factor(list(parts.values()), weights, tolerance)
+    limit = abs(seen.objective - sum(part.gap for part in parts.values()))
+    domain, control = seen.problem.domain, seen.problem.control
+    width = None if control is None else control.width
+    cells = max(cells_per_direction(domain))
+    numbers = {"layers": len(seen.problem.layers), "nodes": cells, "neurons": width or 1}
+    found: list[Bound] = []
+    for name, part in parts.items():
+        factor = common * part.factor(weights, tolerance)
+        found.append(_condition(name, part, factor, numbers[name], most, weights, tolerance))
+        found.append(_objective(name, part, numbers[name], most, OBJECTIVE * limit))
+    bounds = training_bounds(seen.flow, tolerance, functional, NeuronLayers.of(seen))
+    found += [bound for bound in bounds if bound.name not in _MEASURED]
+    advice = _with_tried(found, tried, len(seen.problem.layers), round(cells) + 1, width)
+    return replace(advice, error=_at(advice, numbers, parts, weights))
+
+
+def _with_tried(
+    found: list[Bound], tried: tuple[Tried, Tried, Tried], layers: int, nodes: int, width: int | None
+) -> Recommendation:
+    """What follows from these conditions and from the sizes that were looked at."""
+    plain = weigh(tuple(found))
+    least = tried[0].number(layers, plain.layers)
+    found = [b if b.needs_layers is None else replace(b, needs_layers=min(b.needs_layers, least)) for b in found]
+    found.append(_measured("layers", layers, least))
+    advice = weigh(tuple(found))
+    found.append(_measured("nodes", nodes, tried[1].number(nodes, advice.nodes)))
+    if width is not None:
+        found.append(_measured("neurons", width, tried[2].number(width, plain.width or 1)))
+    advice = weigh(tuple(found))
+    pairs = [(advice.layers, plain.layers), (advice.nodes, plain.nodes), (advice.width or 1, plain.width or 1)]
+    near = all(abs(a - b) <= max(1, _SETTLED * b) for a, b in pairs)
+    return replace(advice, binding=plain.binding) if near else advice
+
+
+def _needs(name: str, number: float, factor: float, most: float) -> dict[str, Any]:
+    """So many times the number at hand, within reach."""
+    found = at_least(min(max(factor, 1 / _REACH), most) * number)
+    return {
+        "needs_layers": found if name == "layers" else None,
+        "needs_nodes": None if name != "nodes" or found is None else found + 1,
+        "needs_width": found if name == "neurons" else None,
+    }
+
+
+def _measured(name: str, number: int, least: int) -> Bound:
+    """Networks around which others were found to ask for more, or for no more."""
+    return Bound(
+        name=f"{name} that were measured",
+        value=float(number),
+        bound=float(least),
+        holds=number >= least,
+        needs_layers=least if name == "layers" else None,
+        needs_nodes=least if name == "nodes" else None,
+        needs_width=least if name == "neurons" else None,
+        inequality=f"more {name} than networks that asked for more, as many as one that did not",
+        sufficient_only=False,
+        source=SPECIFICATION,
+        note=f"networks with these {name} were trained and looked at",
+    )
+
+
+def _condition(
+    name: str, part: _Part, factor: float, number: float, most: float, weights: Floats, tolerance: float
+) -> Bound:
+    """The distance that one number adds."""
+    value = size(part.moved, weights)
+    return Bound(
+        name=f"infinitely many {name}",
+        value=value,
+        bound=tolerance,
+        holds=value <= tolerance,
+        inequality="root mean square |x - x_h| <= tol over the data",
+        sufficient_only=False,
+        source=SPECIFICATION,
+        note=f"measured by training finer, of order {part.order:.2g} in {name}",
+        **_needs(name, number, factor, most),
+    )
+
+
+def _objective(name: str, part: _Part, number: float, most: float, allowed: float) -> Bound:
+    """What one number adds to J."""
+    return Bound(
+        name=f"objective of infinitely many {name}",
+        value=abs(part.gap),
+        bound=allowed,
+        holds=abs(part.gap) <= allowed,
+        inequality=f"|J - J_h| <= {OBJECTIVE:g} J",
+        sufficient_only=False,
+        source=SPECIFICATION,
+        note=f"measured by training finer, of order {part.gap_order:.2g} in {name}",
+        **_needs(name, number, (abs(part.gap) / max(allowed, 1e-300)) ** (1 / part.gap_order), most),
+    )
+
+
+def _at(advice: Recommendation, numbers: Mapping[str, float], parts: Mapping[str, _Part], weights: Floats) -> float:
+    """The distance to be expected of the size recommended."""
+    wanted = {"layers": advice.layers, "nodes": advice.nodes - 1, "neurons": advice.width or 1}
+    return size(sum(p.moved * (numbers[n] / wanted[n]) ** p.order for n, p in parts.items()), weights)  # type: ignore[arg-type]
+
+
+def _common_factor(parts: list[_Part], weights: Floats, tolerance: float) -> float:
+    """By how much each number must exceed what it alone needs, for all together: at least 1."""
+    alone = [p.moved * tolerance / max(size(p.moved, weights), 1e-300) for p in parts]
+
+    def excess(factor: float) -> float:
+        shrunk = [moved * factor**-part.order for moved, part in zip(alone, parts, strict=True)]
+        return size(sum(shrunk), weights) - tolerance  # type: ignore[arg-type]
+
+    if excess(1.0) <= 0:
+        return 1.0
+    return float(brentq(excess, 1.0, 2.0 * len(parts), xtol=1e-3))
+
+
+# --- networks around the one at hand
+
+
+def _parts(seen: Solution, points: Floats, weights: Floats, options: Mapping[str, Any] | None) -> dict[str, _Part]:
+    """What layers, nodes and neurons add."""
+    field = seen
+    if seen.problem.control is not None:
+        field = _trained(replace(seen.problem, control=None), seen, options)
+    fine_problem = on_domain(field.problem, finer_domain(field.problem.domain))
+    fine = _trained(fine_problem, field, options)
+    deep = _trained(on_layers(fine_problem, finer_layers(fine_problem.layers)), fine, options)
+    here, there, below = (_output(one, points) for one in (field, fine, deep))
+    order = float(fine.problem.method.order)
+    if len(fine.problem.layers) > 1:
+        half = _trained(resized(fine_problem, len(fine_problem.layers) // 2), fine, options)
+        ratio = size(there - _output(half, points), weights) / max(size(below - there, weights), 1e-300)
+        order = _order(ratio, len(fine.problem.layers) / len(half.problem.layers), order)
+    share = 1 / (1 - 0.5**order)
+    parts = {
+        "layers": _Part(share * (there - below), order, share * (fine.objective - deep.objective), order),
+        "nodes": _Part(4 / 3 * (here - there), 2.0, 4 / 3 * (field.objective - fine.objective), 2.0),
+    }
+    return parts if seen is field else parts | {"neurons": _neurons(seen, field, points, weights, options)}
+
+
+def _neurons(
+    seen: Solution, field: Solution, points: Floats, weights: Floats, options: Mapping[str, Any] | None
+) -> _Part:
+    """What neurons are away from all functions, at one width and at two times that."""
+    control = seen.problem.control
+    assert control is not None
+    twice = train(replace(seen.problem, control=replace(control, width=2 * control.width)), options=options)
+    end = _output(field, points)
+    moved = [_output(one, points) - end for one in (seen, twice)]
+    gaps = [one.objective - field.objective for one in (seen, twice)]
+    pairs = ([size(m, weights) for m in moved], gaps)
+    far, lost = (float(np.clip(np.log2(max(a, 1e-300) / max(b, 1e-300)), _SLOWEST, _FASTEST)) for a, b in pairs)
+    return _Part(moved[0], far, gaps[0], lost)
+
+
+def _order(ratio: float, times: float, most: float) -> float:
+    """p of errors N^-p, from changes between N/times, N and 2 N; from 1 to that of the scheme."""
+
+    def excess(p: float) -> float:
+        return float((times**p - 1) / (1 - 0.5**p) - ratio)
+
+    if excess(1.0) >= 0:
+        return 1.0
+    return most if excess(most) <= 0 else float(brentq(excess, 1.0, most, xtol=1e-3))
+
+
+def _output(solution: Solution, points: Floats) -> Floats:
+    """Where the network takes points."""
+    problem = solution.problem
+    if problem.control is not None:
+        return Network(solution).push(points)[-1]
+    return pushed(problem.domain, solution.velocity, problem.layers, points)
+
+
+def _trained(problem: Problem, near: Solution, options: Mapping[str, Any] | None) -> Solution:
+    """From the velocity of a network nearby."""
+    if problem.control is not None:
+        return train(problem, options=options)
+    start = velocity_on(near.flow, problem.layers, problem.domain)
+    return train(problem, options=options, initial=Controls(start, readout=near.readout))
+
+
+def _of_size(first: Solution, advice: Recommendation) -> Problem:
+    """The problem as it was given, in the layers, nodes and neurons recommended."""
+    problem = resized(first.problem, advice.layers, advice.nodes)
+    control = first.problem.control
+    if control is None or advice.width is None:
+        return problem
+    return replace(problem, control=replace(control, width=advice.width))
+
+
+def _settled(seen: Solution, advice: Recommendation) -> bool:
+    """Does a size ask for itself?"""
+    problem = seen.problem
+    pairs = [(len(problem.layers), advice.layers), (max(cells_per_direction(problem.domain)), advice.nodes - 1)]
+    if problem.control is not None and advice.width is not None:
+        pairs.append((problem.control.width, advice.width))
+    return all(abs(a - b) <= max(1, _SETTLED * a) for a, b in pairs)
