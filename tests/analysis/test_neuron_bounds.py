@@ -59,7 +59,7 @@ def test_a_network_that_folds_is_not_said_to_be_invertible() -> None:
         for k in range(2)
     )
     assert least < 0  # a point where the map folds
-    advice = {bound.name: bound for bound in hd.recommend(solution).bounds}
+    advice = {bound.name: bound for bound in hd.analysis.recommend(solution).bounds}
     assert not advice["layer invertibility"].holds and "depth convergence" not in advice
     assert advice["layer invertibility"].value > (flow.layers.steps * lipschitz(flow)).max()
     assert layer_invertibility(flow, neurons.lipschitz()).value == advice["layer invertibility"].value

@@ -26,7 +26,7 @@ def things() -> dict[str, object]:
     series = hd.snapshots([0, 1], [features[:5], features[5:]], names=["<i>"])
     network = hd.Network(solution)
     listed = [samples, domain, rho, problem, solution, network, hd.posterior(network), solution.flow, found, series]
-    listed += [hd.recommend(solution), hd.layers(2), samples.preprocessing]
+    listed += [hd.analysis.recommend(solution), hd.layers(2), samples.preprocessing]
     return {type(thing).__name__: thing for thing in listed}
 
 

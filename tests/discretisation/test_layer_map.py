@@ -147,7 +147,7 @@ def test_more_noise_than_asked_for_is_told_with_what_cures_it() -> None:
     assert found.effective_noise == pytest.approx((0.08,)) and found.largest_noise == pytest.approx(1.6)
     cured = linear_quadratic("residual", 16, 52)
     assert cured.largest_noise == 1.0 and not cured.warnings
-    needed = {bound.name: bound for bound in hd.recommend(found).bounds}["noise of the splines"]
+    needed = {bound.name: bound for bound in hd.analysis.recommend(found).bounds}["noise of the splines"]
     assert not needed.holds and needed.needs_nodes == 52
 
 
