@@ -45,6 +45,8 @@ def gaussians(
 
 def one(given: argparse.Namespace) -> None:
     """Train at one size and print the measurements as JSON."""
+    import sklearn.exceptions  # noqa: F401  what a training that does not converge imports
+
     import hydrodl as hd
     from hydrodl.training.reduced_functional import ReducedFunctional
 

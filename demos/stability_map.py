@@ -36,8 +36,8 @@ from dolfinx import fem
 from mpi4py import MPI
 
 small = "--small" in sys.argv[1:]
-LAYERS = (1, 3, 6, 12, 24) if small else (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
-NODES = (9, 17, 33, 65, 129)
+LAYERS = (1, 3, 6, 12) if small else (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48)
+NODES = (9, 17, 33, 65) if small else (9, 17, 33, 65, 129)
 SERIES = (("euler-box", True), ("midpoint", True), ("euler-box", False))
 CLUMPS = [hd.Gaussian(mean, std=0.15, label=label) for mean, label in ((-1.5, 0), (-0.5, 1), (0.5, 0), (1.5, 1))]
 READOUT = hd.Readout(np.array([[-2.0], [2.0]]), np.zeros(2))

@@ -22,7 +22,9 @@ EARLY = 0.1
 def pulled(domain: hd.Domain, layers: hd.Layers, scheme: str = "euler-box") -> hd.Problem:
     """One Gaussian, moved to 1 by the last layer."""
     rho = hd.mixture([hd.Gaussian(-1.0, 0.3)], domain)
-    return hd.Problem(domain, layers, rho, hd.Lagrangian(noise=0.05, smoothness=0.0), hd.Position(2.5, [[1.0]]), scheme)
+    return hd.Problem(
+        domain, layers, rho, hd.Lagrangian(noise=0.05, decay=0.02, smoothness=0.0), hd.Position(2.5, [[1.0]]), scheme
+    )
 
 
 def hurried(domain: hd.Domain, layers: hd.Layers) -> hd.Problem:
@@ -35,7 +37,7 @@ def split(domain: hd.Domain, layers: hd.Layers) -> hd.Problem:
     """Two narrow classes in a wide box."""
     rho = hd.mixture([hd.Gaussian(-0.5, 0.2, label=0), hd.Gaussian(0.5, 0.2, label=1)], domain)
     loss = hd.Classification(2.0, hd.Readout([[-2.0], [2.0]], [0.0, 0.0]))
-    return hd.Problem(domain, layers, rho, hd.Lagrangian(noise=0.05, smoothness=0.0), loss, "euler-box")
+    return hd.Problem(domain, layers, rho, hd.Lagrangian(noise=0.05, decay=0.02, smoothness=0.0), loss, "euler-box")
 
 
 def still(problem: hd.Problem) -> hd.Solution:

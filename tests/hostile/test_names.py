@@ -93,7 +93,9 @@ def test_a_figure_that_fails_costs_no_other(
 ) -> None:
     drawn: list[Path] = []
     for name in ("transport", "trajectories", "densities", "convergence", "decision"):
-        monkeypatch.setattr(figures, f"plot_{name}", lambda *given: drawn.append(given[-1]))
+        monkeypatch.setattr(
+            figures, f"plot_{name}", lambda *given: drawn.extend(g for g in given if isinstance(g, Path))
+        )
 
     def broken(*_: object) -> Path:
         raise ValueError("no such glyph")

@@ -169,8 +169,15 @@ def test_more_of_anything_needs_more_memory_and_time() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("maps", [False, True])
-@pytest.mark.parametrize("wanted", [Sizes(48, (1501,), 1, 3), Sizes(12, (71, 71), 2, 2), Sizes(6, (19,) * 3, 3, 2)])
+@pytest.mark.parametrize(
+    ("wanted", "maps"),
+    [
+        (Sizes(48, (1501,), 1, 3), True),
+        (Sizes(12, (71, 71), 2, 2), False),
+        (Sizes(12, (71, 71), 2, 2), True),
+        (Sizes(6, (19,) * 3, 3, 2), False),
+    ],
+)
 def test_memory_estimate_is_near_what_training_takes(wanted: Sizes, maps: bool) -> None:
     """In a process of its own, at sizes that the constants were not measured at: not too small by much, nor absurd."""
     from benchmarks.memory import measured
