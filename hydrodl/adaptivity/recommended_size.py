@@ -48,6 +48,10 @@ _REACH = 4.0
 """Times that a number may change in one round: orders are local."""
 
 
+_FINER = 1.02
+"""By which all numbers grow until together they keep the tolerance."""
+
+
 _SLOWEST = 0.5
 """Order in neurons: that of random ones. What is measured below it is chance."""
 
@@ -158,7 +162,7 @@ class Tried:
             self.enough = min(self.enough, had)
         else:
             self.few = max(self.few, had)
-        if needed <= had <= max(needed + 1, needed * (1 + _SETTLED)):
+        if self.few > 0 and needed <= had <= max(needed + 1, needed * (1 + _SETTLED)):
             return had  # known to do, unlike the few that could be saved
         if self.few >= self.enough:
             self.enough = _NONE
@@ -186,19 +190,24 @@ def _around(
     """What is needed, by networks around one; no more than ``most`` times what there is."""
     points, weights = data_points(first.flow)
     parts = _parts(seen, points, weights, options)
-    common = _common_factor(list(parts.values()), weights, tolerance)
-    limit = abs(seen.objective - sum(part.gap for part in parts.values()))
+    limit = OBJECTIVE * abs(seen.objective - sum(part.gap for part in parts.values()))
     domain, control = seen.problem.domain, seen.problem.control
     width = None if control is None else control.width
     cells = max(cells_per_direction(domain))
     numbers = {"layers": len(seen.problem.layers), "nodes": cells, "neurons": width or 1}
-    found: list[Bound] = []
-    for name, part in parts.items():
-        factor = common * part.factor(weights, tolerance)
-        found.append(_condition(name, part, factor, numbers[name], most, weights, tolerance))
-        found.append(_objective(name, part, numbers[name], most, OBJECTIVE * limit))
     bounds = training_bounds(seen.flow, tolerance, functional, NeuronLayers.of(seen))
-    found += [bound for bound in bounds if bound.name not in _MEASURED]
+    kept = [bound for bound in bounds if bound.name not in _MEASURED]
+    kept += [_objective(name, part, numbers[name], most, limit) for name, part in parts.items()]
+
+    def conditions(common: float) -> list[Bound]:
+        """With each number so many times what it alone needs."""
+        factors = {name: common * part.factor(weights, tolerance) for name, part in parts.items()}
+        return [_condition(n, parts[n], factors[n], numbers[n], most, weights, tolerance) for n in parts] + kept
+
+    found, common = conditions(1.0), 1.0
+    while common < 2 * len(parts) and _at(weigh(tuple(found)), numbers, parts, weights) > tolerance:
+        common *= _FINER
+        found = conditions(common)
     advice = _with_tried(found, tried, len(seen.problem.layers), round(cells) + 1, width)
     return replace(advice, error=_at(advice, numbers, parts, weights))
 
@@ -284,20 +293,8 @@ def _objective(name: str, part: _Part, number: float, most: float, allowed: floa
 def _at(advice: Recommendation, numbers: Mapping[str, float], parts: Mapping[str, _Part], weights: Floats) -> float:
     """The distance to be expected of the size recommended."""
     wanted = {"layers": advice.layers, "nodes": advice.nodes - 1, "neurons": advice.width or 1}
-    return size(sum(p.moved * (numbers[n] / wanted[n]) ** p.order for n, p in parts.items()), weights)  # type: ignore[arg-type]
-
-
-def _common_factor(parts: list[_Part], weights: Floats, tolerance: float) -> float:
-    """By how much each number must exceed what it alone needs, for all together: at least 1."""
-    alone = [p.moved * tolerance / max(size(p.moved, weights), 1e-300) for p in parts]
-
-    def excess(factor: float) -> float:
-        shrunk = [moved * factor**-part.order for moved, part in zip(alone, parts, strict=True)]
-        return size(sum(shrunk), weights) - tolerance  # type: ignore[arg-type]
-
-    if excess(1.0) <= 0:
-        return 1.0
-    return float(brentq(excess, 1.0, 2.0 * len(parts), xtol=1e-3))
+    moved = [part.moved * (numbers[name] / wanted[name]) ** part.order for name, part in parts.items()]
+    return size(sum(moved), weights)  # type: ignore[arg-type]
 
 
 # --- networks around the one at hand
