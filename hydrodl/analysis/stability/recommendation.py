@@ -80,7 +80,7 @@ def recommend(
         InputError: the tolerance is not positive.
 
     Example:
-        >>> needed = hd.recommend(solution, tolerance=0.5)
+        >>> needed = hd.analysis.recommend(solution, tolerance=0.5)
         >>> needed.layers >= 1, needed.binding in needed.to_dict().values()
         (True, True)
     """
