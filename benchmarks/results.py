@@ -164,6 +164,11 @@ SECTIONS = {
     "error_bar": Section(
         "J with an error bar", "The estimate beside the error against four times the layers and nodes.", small="--small"
     ),
+    "recommendation": Section(
+        "Layers and nodes recommended",
+        "Those that `recommend` finds by measuring, the distance they are expected to leave and leave, and the fewest.",
+        small="--small",
+    ),
     "marches": Section(
         "Marches about a uniform gas", "Which are certified from their first state, and whether any of those gets away."
     ),
