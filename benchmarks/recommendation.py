@@ -1,6 +1,6 @@
 """Layers and nodes recommended, against those that networks much larger show to be needed.
 
-    python benchmarks/recommendation.py [--tolerances 0.1 0.02 0.01] [--layers 48] [--nodes 121] [--small]
+    python benchmarks/recommendation.py [--tolerances 0.1 0.02] [--layers 48] [--nodes 121] [--small]
 
 Two moons of the README (200 samples with --small). For each tolerance: what ``recommend`` finds from 8 layers on 41 x
 41 nodes, the distance it expects, the distance found (root mean square over the data, feature units, to the network of
@@ -32,7 +32,7 @@ def moons(layers: int, nodes: int, samples: int) -> hd.Problem:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tolerances", nargs="+", type=float, default=[0.1, 0.02, 0.01])
+    parser.add_argument("--tolerances", nargs="+", type=float, default=[0.1, 0.02])
     parser.add_argument("--layers", type=int, default=48)
     parser.add_argument("--nodes", type=int, default=121)
     parser.add_argument("--small", action="store_true", help="one tolerance, a small reference")
