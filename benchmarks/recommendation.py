@@ -18,7 +18,7 @@ import numpy as np
 
 import hydrodl as hd
 from hydrodl.adaptivity.output_error import data_points, pushed
-from hydrodl.adaptivity.recommended_size import size
+from hydrodl.adaptivity.size_effects import size
 from hydrodl.analysis.stability.training_bounds import layer_invertibility
 
 

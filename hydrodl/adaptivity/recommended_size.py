@@ -16,15 +16,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from scipy.optimize import brentq
-
 from hydrodl.adaptivity.error_bar import refinable
-from hydrodl.adaptivity.output_error import data_points, pushed
-from hydrodl.adaptivity.refined_problem import finer_domain, finer_layers, on_domain, on_layers, resized, velocity_on
+from hydrodl.adaptivity.output_error import data_points
+from hydrodl.adaptivity.refined_problem import resized
+from hydrodl.adaptivity.size_effects import Effect, effects, size, trained_near
 from hydrodl.analysis.stability.bounds import SPECIFICATION, Bound, at_least, cells_per_direction
 from hydrodl.analysis.stability.hessian_spectrum import Quadratic
 from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
@@ -34,11 +32,9 @@ from hydrodl.analysis.stability.training_bounds import training_bounds
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import POSITIVE
-from hydrodl.network.network import Network
 from hydrodl.problem.flow import Flow
 from hydrodl.problem.problem import Problem
-from hydrodl.problem.solution import Controls, Solution
-from hydrodl.training.minimisation import train
+from hydrodl.problem.solution import Solution
 
 _MEASURED = ("depth convergence", "cell Peclet")
 """Bounds on errors that are measured here."""
@@ -50,14 +46,6 @@ _REACH = 4.0
 
 _FINER = 1.02
 """By which all numbers grow until together they keep the tolerance."""
-
-
-_SLOWEST = 0.5
-"""Order in neurons: that of random ones. What is measured below it is chance."""
-
-
-_FASTEST = 4.0
-"""Order in neurons that is still believed."""
 
 
 _LARGEST = 2**21
@@ -74,20 +62,6 @@ _SETTLED = 0.1
 
 OBJECTIVE = 0.1
 """Of J: what layers, nodes and neurons may each add to it."""
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What one number adds: displacements (n, d) of the points, the objective, and their orders in that number."""
-
-    moved: Floats
-    order: float
-    gap: float
-    gap_order: float
-
-    def factor(self, weights: Floats, tolerance: float) -> float:
-        """How many times the number alone is too small, 0 where it adds nothing."""
-        return float((size(self.moved, weights) / tolerance) ** (1 / self.order))
 
 
 def recommend(
@@ -136,7 +110,7 @@ def recommend(
         wanted = _of_size(given, advice)
         if len(wanted.layers) * wanted.domain.nodes > _LARGEST:
             break
-        trained = _trained(wanted, seen, options)
+        trained = trained_near(wanted, seen, options)
         if not trained.converged:
             break
         seen = trained
@@ -173,11 +147,6 @@ class Tried:
         return max(self.few + 1, round(math.sqrt(self.few * self.enough)))
 
 
-def size(moved: Floats, weights: Floats) -> float:
-    """The root of the mean square of displacements (n, d)."""
-    return float(np.sqrt(weights @ (moved**2).sum(axis=1)))
-
-
 def _around(
     first: Solution,
     seen: Solution,
@@ -189,7 +158,7 @@ def _around(
 ) -> Recommendation:
     """What is needed, by networks around one; no more than ``most`` times what there is."""
     points, weights = data_points(first.flow)
-    parts = _parts(seen, points, weights, options)
+    parts = effects(seen, points, weights, options)
     limit = OBJECTIVE * abs(seen.objective - sum(part.gap for part in parts.values()))
     domain, control = seen.problem.domain, seen.problem.control
     width = None if control is None else control.width
@@ -258,7 +227,7 @@ def _measured(name: str, number: int, least: int) -> Bound:
 
 
 def _condition(
-    name: str, part: _Part, factor: float, number: float, most: float, weights: Floats, tolerance: float
+    name: str, part: Effect, factor: float, number: float, most: float, weights: Floats, tolerance: float
 ) -> Bound:
     """The distance that one number adds."""
     value = size(part.moved, weights)
@@ -275,7 +244,7 @@ def _condition(
     )
 
 
-def _objective(name: str, part: _Part, number: float, most: float, allowed: float) -> Bound:
+def _objective(name: str, part: Effect, number: float, most: float, allowed: float) -> Bound:
     """What one number adds to J."""
     return Bound(
         name=f"objective of infinitely many {name}",
@@ -290,78 +259,11 @@ def _objective(name: str, part: _Part, number: float, most: float, allowed: floa
     )
 
 
-def _at(advice: Recommendation, numbers: Mapping[str, float], parts: Mapping[str, _Part], weights: Floats) -> float:
+def _at(advice: Recommendation, numbers: Mapping[str, float], parts: Mapping[str, Effect], weights: Floats) -> float:
     """The distance to be expected of the size recommended."""
     wanted = {"layers": advice.layers, "nodes": advice.nodes - 1, "neurons": advice.width or 1}
     moved = [part.moved * (numbers[name] / wanted[name]) ** part.order for name, part in parts.items()]
     return size(sum(moved), weights)  # type: ignore[arg-type]
-
-
-# --- networks around the one at hand
-
-
-def _parts(seen: Solution, points: Floats, weights: Floats, options: Mapping[str, Any] | None) -> dict[str, _Part]:
-    """What layers, nodes and neurons add."""
-    field = seen
-    if seen.problem.control is not None:
-        field = _trained(replace(seen.problem, control=None), seen, options)
-    fine_problem = on_domain(field.problem, finer_domain(field.problem.domain))
-    fine = _trained(fine_problem, field, options)
-    deep = _trained(on_layers(fine_problem, finer_layers(fine_problem.layers)), fine, options)
-    here, there, below = (_output(one, points) for one in (field, fine, deep))
-    order = float(fine.problem.method.order)
-    if len(fine.problem.layers) > 1:
-        half = _trained(resized(fine_problem, len(fine_problem.layers) // 2), fine, options)
-        ratio = size(there - _output(half, points), weights) / max(size(below - there, weights), 1e-300)
-        order = _order(ratio, len(fine.problem.layers) / len(half.problem.layers), order)
-    share = 1 / (1 - 0.5**order)
-    parts = {
-        "layers": _Part(share * (there - below), order, share * (fine.objective - deep.objective), order),
-        "nodes": _Part(4 / 3 * (here - there), 2.0, 4 / 3 * (field.objective - fine.objective), 2.0),
-    }
-    return parts if seen is field else parts | {"neurons": _neurons(seen, field, points, weights, options)}
-
-
-def _neurons(
-    seen: Solution, field: Solution, points: Floats, weights: Floats, options: Mapping[str, Any] | None
-) -> _Part:
-    """What neurons are away from all functions, at one width and at two times that."""
-    control = seen.problem.control
-    assert control is not None
-    twice = train(replace(seen.problem, control=replace(control, width=2 * control.width)), options=options)
-    end = _output(field, points)
-    moved = [_output(one, points) - end for one in (seen, twice)]
-    gaps = [one.objective - field.objective for one in (seen, twice)]
-    pairs = ([size(m, weights) for m in moved], gaps)
-    far, lost = (float(np.clip(np.log2(max(a, 1e-300) / max(b, 1e-300)), _SLOWEST, _FASTEST)) for a, b in pairs)
-    return _Part(moved[0], far, gaps[0], lost)
-
-
-def _order(ratio: float, times: float, most: float) -> float:
-    """p of errors N^-p, from changes between N/times, N and 2 N; from 1 to that of the scheme."""
-
-    def excess(p: float) -> float:
-        return float((times**p - 1) / (1 - 0.5**p) - ratio)
-
-    if excess(1.0) >= 0:
-        return 1.0
-    return most if excess(most) <= 0 else float(brentq(excess, 1.0, most, xtol=1e-3))
-
-
-def _output(solution: Solution, points: Floats) -> Floats:
-    """Where the network takes points."""
-    problem = solution.problem
-    if problem.control is not None:
-        return Network(solution).push(points)[-1]
-    return pushed(problem.domain, solution.velocity, problem.layers, points)
-
-
-def _trained(problem: Problem, near: Solution, options: Mapping[str, Any] | None) -> Solution:
-    """From the velocity of a network nearby."""
-    if problem.control is not None:
-        return train(problem, options=options)
-    start = velocity_on(near.flow, problem.layers, problem.domain)
-    return train(problem, options=options, initial=Controls(start, readout=near.readout))
 
 
 def _of_size(first: Solution, advice: Recommendation) -> Problem:

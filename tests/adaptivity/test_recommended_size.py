@@ -11,8 +11,8 @@ import pytest
 
 import hydrodl as hd
 from hydrodl.adaptivity.output_error import data_points, pushed
-from hydrodl.adaptivity.recommended_size import size
 from hydrodl.adaptivity.refined_problem import resized
+from hydrodl.adaptivity.size_effects import size
 
 LINE = [hd.Gaussian(mean, std=0.35, label=label) for mean, label in ((-0.8, 0), (0.9, 1))]
 
