@@ -1,5 +1,7 @@
 """Depth: the network of N layers converges to the infinitely deep one, at the rate that is predicted.
 
+Its objective does too, and both the difference and what it becomes once the modified system is solved are known.
+
 Run it with ``python demos/depth.py``, or under the environment's own mpiexec; ``--small`` takes fewer layers. It
 writes a figure into runs/depth.
 """
@@ -153,12 +155,22 @@ for n in counts:
 # of the scheme, of first order as well, so that they converge at the same rate, as long as the deep one counts as
 # infinitely deep; no bound is claimed for them.
 
-alone, start = [], None
+alone, shallow, start = [], [], None
 for n in trained_counts:
     start = None if start is None else np.repeat(start, 2, axis=0)
-    shallow = train(n, start)
-    start = shallow.velocity
-    alone.append(distance(hd.Network(shallow).push(points)[-1], exact))
+    shallow.append(train(n, start))
+    start = shallow[-1].velocity
+    alone.append(distance(hd.Network(shallow[-1]).push(points)[-1], exact))
+
+# What do those networks optimise? J of N layers differs from J of infinitely many by an integral over the discrete
+# solution itself, to first order in Delta: the objective error, predicted without another training. And the discrete
+# equations are those of a modified system, of which the layers are a discretisation of one order more: solved in finer
+# layers, it has the objective of the N layers, not that of the infinitely deep network.
+
+limit = solution.objective - hd.analysis.objective_error(solution).layers
+apart = np.array([one.objective - limit for one in shallow])
+predicted = np.array([hd.analysis.objective_error(one).layers for one in shallow])
+left = np.array([abs(one.objective - hd.modified(one).objective) for one in shallow])
 
 # The slope in the logarithmic picture is the order.
 
@@ -168,8 +180,8 @@ order = float(-np.polyfit(np.log(counts), np.log(measured), 1)[0])
 
 def paint() -> Figure:
     """Errors and bounds over the number of layers."""
-    figure = Figure(figsize=(5.8, 4.2), layout="constrained")
-    ax = figure.subplots()
+    figure = Figure(figsize=(9.4, 4.4), layout="constrained")
+    ax, below = figure.subplots(1, 2)
     ax.loglog(
         counts,
         worst,
@@ -186,7 +198,17 @@ def paint() -> Figure:
     ax.set(xlabel="layers $N$", ylabel="distance to the infinitely deep network (feature units)")
     ax.set_xticks(counts, [str(n) for n in counts])
     ax.set_xticks([], minor=True)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    below.loglog(trained_counts, apart, color="#D55E00", marker="^", label="$J_N - J$, trained")
+    below.loglog(
+        trained_counts, predicted, color="#0072B2", marker="o", markersize=4, label="predicted, from one network"
+    )
+    below.loglog(trained_counts, left, color="#009E73", marker="s", label="$|J_N - J|$ of the modified system")
+    below.set(xlabel="layers $N$", ylabel="difference of objectives (nondimensional)")
+    below.set_xticks(trained_counts, [str(n) for n in trained_counts])
+    below.set_xticks([], minor=True)
+    for axes, words in ((ax, "where the network takes points"), (below, "what it optimises")):
+        axes.set_title(words, fontsize=10)
+        axes.legend(loc="upper right" if axes is ax else "center", fontsize=7.5, frameon=False)
     return figure
 
 
@@ -209,3 +231,8 @@ assert doubt < measured[-1] / 20
 assert 0.9 <= order <= 1.1
 assert (measured <= by_layer).all()
 assert (by_layer <= worst * (1 + 1e-12)).all()
+say("layers   J_N - J   predicted   to the modified system")
+for row in zip(trained_counts, apart, predicted, left, strict=True):
+    say("{:6d}   {:.5f}   {:9.5f}   {:22.1e}".format(*row))
+assert (abs(predicted / apart - 1) < 0.2).all()
+assert (left < apart / 100).all()
