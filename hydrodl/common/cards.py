@@ -6,6 +6,7 @@ Names of strangers are escaped: no HTML of theirs is run, no control character o
 from __future__ import annotations
 
 import html
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,15 +15,15 @@ from hydrodl.common.text import printable
 _LONGEST, _MOST = 200, 12  # characters of a value, names in a list
 
 
-class Card:
+class Card(ABC):
     """An object with a short repr and an HTML table of its facts.
 
     A class gives ``__str__``, one line, and ``facts``. Neither is collective: a repr is asked for by one rank alone.
     """
 
+    @abstractmethod
     def facts(self) -> Mapping[str, Any]:
         """What the table shows: name and value."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {_short(str(self))}>"
