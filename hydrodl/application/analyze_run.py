@@ -23,7 +23,7 @@ from hydrodl.analysis.backward_error.modified_system import layer_residuals, mod
 from hydrodl.analysis.backward_error.objective_error import objective_error
 from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals
 from hydrodl.analysis.stability.algorithm_bounds import algorithm_bounds
-from hydrodl.analysis.stability.bounds import Bound, cells_per_direction
+from hydrodl.analysis.stability.bounds import Bound, nodes_per_direction
 from hydrodl.analysis.stability.hessian_spectrum import Spectrum
 from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
 from hydrodl.analysis.stability.recommendation import combined
@@ -181,7 +181,7 @@ def _facts(solution: Solution) -> dict[str, Any]:
         "layers": len(problem.layers),
         "depth": problem.layers.depth,
         "nodes": domain.nodes,
-        "nodes_per_direction": [round(cells) + 1 for cells in cells_per_direction(domain)],
+        "nodes_per_direction": list(nodes_per_direction(domain)),
         "dimension": domain.dimension,
         "width": None if problem.control is None else problem.control.width,
         "classes": problem.classes,

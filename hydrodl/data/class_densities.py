@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.resolution import resolution_notes
 from hydrodl.data.samples import Samples
 from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.periodic import images
 from hydrodl.mesh.quadrature import integrals, moment, point_text
 
 BANDWIDTH = Number(0.2, above=0, smallest=1e-6, most=1e3)
@@ -180,7 +181,8 @@ def densities_from_function(
 def mixture(components: Sequence[Gaussian], domain: Domain) -> Densities:
     """Gaussian mixture: components of one label form one class, classes in the order of first appearance; collective.
 
-    The mass of a class is its share of the weights, whatever part of its tails lies outside the domain.
+    The mass of a class is its share of the weights, whatever part of its tails lies outside the domain. Without walls
+    tails that leave come in again on the other side.
 
     Raises:
         InputError: no component, or one of another dimension than the domain.
@@ -191,7 +193,12 @@ def mixture(components: Sequence[Gaussian], domain: Domain) -> Densities:
         (('in', 'out'), array([0.5, 0.5]))
     """
     classes = _by_label(components, domain.dimension)
-    functions = [lambda x, group=group: sum(g.weight * g.density(x) for g in group) for group in classes.values()]
+
+    def summed(group: list[Gaussian], x: Floats) -> Floats:
+        places = images(x, *domain.bounds, domain.periodic)
+        return np.asarray(sum(g.weight * g.density(place) for place in places for g in group))
+
+    functions = [partial(summed, group) for group in classes.values()]
     masses = [sum(g.weight for g in group) for group in classes.values()]
     return densities_from_function(functions, domain, masses, list(classes))
 

@@ -143,7 +143,7 @@ def _field_parts(network: Network) -> Iterator[Part | None]:
     cells, kind = _cells(domain, order)
     paths = network.push(order.nodes)
     names = safe_names(network.class_names)
-    own = None if solution.readout is None else solution.readout.probabilities(paths[-1])
+    own = None if solution.readout is None else solution.readout.probabilities(network.home(paths[-1]))
     nodes = gather_nodes(domain)
     if nodes is not None and cells is not None:
         sorting = lexicographic(nodes)

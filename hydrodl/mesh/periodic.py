@@ -7,7 +7,9 @@ cells, their geometry and the search for points know nothing of it. Forms withou
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,14 @@ def wrapped(points: Floats, low: Floats, high: Floats, axes: tuple[int, ...]) ->
         out[:, a] = low[a] + np.mod(points[:, a] - low[a], length)
         out[np.abs(out[:, a] - high[a]) <= 1e-12 * length, a] = low[a]
     return out
+
+
+def images(points: Floats, low: Floats, high: Floats, axes: tuple[int, ...]) -> Iterator[Floats]:
+    """Points (n, d), and the same one period away along periodic axes."""
+    for shift in product((0, -1, 1), repeat=len(axes)):
+        moved = points.copy()
+        moved[:, list(axes)] += np.array(shift) * (high - low)[list(axes)]
+        yield moved
 
 
 @dataclass(frozen=True, eq=False)

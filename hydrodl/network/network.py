@@ -22,6 +22,7 @@ from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import whole
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import checked_points, field_gradients, fills_box, interpolate, into
+from hydrodl.mesh.periodic import wrapped
 from hydrodl.mesh.uniform_grid import Grid, spread
 from hydrodl.network.certificates import Certificates, Inputs, Tubes, certify
 from hydrodl.network.inversion import invert
@@ -100,6 +101,10 @@ class Network(Card):
         """Points (n, d), those outside moved to the nearest point of feature space."""
         return into(self.domain, points)
 
+    def home(self, points: Floats) -> Floats:
+        """Points (n, d) shifted by whole periods into feature space, where it is periodic: what losses see of them."""
+        return wrapped(points, *self.bounds, self.domain.periodic)
+
     def push(self, points: ArrayLike) -> Floats:
         """Trajectories of points (n, d) through the layers, shape (N + 1, n, d).
 
@@ -140,7 +145,7 @@ class Network(Card):
 
     def transform(self, features: ArrayLike) -> Floats:
         """The last layer's features of raw features (n, p), an array or a data frame, shape (n, d)."""
-        return self.push(self.preprocessing.apply(features))[-1]
+        return self.home(self.push(self.preprocessing.apply(features))[-1])
 
     def predict_proba(self, features: ArrayLike) -> Floats:
         """Class probabilities of raw features (n, p), shape (n, C)."""

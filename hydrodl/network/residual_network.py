@@ -113,7 +113,7 @@ def relu_form(network: Network) -> ResidualNetwork:
     Any mesh of an interval will do; every layer has one hidden neuron less than the mesh has nodes.
 
     Raises:
-        InputError: d > 1, elements of higher degree, neuron control, or a mesh of several intervals.
+        InputError: d > 1, elements of higher degree, neuron control, a ring, or a mesh of several intervals.
     """
     domain = network.domain
     if domain.dimension > 1:
@@ -122,6 +122,8 @@ def relu_form(network: Network) -> ResidualNetwork:
         raise InputError("this network is made of neurons already: use neuron_form")
     if domain.degree > 1:
         raise InputError(f"the rectified form needs elements of degree 1, these have degree {domain.degree}")
+    if domain.periodic:
+        raise InputError("the rectified form needs an interval with walls, this one is periodic; use the npz format")
     if not fills_box(domain):
         raise InputError("the rectified form needs a mesh of one interval, this one has gaps")
     nodes, velocity = whole(domain, network.solution.velocity)

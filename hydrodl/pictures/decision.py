@@ -87,7 +87,7 @@ class DecisionDisplay(Display):
             near = np.abs(points[:, 2] - plane) < (high - low)[2] / 20
             points, labels = points[near], labels[near]
         view = Pixels(domain, PIXELS[domain.dimension], plane)
-        fields = {NETWORK: view.image(readout.probabilities(network.push(view.points)[-1]))}
+        fields = {NETWORK: view.image(readout.probabilities(network.home(network.push(view.points)[-1])))}
         if posterior:
             fields[POSTERIOR] = view.image(backward_sweep(network).at(view.points))
         names = axis_names(network.solution)

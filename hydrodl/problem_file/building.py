@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from mpi4py import MPI
@@ -21,6 +22,7 @@ from hydrodl.physics.readout import Readout
 from hydrodl.problem.problem import Problem
 from hydrodl.problem_file import building_snapshots as snapshot_build
 from hydrodl.problem_file import data_schema as data_sections
+from hydrodl.problem_file import loss_schema as loss_sections
 from hydrodl.problem_file import schema as sections
 from hydrodl.problem_file.building_snapshots import gaussians
 from hydrodl.problem_file.formula import Expression
@@ -104,7 +106,8 @@ def make_domain(solved: sections.Config, dimension: int | None = None) -> Domain
     if wanted.mesh is not None:
         return Domain.from_file(wanted.mesh, degree=degree, lumped=lumped, dimension=dimension)
     corners = wanted.lower or [], wanted.upper or []
-    return Domain.box(*corners, wanted.nodes or 0, cells=wanted.cells, degree=degree, lumped=lumped)
+    shape: dict[str, Any] = {"cells": wanted.cells, "degree": degree, "lumped": lumped, "periodic": wanted.periodic}
+    return Domain.box(*corners, wanted.nodes or 0, **shape)
 
 
 def make_problem(
@@ -171,20 +174,20 @@ def make_lagrangian(physics: sections.Physics, rho: Densities) -> lagrangian.Lag
     return lagrangian.Lagrangian(**numbers, energy=energy, potential=potential)
 
 
-def make_loss(loss: sections.Loss, rho: Densities, readout: Readout | None) -> losses.Loss:
+def make_loss(loss: loss_sections.Loss, rho: Densities, readout: Readout | None) -> losses.Loss:
     """One loss of a problem file.
 
     Raises:
         InputError: a target with other classes or another dimension than the data.
     """
     match loss:
-        case sections.Position():
+        case loss_sections.Position():
             if len({len(loss.targets), rho.classes}) > 1 or {len(t) for t in loss.targets} != {rho.domain.dimension}:
                 found = f"{len(loss.targets)} points of {len(loss.targets[0])} numbers"
                 needed = f"{rho.classes} (one per class) of {rho.domain.dimension}"
                 raise InputError(f"loss.targets holds {found}, must hold {needed}")
             return losses.Position(loss.weight, loss.targets, layer=loss.layer)
-        case sections.Density():
+        case loss_sections.Density():
             target = _target(loss.target or [], rho)
             return losses.Density(loss.weight, target, loss.divergence, loss.floor, layer=loss.layer)
     return losses.Classification(

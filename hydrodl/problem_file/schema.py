@@ -12,15 +12,16 @@ import numpy as np
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from hydrodl.common.errors import InputError
-from hydrodl.common.parameters import Choice, Number
+from hydrodl.discretisation.schemes import SCHEMES
 from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, NODE_COUNT
 from hydrodl.mesh.layer_partition import DEPTH, LAYERS, THINNEST, TOO_THIN
-from hydrodl.physics import internal_energy, losses, neurons
+from hydrodl.physics import internal_energy, neurons
 from hydrodl.physics.lagrangian import COSTS_NOTHING, DECAY, KINETIC, LEAST_COST, NOISE, SMOOTHNESS
 from hydrodl.problem.problem import SCHEME
-from hydrodl.problem_file.data_schema import Component, Data, one_dimension
+from hydrodl.problem_file.data_schema import Data
 from hydrodl.problem_file.fields import POINT, Corner, Section, choice, excludes, number, optional, within
 from hydrodl.problem_file.formula import Expression
+from hydrodl.problem_file.loss_schema import Classification, Density, Loss
 from hydrodl.problem_file.solver_options import wrong_option
 from hydrodl.training.minimisation import PREFIXES
 
@@ -30,7 +31,9 @@ Nodes = Annotated[int, within(NODE_COUNT)]
 Margin = Annotated[float, within(MARGIN)]
 
 
-READOUT, LAYER = Choice("fixed", ("fixed", "trained")), Number(least=1, whole=True)
+_WALLS: dict[str, Any] = {
+    "properties": {"periodic": {"anyOf": [{"const": False}, {"items": {"const": False}, "type": "array"}]}}
+}
 
 
 class Domain(Section):
@@ -39,7 +42,10 @@ class Domain(Section):
     model_config = ConfigDict(
         json_schema_extra={
             "dependentRequired": {"lower": ["upper"], "upper": ["lower"]},
-            "dependentSchemas": {"mesh": excludes("nodes", "lower", "upper", "cells")},
+            "dependentSchemas": {
+                "mesh": excludes("nodes", "lower", "upper", "cells"),
+                "periodic": {"anyOf": [_WALLS, {"required": ["lower", "upper"], "not": {"required": ["mesh"]}}]},
+            },
         }
     )
 
@@ -57,12 +63,19 @@ class Domain(Section):
     lumped: bool | None = optional("lump the mass by the vertex rule", "true or false (default: on boxes of degree 1)")
     lower: Corner | None = optional("lower corner of the box", POINT)
     upper: Corner | None = optional("upper corner of the box", POINT)
+    periodic: bool | Annotated[list[bool], Field(min_length=1, max_length=3)] = Field(
+        default=False,
+        title="opposite walls are one, and upper - lower the period; needs the scheme 'euler-box' or 'midpoint'",
+        description="true or false, or a list of one per feature direction",
+    )
     mesh: str | None = optional("mesh file in place of the box", "the path of a mesh file")
 
     @model_validator(mode="after")
     def _box(self) -> Self:
         if (self.lower is None) != (self.upper is None):
             raise ValueError("lower and upper must be given together")
+        if self.without_walls and self.lower is None:
+            raise ValueError("periodic needs lower and upper, whose difference is the period")
         if self.lower is not None and self.upper is not None:
             ordered = len(self.lower) == len(self.upper) and all(np.less(self.lower, self.upper))
             if not ordered:
@@ -72,6 +85,11 @@ class Domain(Section):
         if self.lumped and self.degree > 1:
             raise ValueError(f"lumped = true needs degree 1, got {self.degree}")
         return self
+
+    @property
+    def without_walls(self) -> bool:
+        """Is it periodic in any direction?"""
+        return bool(np.any(self.periodic))
 
 
 class Network(Section):
@@ -183,52 +201,10 @@ class Physics(Section):
         return [self.potential] if isinstance(self.potential, str) else self.potential or []
 
 
-class Classification(Section):
-    """kind = "classification": mean cross-entropy of a linear readout, fixed or trained with the flow."""
-
-    kind: Literal["classification"] = Field(default="classification", title="kind of loss")
-    weight: float = number(losses.WEIGHT, "weight against the cost of the flow")
-    readout: str = choice(READOUT, "linear readout: given, or trained with the flow")
-    readout_decay: float = number(losses.READOUT_DECAY, "weight decay of a trained readout")
-    layer: int | None = number(LAYER, "number of the layer it acts on", missing="the last")
-
-
-class Position(Section):
-    """kind = "position": bring each class to its point of ``targets``."""
-
-    kind: Literal["position"] = Field(title="kind of loss")
-    weight: float = number(losses.WEIGHT, "weight against the cost of the flow")
-    targets: list[Corner] = Field(
-        min_length=1, title="points to reach", description="a list of points, one list of numbers per class"
-    )
-    layer: int | None = number(LAYER, "number of the layer it acts on", missing="the last")
-
-
-class Density(Section):
-    """kind = "density": bring the densities to a Gaussian mixture, [[loss.target]]."""
-
-    kind: Literal["density"] = Field(title="kind of loss")
-    weight: float = number(losses.WEIGHT, "weight against the cost of the flow")
-    divergence: str = choice(losses.DIVERGENCE, "measure of the distance to the target")
-    floor: float = number(losses.FLOOR, "added to both densities of 'kl', in units of the mean density")
-    target: list[Component] | None = optional(
-        "Gaussian mixture to reach", "an array of tables [[loss.target]]", min_length=1
-    )
-    layer: int | None = number(LAYER, "number of the layer it acts on", missing="the last")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        one_dimension(self.target or [])
-        return self
-
-
 def _or_alone(schema: dict[str, Any]) -> None:
     """A single table [loss] says the same as [[loss]] written once."""
     several = {key: schema.pop(key) for key in ("type", "items", "minItems")}
     schema["anyOf"] = [several["items"], several]
-
-
-Loss = Annotated[Classification | Position | Density, Field(discriminator="kind")]
 
 
 class Config(Section):
@@ -291,6 +267,15 @@ class Config(Section):
                 "with [[data.snapshots]] the loss must be one of kind = 'density' without target and layer"
             )
         check_spans(self)
+        return self
+
+    @model_validator(mode="after")
+    def _walls_exist(self) -> Self:
+        scheme, boxes = self.network.scheme, [repr(name) for name, known in SCHEMES.items() if not known.moves_points]
+        if self.domain.without_walls and scheme is not None and repr(scheme) not in boxes:
+            raise ValueError(f"network.scheme is {scheme!r}, must be {' or '.join(boxes)} where domain.periodic")
+        if self.domain.without_walls and self.network.width is not None:
+            raise ValueError("domain.periodic excludes network.width: a sum of neurons is not periodic")
         return self
 
     @model_validator(mode="after")

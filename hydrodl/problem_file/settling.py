@@ -38,7 +38,7 @@ def settled(config: Config, given: Given) -> Config:
     box, network = config.domain, config.network
     robust = box.mesh is None and box.cells == "box" and box.degree == 1
     lumped = robust if box.lumped is None else box.lumped
-    scheme = network.scheme or default_scheme(robust and lumped, config.physics.fitted)
+    scheme = network.scheme or default_scheme(robust and lumped and not box.without_walls, config.physics.fitted)
     changes: dict[str, Any] = {"lumped": lumped}
     if box.mesh is None:
         low, high = _corners(config, given)

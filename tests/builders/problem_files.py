@@ -59,6 +59,16 @@ WRONG = [
     ("[domain]\nnodes = [5, 1]", ["domain.nodes is [5, 1]", "at least 2"]),
     ("[domain]\nlower = [0.0, 0.0]", ["domain", "lower and upper"]),
     ("[domain]\nlower = [0.0, 1.0]\nupper = [1.0, 0.5]", ["domain", "lower", "less than upper"]),
+    ("[domain]\nperiodic = 1", ["domain.periodic is 1", "true or false"]),
+    ("[domain]\nperiodic = true", ["domain", "periodic needs lower and upper"]),
+    (
+        "[domain]\nperiodic = true\nlower = [0.0]\nupper = [1.0]\n[network]\nscheme = 'strang'",
+        ["network.scheme is 'strang'", "'euler-box' or 'midpoint' where domain.periodic"],
+    ),
+    (
+        "[domain]\nperiodic = true\nlower = [0.0]\nupper = [1.0]\n[network]\nwidth = 3",
+        ["domain.periodic excludes network.width"],
+    ),
     ("[domain]\nmargin = -1", ["domain.margin is -1", "not negative"]),
     ("[physics]\nnoise = 0", ["physics.noise is 0", "positive"]),
     ("[physics]\nnoise = -0.1", ["physics.noise is -0.1", "positive"]),

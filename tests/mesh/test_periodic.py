@@ -96,6 +96,28 @@ def test_files(tmp_path: Path) -> None:
     assert np.allclose(seen.point_data["total density"], total, rtol=1e-6)
 
 
+def test_nothing_knows_where_a_ring_begins() -> None:
+    """A mixture across the seam, its training, and labels: turned by a quarter they are the same, turned."""
+    found = []
+    for turn in (0.0, 0.5):
+        ring = hd.Domain.interval(-1.0, 1.0, 24, periodic=True)
+        parts = [hd.Gaussian(mean + turn, 0.2, label=mean) for mean in (-1.0, 0.0)]
+        given = hd.mixture(parts, ring)
+        place = np.argsort(np.mod(ring.coordinates[: ring.owned, 0] - turn + 1e-9, 2.0))
+        found.append(given.values[:, place])
+    assert np.allclose(*found, rtol=1e-12)
+    wanted = [hd.Gaussian(0.25, 0.3, label=label) for label in (-1.0, 0.0)]
+    loss = [hd.Classification(4.0), hd.Density(1.0, hd.mixture(wanted, ring))]
+    network = hd.Network(hd.train(hd.Problem(ring, hd.layers(3), given, hd.Lagrangian(noise=0.1), loss)))
+    points = np.linspace(-1, 1, 9)[:, None]
+    shares = network.predict_proba(points)
+    assert np.abs(network.push(points)[-1]).max() > 1 > np.abs(network.transform(points)).max()  # some cross the seam
+    assert np.allclose(network.predict_proba(points + 4), shares, atol=1e-12)
+    assert np.allclose(shares[0], shares[-1])
+    with pytest.raises(hd.InputError, match="this one is periodic"):
+        hd.exact_form(network)
+
+
 def test_what_a_periodic_box_refuses() -> None:
     for choices, words in (
         ({"nodes": 2}, "at least 3"),

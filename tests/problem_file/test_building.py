@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hydrodl.application import cli, train_run
+from hydrodl.application.run_directory import load
 from hydrodl.common.errors import InputError
 from hydrodl.problem_file import reading
 from hydrodl.problem_file.building import Setup, setup
@@ -20,6 +22,7 @@ PROBLEMS = {
     "neurons": MOONS.replace("layers = 3", "layers = 3\nwidth = 7"),
     "simplices of degree 2": MOONS.replace("nodes = 11", 'nodes = [7, 6]\ncells = "simplex"\ndegree = 2'),
     "line": GAUSSIANS.replace("layers = 6", "times = [0.0, 0.1, 0.5, 2.0]"),
+    "ring": GAUSSIANS.replace("nodes = 61", "nodes = 20\nperiodic = true\nlower = [-2.0]\nupper = [2.0]"),
     "table": '[data]\nsource = "t.csv"\nlabel = "kind"\n[domain]\nnodes = 9\nmargin = [0.3, 1.0]\n',
 }
 TIMES = """
@@ -117,3 +120,20 @@ def test_what_does_not_go_with_a_column_of_times(folder: Path) -> None:
     ]:
         with pytest.raises(InputError, match=words):
             built("[data]\n" + change + "\n[domain]\nnodes = 5\n", folder)
+
+
+@pytest.mark.slow
+def test_a_ring_trained_from_its_file_opens_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(train_run, "plot_all", lambda *_: None)
+    (tmp_path / "p.toml").write_text(PROBLEMS["ring"].replace("weight = 50.0", "weight = 3.0"))
+    (tmp_path / "q.csv").write_text("x1\n0.5\n-0.5\n4.5\n")
+    assert cli.invoke(["train", str(tmp_path / "p.toml"), "--out", str(tmp_path / "run")]) == 0
+    found = load(tmp_path / "run").solution
+    assert found.problem.domain.periodic == (0,) and found.problem.scheme == "euler-box"
+    capsys.readouterr()
+    assert cli.invoke(["predict", str(tmp_path / "run"), str(tmp_path / "q.csv")]) == 0
+    rows = [line.split(",") for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [row[0] for row in rows] == ["b", "a", "b"]
+    assert float(rows[0][2]) == pytest.approx(float(rows[2][2]), abs=1e-9)  # one period further on

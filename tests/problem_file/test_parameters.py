@@ -54,6 +54,7 @@ SAME: dict[str, list[Any]] = {
     "domain.lumped": [hd.Domain.box],
     "domain.lower": [],
     "domain.upper": [],
+    "domain.periodic": [hd.Domain.box, hd.Domain.interval],
     "domain.mesh": [],
     "network.layers": [(hd.layers, "partition"), snapshot_layers, hd.leave_one_out, CLASSIFIER, TRANSPORT],
     "network.depth": [hd.layers, snapshot_layers],

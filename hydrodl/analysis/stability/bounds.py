@@ -115,7 +115,13 @@ def cells_per_direction(domain: Domain) -> tuple[float, ...]:
     return tuple(float(count - 1) for count in GatheredGrid(domain).shape)
 
 
+def nodes_per_direction(domain: Domain) -> tuple[int, ...]:
+    """Nodes in each feature direction, of which a periodic one has as many as cells; collective."""
+    return tuple(round(c) + (a not in domain.periodic) for a, c in enumerate(cells_per_direction(domain)))
+
+
 def nodes_for(domain: Domain, factor: float) -> int | None:
     """Nodes, in the direction with most of them, when every edge is ``factor`` times shorter; collective."""
-    cells = at_least(max(cells_per_direction(domain)) * factor)
-    return None if cells is None else cells + 1
+    given = cells_per_direction(domain)
+    cells = at_least(max(given) * factor)
+    return None if cells is None else cells + (given.index(max(given)) not in domain.periodic)
