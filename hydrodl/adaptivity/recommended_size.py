@@ -23,10 +23,12 @@ from hydrodl.adaptivity.error_bar import refinable
 from hydrodl.adaptivity.output_error import data_points
 from hydrodl.adaptivity.refined_problem import resized
 from hydrodl.adaptivity.size_effects import Effect, effects, size, trained_near
+from hydrodl.adaptivity.sizes_tried import SETTLED, Tried
+from hydrodl.adaptivity.stable_training import size_of, training_conditions
 from hydrodl.analysis.stability.bounds import SPECIFICATION, Bound, at_least, cells_per_direction
 from hydrodl.analysis.stability.hessian_spectrum import Quadratic
 from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
-from hydrodl.analysis.stability.recommendation import Recommendation, weigh
+from hydrodl.analysis.stability.recommendation import Recommendation, combined, weigh
 from hydrodl.analysis.stability.recommendation import recommend as by_bounds
 from hydrodl.analysis.stability.training_bounds import training_bounds
 from hydrodl.common.arrays import Floats
@@ -52,14 +54,6 @@ _LARGEST = 2**21
 """Layers times nodes of a network that is trained to look at it."""
 
 
-_NONE = 2**31
-"""Layers that nobody has."""
-
-
-_SETTLED = 0.1
-"""A size that asks for itself, within this share."""
-
-
 OBJECTIVE = 0.1
 """Of J: what layers, nodes and neurons may each add to it."""
 
@@ -79,6 +73,10 @@ def recommend(
     A solution is trained again, finer, as often as it takes: each round costs a few trainings from near the minimum,
     the largest of 2^(d + 1) times the size. A flow, and a solution on a mesh that cannot be refined, have bounds alone:
     ``analysis.recommend``.
+
+    Where sizes are looked at, a network of the one recommended is asked whether training is stable around it: its
+    second variation, steps of descent, Newton's ball, radius for changes of the data, and its distance to the deeper
+    one by relative energy are among the bounds, which say of what size they are.
 
     Args:
         given: a trained solution, or a flow.
@@ -115,36 +113,10 @@ def recommend(
             break
         seen = trained
         advice = _around(given, seen, tolerance, tried, None, options)
-    return advice
-
-
-class Tried:
-    """Numbers of layers, of nodes or of neurons that were looked at.
-
-    Networks that fold change from one kind to another: what is measured among many layers says nothing of those.
-
-    Attributes:
-        few: the most that need more; enough: the fewest that do not.
-    """
-
-    def __init__(self) -> None:
-        self.few, self.enough = 0, _NONE
-
-    def number(self, had: int, needed: int) -> int:
-        """How many to look at next, after a network that has so many and asks for so many."""
-        if needed <= had * (1 + _SETTLED):
-            self.enough = min(self.enough, had)
-        else:
-            self.few = max(self.few, had)
-        if self.few > 0 and needed <= had <= max(needed + 1, needed * (1 + _SETTLED)):
-            return had  # known to do, unlike the few that could be saved
-        if self.few >= self.enough:
-            self.enough = _NONE
-        if self.enough <= (1 + 2 * _SETTLED) * self.few:
-            return self.enough
-        if self.few < needed <= self.enough or self.enough == _NONE:
-            return max(needed, self.few + 1)
-        return max(self.few + 1, round(math.sqrt(self.few * self.enough)))
+    if rounds == 1:
+        return advice
+    there = _trained_so(given, seen, advice, options)
+    return combined(advice, training_conditions(there, tolerance, options)) or advice
 
 
 def _around(
@@ -195,8 +167,8 @@ def _with_tried(
         found.append(_measured("neurons", width, tried[2].number(width, plain.width or 1)))
     advice = weigh(tuple(found))
     pairs = [(advice.layers, plain.layers), (advice.nodes, plain.nodes), (advice.width or 1, plain.width or 1)]
-    near = all(abs(a - b) <= max(1, _SETTLED * b) for a, b in pairs)
-    return replace(advice, binding=plain.binding) if near else advice
+    near = all(abs(a - b) <= max(1, SETTLED * b) for a, b in pairs)
+    return replace(advice, binding=plain.binding, binds=plain.binds) if near else advice
 
 
 def _needs(name: str, number: float, factor: float, most: float) -> dict[str, Any]:
@@ -275,10 +247,21 @@ def _of_size(first: Solution, advice: Recommendation) -> Problem:
     return replace(problem, control=replace(control, width=advice.width))
 
 
+def _trained_so(first: Solution, seen: Solution, advice: Recommendation, options: Mapping[str, Any] | None) -> Solution:
+    """A network of the size recommended; that which was looked at last where it is no box, too large or not found."""
+    if not first.problem.domain.uniform_box:
+        return seen
+    wanted = _of_size(first, advice)
+    if size_of(wanted) == size_of(seen.problem) or len(wanted.layers) * wanted.domain.nodes > _LARGEST:
+        return seen
+    found = trained_near(wanted, seen, options)
+    return found if found.converged else seen
+
+
 def _settled(seen: Solution, advice: Recommendation) -> bool:
     """Does a size ask for itself?"""
     problem = seen.problem
     pairs = [(len(problem.layers), advice.layers), (max(cells_per_direction(problem.domain)), advice.nodes - 1)]
     if problem.control is not None and advice.width is not None:
         pairs.append((problem.control.width, advice.width))
-    return all(abs(a - b) <= max(1, _SETTLED * a) for a, b in pairs)
+    return all(abs(a - b) <= max(1, SETTLED * a) for a, b in pairs)

@@ -79,7 +79,7 @@ def _advice(analysis: Mapping[str, Any]) -> str:
         return "No recommendation: no bound could be evaluated."
     layers, nodes, most = found["layers"], found["nodes"], max(here["nodes_per_direction"])
     deep, wide = _because(analysis, "layers"), _because(analysis, "nodes")
-    many = "" if found["width"] is None else f", and {found['width']} neurons a layer{_because(analysis, 'width')}"
+    many = "" if found["width"] is None else f", and {found['width']} neurons a layer{_because(analysis, 'neurons')}"
     text = (
         f"Use at least {layers} layer{'s' * (layers > 1)}{deep} and {nodes} nodes per feature direction{wide}{many}; "
         f"this run has {here['layers']} and {most}."
@@ -97,12 +97,9 @@ def _advice(analysis: Mapping[str, Any]) -> str:
 
 
 def _because(analysis: Mapping[str, Any], what: str) -> str:
-    """The binding bounds that ask for a number of these, in brackets."""
-    binding = analysis["recommended"]["binding"].split("; ")
-    names = [
-        row["name"] for row in analysis["stability"] if row[f"needs_{what}"] is not None and row["name"] in binding
-    ]
-    return f" ({', '.join(names)})" if names else ""
+    """The bound that asks for a number of these, in brackets."""
+    name = analysis["recommended"].get("binds", {}).get(what)
+    return f" ({name})" if name else ""
 
 
 def page(analysis: Mapping[str, Any], name: str, figures: Sequence[str]) -> str:

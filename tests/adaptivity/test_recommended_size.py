@@ -13,6 +13,7 @@ import hydrodl as hd
 from hydrodl.adaptivity.output_error import data_points, pushed
 from hydrodl.adaptivity.refined_problem import resized
 from hydrodl.adaptivity.size_effects import size
+from hydrodl.adaptivity.sizes_tried import Tried
 
 LINE = [hd.Gaussian(mean, std=0.35, label=label) for mean, label in ((-0.8, 0), (0.9, 1))]
 
@@ -42,6 +43,15 @@ def distance(scheme: str, layers: int, nodes: int, crossing: bool = False) -> fl
     return size(end(hd.train(problem(layers, nodes, scheme, crossing)), points) - there, weights)
 
 
+def test_numbers_to_look_at_next() -> None:
+    assert Tried().number(14, 15) == 15  # one look that asks for one more: not for fewer
+    assert Tried().number(16, 15) == 15
+    tried = Tried()
+    assert [tried.number(*each) for each in ((12, 17), (17, 15), (15, 15))] == [17, 15, 15]
+    tried = Tried()
+    assert [tried.number(*each) for each in ((10, 30), (30, 5), (17, 18), (17, 18))] == [30, 17, 18, 18]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "tolerance"), [("strang", 0.005), ("euler-box", 0.008)])
 def test_the_network_recommended_meets_the_tolerance_and_a_smaller_one_does_not(scheme: str, tolerance: float) -> None:
@@ -51,9 +61,17 @@ def test_the_network_recommended_meets_the_tolerance_and_a_smaller_one_does_not(
     assert advice.error == pytest.approx(found, rel=0.3)
     assert "layers" in advice.binding
     assert distance(scheme, math.ceil(advice.layers / 1.5) - 1, 257) > tolerance
-    again = hd.recommend(hd.train(problem(advice.layers, advice.nodes, scheme)), tolerance, rounds=1)
-    assert again.layers == pytest.approx(advice.layers, rel=0.1, abs=2)  # whole numbers: 15 of 17
-    assert again.nodes == pytest.approx(advice.nodes, rel=0.1)
+    for more in (-1, 0, 1) if scheme == "strang" else (0,):  # asked again, by that size and by its neighbours
+        again = hd.recommend(hd.train(problem(advice.layers + more, advice.nodes, scheme)), tolerance, rounds=1)
+        assert again.layers == pytest.approx(advice.layers, rel=0.1, abs=1)
+        assert again.nodes == pytest.approx(advice.nodes, rel=0.1)
+    stable = [bound for bound in advice.bounds if bound.note.startswith(f"with {advice.layers} layers, {advice.nodes}")]
+    names = ["second variation", "descent step", "Newton ball", "data radius", "relative energy"]
+    assert [bound.name for bound in stable] == names
+    assert all(bound.holds for bound in stable[:4])
+    near = hd.train(problem(advice.layers, advice.nodes, scheme))
+    with hd.Neighbourhood(near) as around:
+        assert stable[1].bound == pytest.approx(hd.analysis.step_limit(around).limit, rel=1e-4)
 
 
 @pytest.mark.slow

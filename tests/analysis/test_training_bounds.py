@@ -213,6 +213,7 @@ def plain_bound(name: str, holds: bool, layers: int | None, nodes: int | None, *
 def test_the_recommendation_takes_the_largest_need_and_names_it() -> None:
     made = weigh((plain_bound("a", True, 5, None), plain_bound("b", False, 12, 3), plain_bound("c", False, 2, 40)))
     assert (made.layers, made.nodes, made.binding, made.feasible) == (12, 40, "b; c", True)
+    assert made.binds == {"layers": "b", "nodes": "c"}
     ignored = plain_bound("d", False, 99, 99, applies=False)
     assert weigh((plain_bound("a", True, 5, None), ignored)).to_dict() == {
         "layers": 5,
@@ -221,6 +222,7 @@ def test_the_recommendation_takes_the_largest_need_and_names_it() -> None:
         "feasible": True,
         "width": None,
         "error": None,
+        "binds": {"layers": "a"},
     }
     lost = weigh((plain_bound("a", True, 5, 7), plain_bound("b", False, None, None)))
     assert not lost.feasible and lost.binding == "b; a"

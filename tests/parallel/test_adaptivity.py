@@ -58,10 +58,31 @@ def test_rounds(rounds: tuple[Rounds, Rounds]) -> None:
     np.testing.assert_allclose(there, here, atol=1e-5)
 
 
+def test_recommended_size() -> None:
+    """Numbers, what binds and what holds are the same; one round of looking at the size found."""
+
+    def run(comm: MPI.Comm) -> tuple[list[object], list[float]]:
+        line = hd.Domain.interval(-3.0, 3.0, 33, comm=comm)
+        clumps = [hd.Gaussian(mean, 0.35, label=label) for mean, label in ((-0.8, 0), (0.9, 1))]
+        physics = hd.Lagrangian(0.1, decay=0.02, smoothness=0.2)
+        given = hd.Problem(line, hd.layers(4), hd.mixture(clumps, line), physics, hd.Classification(3.0))
+        found = hd.recommend(hd.train(given, options={"tao_gatol": 1e-9}), 0.03, rounds=2)
+        words = [found.layers, found.nodes, found.binding, found.binds, [bound.holds for bound in found.bounds]]
+        return words, [found.error or 0.0, *(bound.value for bound in found.bounds)]
+
+    one, many = alone_and_together(run)
+    assert agreed(many)[0] == one[0]
+    np.testing.assert_allclose(many[1], one[1], rtol=1e-3, atol=1e-8)
+
+
+@pytest.mark.three_ranks
 def test_error_bars() -> None:
     def run(comm: MPI.Comm) -> list[list[float]]:
         found = []
-        for domain in (other_box(comm), hd.Domain.box([-3.0, -3.0], [3.0, 3.0], 7, cells="simplex", comm=comm)):
+        for domain in (
+            other_box(comm),
+            hd.Domain.box([-3.0, -3.0], [3.0, 3.0], 7, cells="simplex", lumped=True, comm=comm),
+        ):
             solution = hd.train(problem_on(domain, hd.layers(4)), options={"tao_gatol": 1e-9})
             found.append(list(error_bar(solution).to_dict().values()))
         return found

@@ -4,7 +4,7 @@ holds."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hydrodl.analysis.stability.bounds import Bound
@@ -30,6 +30,7 @@ class Recommendation(Card):
         width: J, neurons a layer; None where the network is none of neurons.
         error: the distance to the infinitely deep, fine and wide network that is to be expected of this size; None
             where it was not measured.
+        binds: the bounds that ask for "layers", "nodes" and "neurons", for those of which the least would not do.
 
     Example:
         >>> needed = hd.analysis.recommend(flow, tolerance=0.5)
@@ -44,6 +45,7 @@ class Recommendation(Card):
     bounds: tuple[Bound, ...]
     width: int | None = None
     error: float | None = None
+    binds: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         found = f"at least {plural(self.layers, 'layer')} and {self.nodes} nodes per direction"
@@ -57,9 +59,9 @@ class Recommendation(Card):
         return {"layers": self.layers, "nodes per direction": self.nodes, "binding": self.binding} | needs
 
     def to_dict(self) -> dict[str, Any]:
-        """layers, nodes, width, binding, feasible, error, as JSON values."""
+        """layers, nodes, width, binding, feasible, error, binds, as JSON values."""
         names = ("layers", "nodes", "width", "binding", "feasible", "error")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in names} | {"binds": dict(self.binds)}
 
 
 def recommend(
@@ -105,12 +107,15 @@ def weigh(bounds: tuple[Bound, ...]) -> Recommendation:
     nodes = (wide and wide.needs_nodes) or 2
     many = max(counted, key=lambda bound: bound.needs_width or 0, default=None)
     width = None if many is None else many.needs_width
-    names = [deep.name] if deep is not None and layers > 1 else []
-    names += [wide.name] if wide is not None and nodes > 2 else []
-    names += [many.name] if many is not None and width is not None else []
+    asking = {
+        "layers": deep if layers > 1 else None,
+        "nodes": wide if nodes > 2 else None,
+        "neurons": many if width is not None else None,
+    }
+    binds = {what: bound.name for what, bound in asking.items() if bound is not None}
     lost = [bound.name for bound in counted if _lost(bound, nodes)]
-    names = lost + [name for name in names if name not in lost]
-    return Recommendation(layers, nodes, "; ".join(dict.fromkeys(names)), not lost, counted, width)
+    names = "; ".join(dict.fromkeys([*lost, *binds.values()]))
+    return Recommendation(layers, nodes, names, not lost, counted, width, binds=binds)
 
 
 def combined(measured: Recommendation | None, bounds: tuple[Bound, ...]) -> Recommendation | None:
