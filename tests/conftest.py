@@ -8,7 +8,9 @@ import importlib.metadata
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import ffcx.codegeneration.jit
 import pytest
 
 from hydrodl.application import cli, train_run
@@ -17,6 +19,22 @@ from tests.builders.cli_runs import MOONS, TABLE
 
 # Compiling a form asks six times which packages are installed: a quarter of its time, and there are a thousand forms.
 importlib.metadata.entry_points = cache(importlib.metadata.entry_points)
+
+# Loading a compiled form lists the folder of all of them. A process that has loaded it before has it.
+load_form: Any = ffcx.codegeneration.jit.get_cached_module
+loaded: dict[tuple[str, Path], Any] = {}
+
+
+def get_cached_module(name: str, objects: list[str], folder: Path, timeout: int) -> Any:
+    if (name, folder) not in loaded:
+        found = load_form(name, objects, folder, timeout)
+        if found[0] is None:  # not compiled yet
+            return found
+        loaded[name, folder] = found
+    return loaded[name, folder]
+
+
+ffcx.codegeneration.jit.get_cached_module = get_cached_module
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -21,7 +21,8 @@ from dolfinx import fem
 from hydrodl.common.arrays import Floats
 from hydrodl.discretisation.assembly import Mask, NodeAssembler
 from hydrodl.discretisation.edge_slots import EdgeSlots
-from hydrodl.discretisation.vertex_rule import Block, CornerForm, Corners
+from hydrodl.discretisation.second_derivatives import Groups
+from hydrodl.discretisation.vertex_rule import CornerForm, Corners
 from hydrodl.linear_algebra.sparsity import Pattern
 from hydrodl.mesh.domain import Domain
 from hydrodl.physics.lagrangian import Lagrangian
@@ -50,7 +51,7 @@ class BlockForm(Protocol):
 class ElementForm:
     """Blocks of a Hessian taken out of assembled element matrices; see :class:`BlockForm`."""
 
-    def __init__(self, action: SlabAction, form: fem.Form, groups: Sequence[Sequence[Block]]) -> None:
+    def __init__(self, action: SlabAction, form: fem.Form, groups: Groups) -> None:
         self._action, self._form, self._groups = action, form, groups
         found = action.nonzeros(form)
         self.masks = [np.any([found[:, a, b] for a, b in group], axis=0) for group in groups]
@@ -159,13 +160,13 @@ class SlabAction(NodeAssembler):
         u = list(range(self.dimension))
         return edges, (-self._physics.transport(u, self.RHO, self.PHI, edges), edges.slots)
 
-    def second_cost(self, groups: Sequence[Sequence[Block]]) -> BlockForm:
+    def second_cost(self, groups: Groups) -> BlockForm:
         """Blocks (a, b) of the cost's Hessian in y, in groups that share a sparsity pattern."""
         if self.domain.lumped:
             return CornerForm(self.corners, *self.cost_density, groups)
         return ElementForm(self, self.cost_2, groups)
 
-    def second_carried(self, groups: Sequence[Sequence[Block]]) -> BlockForm:
+    def second_carried(self, groups: Groups) -> BlockForm:
         """Blocks (a, b) of the Hessian of one class's carried part in z, in groups that share a sparsity pattern."""
         if self.domain.lumped:
             corners, integrand = self.carried_sum

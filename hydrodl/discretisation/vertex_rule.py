@@ -8,13 +8,13 @@ where n runs over the corner and its neighbours along edges. Its second derivati
 
     sum_c w_c sum_{p, q} B_m^p(c) f_{ap, bq}(c) B_n^q(c),      B_n^0 = 1 at the corner n = c else 0, B_n^i = (b_n)_i.
 
-f_{ap, bq} comes from ``ufl.derivative`` of f and is evaluated at all corners by one compiled expression; w and B are
+f_{ap, bq} comes from ``second_derivatives`` and is evaluated at all corners by one compiled expression; w and B are
 geometry and make one constant sparse matrix. Element matrices would be (b 2^d)^2 numbers a cell, most of them zero.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -24,96 +24,17 @@ import scipy.sparse as sp
 import ufl
 from dolfinx import fem
 from numpy.typing import NDArray
-from ufl.algebra import Division, Product, Sum
-from ufl.algorithms import expand_derivatives
-from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
-from ufl.algorithms.expand_indices import expand_indices
-from ufl.algorithms.remove_complex_nodes import remove_complex_nodes
-from ufl.conditional import Conditional
-from ufl.constantvalue import Zero
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
+from hydrodl.discretisation.second_derivatives import Groups, Kind, entries_of
 from hydrodl.linear_algebra.sparsity import Pattern
 from hydrodl.mesh.domain import Domain
 
 Places = NDArray[np.int64]
 
 
-Block = tuple[int, int]
-"""(a, b): derivative in component a (rows), then in component b (columns)."""
-
-
-Slot = tuple[int, int]
-"""(a, p): the value of component a (p = 0) or its derivative along x_p."""
-
-
-Kind = tuple[int, int]
-"""(p, q): of the value (0) or of the derivative along x_i (i = 1 .. d), for rows and for columns."""
-
-
 _NEGLIGIBLE = 1e-12  # a slope below this part of the largest is the rounding of a zero
-
-
-def second_derivatives(
-    density: Any, state: fem.Function, blocks: Sequence[Block], split: Callable[[Slot], Slot]
-) -> dict[Block, dict[Kind, Any]]:
-    """f_{ap, bq} of a UFL density f(z, grad z) for the blocks (a, b) asked for, without those that vanish.
-
-    ``split`` says what slot (component, kind) stands for the value (a, 0) or the slope (a, i) of the state.
-    """
-    space = state.function_space
-    v, w = ufl.TestFunction(space), ufl.TrialFunction(space)
-    whole = ufl.derivative(ufl.derivative(density, state, v), state, w)
-    whole = expand_indices(expand_derivatives(remove_complex_nodes(apply_algebra_lowering(whole))))
-    found: dict[Block, dict[Kind, Any]] = {block: {} for block in blocks}
-    for one, row in linear_parts(whole, v).items():
-        a, p = split(one)
-        columns = linear_parts(row, w) if any(a == i for i, _ in blocks) else {}
-        for other, entry in columns.items():
-            b, q = split(other)
-            if (a, b) in found:
-                found[a, b][p, q] = entry
-    return found
-
-
-def linear_parts(expression: Any, argument: Any) -> dict[Slot, Any]:
-    """Coefficients of a scalar expression linear in an argument: of component a (a, 0), of its slope along x_i (a, i).
-
-    Raises:
-        SolverError: the expression is not a combination of sums, products and conditions.
-    """
-    slopes = ufl.grad(argument)
-    size, d = slopes.ufl_shape
-    known: dict[Any, dict[tuple[int, int], Any]] = {}
-    for a in range(size):
-        known[argument[a]] = {(a, 0): ufl.as_ufl(1)}
-        known |= {slopes[a, i]: {(a, i + 1): ufl.as_ufl(1)} for i in range(d)}
-
-    def parts(e: Any) -> dict[tuple[int, int], Any]:
-        if e not in known:
-            known[e] = combined(e) if e.ufl_operands else {}
-        return known[e]
-
-    def combined(e: Any) -> dict[tuple[int, int], Any]:
-        found = [parts(operand) for operand in e.ufl_operands]
-        slots = sorted({slot for part in found for slot in part})
-        if not slots:
-            return {}
-        if isinstance(e, Sum):
-            return {slot: sum(part[slot] for part in found if slot in part) for slot in slots}
-        first, *others = e.ufl_operands
-        if isinstance(e, Product):
-            factor = others[0] if found[0] else first
-            return {slot: factor * (found[0] or found[1])[slot] for slot in slots}
-        if isinstance(e, Division):
-            return {slot: found[0][slot] / others[0] for slot in slots}
-        if isinstance(e, Conditional):
-            yes, no = (part for part in found[1:])
-            return {slot: ufl.conditional(first, yes.get(slot, 0), no.get(slot, 0)) for slot in slots}
-        raise SolverError(f"derivative of the action holds {type(e).__name__} of a test function; please report this")
-
-    return {slot: part for slot, part in parts(expression).items() if not isinstance(part, Zero)}
 
 
 class Corners:
@@ -204,23 +125,17 @@ class CornerForm:
         masks: which of the structure's entries can be nonzero, one mask a group.
     """
 
-    def __init__(self, corners: Corners, density: Any, state: fem.Function, groups: Sequence[Sequence[Block]]) -> None:
+    def __init__(self, corners: Corners, density: Any, state: fem.Function, groups: Groups) -> None:
         self._corners = corners
-        found = second_derivatives(density, state, [block for group in groups for block in group], corners.split)
-        kinds = [sorted({kind for block in group for kind in found[block]}) for group in groups]
-        entries = [
-            found[block].get(kind, ufl.zero())
-            for group, used in zip(groups, kinds, strict=True)
-            for kind in used
-            for block in group
-        ]
-        ends = np.cumsum([0, *(len(group) * len(used) for group, used in zip(groups, kinds, strict=True))])
+        found = entries_of(density, state, groups, corners.split)
+        ends = np.cumsum([0, *(len(group) * len(used) for group, used in zip(groups, found.kinds, strict=True))])
         self._parts = [slice(*pair) for pair in pairwise(ends)]
         self._blocks = [len(group) for group in groups]
         # an expression cannot be empty
-        self._expression = fem.Expression(ufl.as_vector(entries), corners.points) if entries else None
-        self._values = np.zeros((*corners.weights.shape, len(entries)))
-        self._scatter = [corners.scatter(own, used) for own, used in zip(kinds, self._used(state, kinds), strict=True)]
+        self._expression = None if found.vector is None else fem.Expression(found.vector, corners.points)
+        self._values = np.zeros((*corners.weights.shape, ends[-1]))
+        used = self._used(state, found.kinds)
+        self._scatter = [corners.scatter(*pair) for pair in zip(found.kinds, used, strict=True)]
         self.masks = [np.diff(matrix.indptr) > 0 for matrix in self._scatter]
 
     def _used(self, state: fem.Function, kinds: Sequence[Sequence[Kind]]) -> list[NDArray[np.bool_]]:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import meshio
 import numpy as np
 import pytest
-import ufl
-from dolfinx import fem
 
 import hydrodl as hd
 from hydrodl.common.errors import SolverError
 from hydrodl.discretisation.slab_action import OperatorEntries, SlabAction
-from hydrodl.discretisation.vertex_rule import linear_parts
 
 PHYSICS = hd.Lagrangian(0.05, decay=0.1, smoothness=0.3, kinetic=0.7, energy=hd.Entropy(0.2))
 
@@ -100,14 +96,3 @@ def test_a_pattern_that_is_too_small_is_an_error() -> None:
     form = action.second_carried([[(action.PHI, 0)]])
     with pytest.raises(SolverError, match="leaves out entries that are not zero"):
         form.bind([action.pattern(np.zeros_like(form.masks[0]))])
-
-
-def test_parts_of_a_condition_and_of_a_nonlinear_expression() -> None:
-    domain = hd.Domain.interval(0, 1, 3)
-    space = fem.functionspace(domain.mesh, ("Lagrange", 1, (2,)))
-    f, v = fem.Function(domain.V), ufl.TestFunction(space)
-    choice: Any = ufl.conditional(ufl.gt(f, 0), 3 * v[0], ufl.grad(v)[1, 0] / 2)
-    parts = linear_parts(choice, v)
-    assert set(parts) == {(0, 0), (1, 1)}
-    with pytest.raises(SolverError, match="holds Power of a test function"):
-        linear_parts(v[0] ** 2, v)
