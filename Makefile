@@ -13,6 +13,8 @@ ON_RANKS = $(VENV)/bin/mpiexec -n $$ranks -genv MPIR_CVAR_ENABLE_HEAVY_YIELD 1 -
 
 export PYTHON
 export OMP_NUM_THREADS ?= 1
+# Tests start a hundred processes that read the same files: bytecode is kept, whatever the machine is set to.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help setup demo test test-quick test-ranks lint bench docs docs-check clean
 

@@ -4,6 +4,7 @@ runs that the tests of the command line share."""
 import hydrodl  # noqa: F401
 
 # isort: split
+import gc
 import importlib.metadata
 from collections.abc import Callable
 from functools import cache
@@ -35,6 +36,15 @@ def get_cached_module(name: str, objects: list[str], folder: Path, timeout: int)
 
 
 ffcx.codegeneration.jit.get_cached_module = get_cached_module
+
+
+# What is imported stays: looking for garbage among half a million objects, time and again, finds none.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
