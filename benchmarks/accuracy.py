@@ -74,8 +74,7 @@ CASES = {
     "spirals 0.05": Case(lambda n, seed: hd.load_dataset("two_spirals", n=n, noise=0.05, seed=seed), AVERAGED),
     "wine": Case(table("wine"), {"nodes": 41, "bandwidth": 0.2, "weight": 10.0}),
     "breast_cancer": Case(
-        table("breast_cancer"),
-        AVERAGED | {"nodes": 41, "bandwidth": 0.1, "weight": 10.0, "decay": 0.1, "smoothness": 0.3},
+        table("breast_cancer"), AVERAGED | {"nodes": 41, "bandwidth": 0.1, "weight": 10.0, "smoothness": 0.3}
     ),
     "digits": Case(table("digits"), {"one_unit": True, "bandwidth": 0.15, "probabilities": "bayes"}),
 }

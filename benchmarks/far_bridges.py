@@ -24,7 +24,7 @@ import hydrodl as hd
 # isort: split
 import numpy as np
 import ot
-from references import DECAY, TOLERANCE, sinkhorn
+from references import DECAY, sinkhorn
 
 from hydrodl.mesh.quadrature import moment
 
@@ -38,6 +38,7 @@ PLANE = (
     [hd.Gaussian([1.0, -0.8], 0.5), hd.Gaussian([1.0, 0.9], 0.4)],
 )
 PLANE_HALF, COARSE = 2.8, 41
+TOLERANCE = 2e-4  # of the bridges' ends
 SMOOTHNESS = {1: 0.0, 2: 0.01}  # without any, 81 x 81 nodes far from the mass stall Newton's method
 LAYERS = 8
 

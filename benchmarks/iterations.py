@@ -1,6 +1,6 @@
 """Newton and CG counts as layers and nodes are doubled; they must not grow.
 
-    python benchmarks/iterations.py [--dimensions 1 2 3] [--scheme euler-box] [--small]
+    python benchmarks/iterations.py [--dimensions 1 2 3] [--scheme strang] [--small]
 
 The problems of scaling.py: two Gaussians, two moons, and two classes crosswise in space. In d = 2 layers and nodes grow
 together as the default scheme asks for, N h^2 <= 8 nu, then the nodes alone. Prints a Markdown table for each d, and
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 
-from scaling import SMALL, problem
+from scaling import SCHEMES, SMALL, problem
 
 import hydrodl as hd
 
@@ -42,7 +42,7 @@ def show(dimension: int, sizes: list[tuple[int, int]], scheme: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dimensions", nargs="+", type=int, choices=(1, 2, 3), default=[1, 2, 3])
-    parser.add_argument("--scheme", default="strang", choices=["strang", "residual", "euler-box", "midpoint"])
+    parser.add_argument("--scheme", default=SCHEMES[0], choices=SCHEMES)
     parser.add_argument("--small", action="store_true", help="tiny sizes, to see that it works")
     given = parser.parse_args()
     for d in given.dimensions:

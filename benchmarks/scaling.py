@@ -1,6 +1,6 @@
 """Run time and memory of training against the number of unknowns N (d + 2 C) M, for d = 1, 2, 3.
 
-    python benchmarks/scaling.py [--dimensions 1 2 3] [--largest 2.1e6] [--small]
+    python benchmarks/scaling.py [--dimensions 1 2 3] [--scheme strang] [--largest 2.1e6] [--small]
 
 d = 1 is two Gaussians brought apart, d = 2 two moons, d = 3 two classes of two Gaussians crosswise; layers and nodes
 grow together, so that the unknowns grow by two decades. Each size runs in a process of its own. Memory is the growth of
@@ -32,6 +32,7 @@ SIZES = {
     2: [(8, 21), (11, 32), (16, 46), (22, 68), (32, 102)],
     3: [(4, 9), (5, 13), (6, 18), (7, 24), (9, 31), (12, 40)],  # the last with --largest 6e6
 }
+SCHEMES = ("strang", "residual", "euler-box", "midpoint")
 SMALL = {1: [(4, 41), (6, 81)], 2: [(2, 9), (3, 13)], 3: [(2, 5), (2, 7)]}
 UNKNOWNS = {1: 5, 2: 6, 3: 7}  # a layer and node: d and twice the two classes
 
@@ -44,7 +45,7 @@ class Moment(NamedTuple):
     pairs: int
 
 
-def problem(dimension: int, layers: int, nodes: int, scheme: str = "euler-box") -> Any:
+def problem(dimension: int, layers: int, nodes: int, scheme: str) -> Any:
     """The training problem of one dimension on nodes^d, two classes."""
     from dataclasses import replace
 
@@ -98,14 +99,14 @@ def product_seconds(found: Any, least: int = 3, seconds: float = 0.2) -> float:
     return (process_time() - start) / count
 
 
-def one(dimension: int, layers: int, nodes: int) -> None:
+def one(dimension: int, layers: int, nodes: int, scheme: str) -> None:
     """Train at one size and print the measurements as JSON."""
     import hydrodl as hd
 
-    hd.train(problem(dimension, 2, 5))  # imports and compiled forms
+    hd.train(problem(dimension, 2, 5, scheme))  # imports and compiled forms
     pairs, moments = Pairs(), []
     before, wall, cpu = peak_bytes(), perf_counter(), process_time()
-    made = problem(dimension, layers, nodes)
+    made = problem(dimension, layers, nodes, scheme)
     found = hd.train(
         made, monitor=lambda state: moments.append(Moment(process_time(), state["iteration"], pairs.total))
     )
@@ -129,16 +130,16 @@ def one(dimension: int, layers: int, nodes: int) -> None:
     print(json.dumps(measured))
 
 
-def measured(dimension: int, layers: int, nodes: int) -> dict[str, Any]:
+def measured(dimension: int, layers: int, nodes: int, scheme: str) -> dict[str, Any]:
     """The measurements of one size, from a process of its own."""
-    command = [sys.executable, __file__, "--one", str(dimension), str(layers), str(nodes)]
+    command = [sys.executable, __file__, "--scheme", scheme, "--one", *map(str, (dimension, layers, nodes))]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return dict(json.loads(said.splitlines()[-1]))
 
 
-def show(dimension: int, sizes: list[tuple[int, int]]) -> None:
+def show(dimension: int, sizes: list[tuple[int, int]], scheme: str) -> None:
     """The table of one dimension and its exponents."""
-    print(f"\n### d = {dimension}\n")
+    print(f"\n### d = {dimension}, {scheme}\n")
     print(
         "| layers | nodes | unknowns | wall s | CPU s | Newton steps | Hessian products | evaluations "
         "| CPU s a step | CPU us a pair, unknown | CPU us a product, unknown | kB a layer, node |"
@@ -146,7 +147,7 @@ def show(dimension: int, sizes: list[tuple[int, int]]) -> None:
     print("|" + "---|" * 12)
     rows = []
     for layers, nodes in sizes:
-        row = measured(dimension, layers, nodes)
+        row = measured(dimension, layers, nodes, scheme)
         rows.append(row)
         micro = " | ".join(f"{1e6 * row[name] / row['unknowns']:.3f}" for name in ("pair", "product"))
         print(
@@ -175,15 +176,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--one", nargs=3, type=int, metavar=("D", "LAYERS", "NODES"), help="one size only, as JSON")
     parser.add_argument("--dimensions", nargs="+", type=int, choices=(1, 2, 3), default=[1, 2, 3])
+    parser.add_argument("--scheme", default=SCHEMES[0], choices=SCHEMES)
     parser.add_argument("--largest", type=float, default=2.1e6, help="leave out sizes with more unknowns")
     parser.add_argument("--small", action="store_true", help="tiny sizes, to see that it works")
     given = parser.parse_args()
     if given.one:
-        one(*given.one)
+        one(*given.one, given.scheme)
         return
     for d in given.dimensions:
         sizes = (SMALL if given.small else SIZES)[d]
-        show(d, [(layers, nodes) for layers, nodes in sizes if UNKNOWNS[d] * layers * nodes**d <= given.largest])
+        kept = [(layers, nodes) for layers, nodes in sizes if UNKNOWNS[d] * layers * nodes**d <= given.largest]
+        show(d, kept, given.scheme)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,12 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
+import ot
 import pytest
+
+import hydrodl as hd
+from hydrodl.mesh.quadrature import moment
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -234,3 +239,32 @@ print(depth, y.array.sum(), sorted(watch.seconds), watch.visits["PETSc: sparse p
     assert (depth, total) == ("2", "10.0") and rest.endswith("] 3")
     for place in ("Python, array operators", "NumPy, SciPy: functions of arrays", "PETSc: sparse products"):
         assert place in rest
+
+
+# What they compare with
+
+
+def test_sinkhorn_by_axes_is_that_of_pot() -> None:
+    """On a coarse grid, with the kernel of reflected Brownian motion as a sum of cosines and the plan in full."""
+    references = load("references")
+    references.TRUTH[2], half, noise = 13, 1.5, 0.1
+    ends = [[hd.Gaussian([-0.5, 0.3], 0.4), hd.Gaussian([0.6, 0.0], 0.3)], [hd.Gaussian([0.2, -0.4], 0.5)]]
+    domain = hd.Domain.box([-half] * 2, [half] * 2, 13)
+    x, mass = domain.coordinates[: domain.owned], moment(domain)
+    work, (middle,) = references.sinkhorn(ends, half, noise, x)
+
+    def kernel(time: float) -> np.ndarray:
+        n, found = np.arange(1, 40)[:, None, None], np.ones((len(x), len(x)))
+        for along in (x.T + half) / (2 * half):
+            waves = np.cos(np.pi * n * along[:, None]) * np.cos(np.pi * n * along)
+            found *= (1 + 2 * (np.exp(-((np.pi * n / (2 * half)) ** 2) * noise * time) * waves).sum(axis=0)) / (
+                2 * half
+            )
+        return found
+
+    a, b = (mass * hd.mixture(parts, domain).values.sum(axis=0) for parts in ends)
+    whole, e = kernel(1.0), 2 * noise
+    plan, log = ot.bregman.sinkhorn_log(a, b, -e * np.log(whole), e, numItermax=5000, stopThr=1e-12, log=True)
+    assert work == pytest.approx(e * (plan * np.log(plan / (a[:, None] * mass * whole))).sum(), rel=1e-8)
+    first, last = (kernel(0.5) @ np.exp(log[key].ravel()) for key in ("log_u", "log_v"))
+    np.testing.assert_allclose(middle, first * last, atol=1e-8)
