@@ -24,6 +24,7 @@ def report(solution: Solution) -> dict[str, Any]:
         "gradient_norm",
         "iterations",
         "hessian_products",
+        "saddles",
         "warnings",
         "mass_error",
         "min_density",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from mpi4py import MPI
 from petsc4py import PETSc
@@ -11,8 +9,7 @@ from petsc4py import PETSc
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
 from hydrodl.common.parallel import summed
-
-Action = Callable[[Floats], Floats]
+from hydrodl.linear_algebra.shells import Action, Shell
 
 MOST = 1000
 """Steps."""
@@ -33,7 +30,7 @@ def conjugate_gradients(
         SolverError: A is not positive, or the accuracy is not reached.
     """
     size = summed(comm, right.size)
-    matrix = PETSc.Mat().createPython(((right.size, size),) * 2, _Shell(product), comm=comm)
+    matrix = PETSc.Mat().createPython(((right.size, size),) * 2, Shell(product), comm=comm)
     matrix.setUp()
     b, x = matrix.createVecs()
     solver = PETSc.KSP().create(comm)
@@ -43,7 +40,7 @@ def conjugate_gradients(
         solver.setNormType(PETSc.KSP.NormType.NATURAL)
         solver.setTolerances(rtol=accuracy, atol=1e-300, max_it=MOST)
         solver.getPC().setType("python")
-        solver.getPC().setPythonContext(_Shell(precondition))
+        solver.getPC().setPythonContext(Shell(precondition))
         b.array[:] = right
         solver.solve(b, x)
         reason = int(solver.getConvergedReason())
@@ -58,16 +55,28 @@ def conjugate_gradients(
     return found
 
 
-class _Shell:
-    """PETSc's view of a function, as a matrix or as a preconditioner."""
+def negative_direction(
+    comm: MPI.Comm, product: Action, precondition: Action, right: Floats, steps: int
+) -> Floats | None:
+    """A direction v with v.A v <= 0 in the Krylov space of P^-1 b, None if it has none; collective.
 
-    def __init__(self, action: Action) -> None:
-        self._action = action
+    PETSc's solvers end there too, but keep the direction to themselves.
 
-    def mult(self, matrix: PETSc.Mat, x: PETSc.Vec, y: PETSc.Vec) -> None:
-        """y = A x."""
-        y.array[:] = self._action(x.getArray(readonly=True).copy())
-
-    def apply(self, preconditioner: PETSc.PC, x: PETSc.Vec, y: PETSc.Vec) -> None:
-        """y = P^-1 x."""
-        y.array[:] = self._action(x.getArray(readonly=True).copy())
+    Args:
+        comm, product, precondition, right: as in :func:`conjugate_gradients`.
+        steps: the most products, which is the dimension of the space.
+    """
+    residual, direction, before = right.copy(), np.zeros_like(right), np.inf
+    for _ in range(steps):
+        image = precondition(residual)
+        square = summed(comm, float(residual @ image))
+        if not square > 0:  # b lies in a space that A maps to itself
+            return None
+        direction = image + square / before * direction
+        image = product(direction)
+        curvature = summed(comm, float(direction @ image))
+        if curvature <= 0:
+            return direction
+        residual -= square / curvature * image
+        before = square
+    return None

@@ -24,7 +24,9 @@ class Statistics:
         converged: did the gradient norm pass the tolerance; reason: why the optimiser stopped, in words.
         iterations: Newton (or quasi-Newton) steps; hessian_products: number of Hessian products.
         timings: seconds by phase: "assembly" (forms, factors), "sweeps" (solves, products), "optimiser" (the rest).
-        history: one mapping a step: iteration, objective, gradient_norm, cg_iterations, seconds.
+        history: one mapping a step: iteration, objective, gradient_norm, cg_iterations, seconds; and after a
+            step away from a saddle its curvature there.
+        saddles: how many saddles training went on from, where it had converged.
         min_density: smallest density over slabs, layers, classes and nodes.
         negative_mass: int max(-rho, 0) summed over classes, at its worst layer.
         mass_error: largest |mass - initial mass| over classes and layers.
@@ -52,6 +54,7 @@ class Statistics:
     peclet: float
     effective_noise: tuple[float, ...] = ()
     largest_noise: float = 1.0
+    saddles: int = 0
     operators_rebuilt: int = 0
     linear_solver: str = ""
     warnings: tuple[str, ...] = ()
@@ -99,6 +102,7 @@ class Solution(Card, Statistics):
             "objective": f"{self.objective:.8g} ({', '.join(parts)})",
             "gradient": f"{self.gradient_norm:.2e}, at the start {self.initial_gradient_norm:.2e}",
             "steps": f"{self.iterations}, with {self.hessian_products} Hessian products",
+            **({"saddles": f"{self.saddles}, left along their negative curvature"} if self.saddles else {}),
             "densities": f"at least {self.min_density:.2e}, mass error {self.mass_error:.1e}",
             "noise": ", ".join(f"{value:.4g}" for value in self.effective_noise),
             "seconds": f"{sum(self.timings.values()):.1f}",

@@ -161,6 +161,15 @@ class ControlledFunctional:
         head = self._head.matrix @ parameters + self._head.push(response.layers[layer])
         return np.concatenate([slope.pull_back(response.dual) + rest, head[: self._head_size]])
 
+    def rough(self, x: Floats) -> Floats:
+        """A dual vector at x with a bit of everything in it, the same for any number of ranks."""
+        layers, components, owned = self.reduced.shape
+        domain = self.problem.domain
+        phase = 1e3 * domain.coordinates[:owned] @ np.sqrt([2.0, 3.0, 5.0])[: domain.dimension]
+        shift = np.arange(layers)[:, None, None] + np.sqrt(7.0) * np.arange(components)[:, None]
+        dual = self.space.at(x[: self.space.size]).pull_back(np.sin(phase + shift))
+        return np.pad(dual, (0, self.shape[0] - len(dual)))
+
     def precondition(self, dual: Floats) -> Floats:
         """P^-1 times a dual vector, P at the point of the last gradient."""
         out = self.space.precondition(dual[: self.space.size])

@@ -19,8 +19,9 @@ from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Controls, Solution
 from hydrodl.training.continuation import easier, joined
 from hydrodl.training.controlled_functional import ControlledFunctional
-from hydrodl.training.optimiser import STOPPED, Monitor, Optimiser
+from hydrodl.training.optimiser import Monitor, Optimiser
 from hydrodl.training.reduced_functional import ReducedFunctional
+from hydrodl.training.stopping import STOPPED
 
 DEFAULTS: dict[str, Any] = {
     "tao_type": "bntl",
@@ -51,6 +52,9 @@ def train(
     verbose: int = 0,
 ) -> Solution:
     """Minimise J_h over the velocities of all slabs.
+
+    Where Newton's method has converged, a few more Hessian products look for negative curvature, and training goes on
+    from a saddle; ``history`` and ``saddles`` of the solution say so.
 
     Args:
         problem: what to solve.
@@ -147,7 +151,9 @@ def _solve(
             optimiser = Optimiser(controlled, settings, set(asked), told.step, told.monitor and told.point)
             stack.callback(optimiser.destroy)
         with progress.phase("training", after=SILENCE):
-            return optimiser.run(controlled.flat(initial))
+            # an easier problem is on the way only, and a start that is given may be an optimum
+            trusted = np.inf if told.easier else 0 if initial is None else 1
+            return optimiser.run(controlled.flat(initial), trusted)
 
 
 @dataclass(frozen=True, eq=False)

@@ -125,12 +125,7 @@ class Neighbourhood:
 
     def rough(self) -> Floats:
         """A dual vector with a bit of everything in it, the same for any number of ranks."""
-        layers, components, owned = self._still.reduced.shape
-        domain = self.solution.problem.domain
-        phase = 1e3 * domain.coordinates[:owned] @ np.sqrt([2.0, 3.0, 5.0])[: domain.dimension]
-        shift = np.arange(layers)[:, None, None] + np.sqrt(7.0) * np.arange(components)[:, None]
-        dual = self._still.space.at(self.point[: self._still.space.size]).pull_back(np.sin(phase + shift))
-        return np.pad(dual, (0, self.shape[0] - len(dual)))
+        return self._still.rough(self.point)
 
     def length(self, direction: Floats) -> float:
         """(v, P v)^(1/2)."""

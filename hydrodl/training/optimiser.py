@@ -13,72 +13,39 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
 from hydrodl.common.parallel import somewhere, summed
 from hydrodl.common.petsc_options import OptionScope
-from hydrodl.common.progress import phase
+from hydrodl.common.progress import phase, say
+from hydrodl.linear_algebra.shells import Shell
 from hydrodl.linear_algebra.solver_choice import EXACT
 from hydrodl.problem.solution import Solution
 from hydrodl.solver.field_checks import measures
 from hydrodl.training.controlled_functional import ControlledFunctional
 from hydrodl.training.lower_bound import lower_bound
+from hydrodl.training.saddles import way_down
+from hydrodl.training.stopping import (
+    AT_REST,
+    BELOW,
+    BELOW_BOUND,
+    MASS,
+    NO_FALL,
+    RUNAWAY,
+    STALL,
+    STEPS,
+    in_words,
+    lost_mass,
+)
 
 Monitor = Callable[[dict[str, Any]], bool | None]
+
+
+_Reason = PETSc.TAO.ConvergedReason
 
 
 INADMISSIBLE = 1e300
 """Objective of a trial velocity at which J is not finite: TAO refuses infinity, but shrinks its step from this."""
 
 
-RUNAWAY = 1e5
-"""A fall of J by this many times (1 + |J|) at the start means that it has no lower bound: training stops."""
-
-
 WITHIN = 1e-3
 """Relative residual of Krylov solves in a Hessian product or preconditioner over the one asked of the CG around it."""
-
-
-BELOW = 0.1
-"""How far J may be below its least value for positive densities, relative to 1 + |J| at the start: with a scheme that
-does not keep signs densities are a little negative on the way, and recover."""
-
-
-BELOW_BOUND = "objective below {:.3g}, its least value for any velocity, as only negative densities let it"
-
-
-STALL, STEPS = 1e-6, 200
-"""J no longer falls if it falls by less than this of its size in so many steps."""
-
-
-AT_REST = 1e-10
-"""What Newton's method promises yet, g^2/2, relative to J: below it a J that no longer falls is the least one."""
-
-
-MASS = 1e-6
-"""How far a class may gain or lose mass, of a total of 1: rounding of linear solves, which grows with the noise."""
-
-
-_NO_FALL = f"objective falls by less than {STALL:g} of its size in {STEPS} steps"
-
-
-STOPPED = "stopped by the monitor"
-"""The reason where the caller's monitor asked to stop."""
-
-
-_Reason = PETSc.TAO.ConvergedReason
-
-
-_WORDS = {
-    _Reason.CONVERGED_GATOL: "gradient norm below tao_gatol",
-    _Reason.CONVERGED_GRTOL: "gradient norm over |J| below tao_grtol",
-    _Reason.CONVERGED_GTTOL: "gradient norm reduced below tao_gttol",
-    _Reason.CONVERGED_STEPTOL: "step below tao_steptol",
-    _Reason.CONVERGED_MINF: "objective below tao_fmin",
-    _Reason.CONVERGED_USER: "converged",
-    _Reason.DIVERGED_MAXITS: "iteration limit tao_max_it reached",
-    _Reason.DIVERGED_NAN: "objective is not a number, or runs away to minus infinity",
-    _Reason.DIVERGED_MAXFCN: "limit of objective evaluations tao_max_funcs reached",
-    _Reason.DIVERGED_LS_FAILURE: "line search failed",
-    _Reason.DIVERGED_TR_REDUCTION: "trust region shrank to nothing",
-    _Reason.DIVERGED_USER: STOPPED,
-}
 
 
 class Optimiser:
@@ -103,6 +70,9 @@ class Optimiser:
         self.comm = functional.problem.domain.comm
         self.history: list[dict[str, Any]] = []
         self._exact = -1, np.nan  # the step after which the norm of the gradient was last taken exactly, and it
+        self._before = 0  # steps before TAO last began
+        self._left: dict[str, float] = {}  # the saddle just left, for the history
+        self.saddles = 0
         self._began = perf_counter()
         self._asked = asked
         self._bound, self._words = lower_bound(functional.problem), ""
@@ -111,7 +81,7 @@ class Optimiser:
         size = int(np.prod(functional.shape))
         total = summed(self.comm, size)
         self._x = PETSc.Vec().createMPI((size, total), comm=self.comm)
-        self._context = _Hessian(self)
+        self._context = Shell(self._product)
         self._hessian = PETSc.Mat().createPython(((size, total), (size, total)), self._context, comm=self.comm)
         self._hessian.setUp()
         self._tao = tao = PETSc.TAO().create(self.comm)
@@ -123,7 +93,7 @@ class Optimiser:
         self._scope = OptionScope("optimiser", own)
         self._scope.apply(tao)
         # PETSc's own tests see the Euclidean norm and would stop before the limits are looked at: ours take over
-        self._tolerances = tao.getTolerances()
+        self._tolerances, self._most = tao.getTolerances(), int(tao.getMaximumIterations())
         tao.setTolerances(gatol=0.0, grtol=0.0, gttol=0.0)
         tao.setConvergenceTest(self._test)  # after the options: choosing the type resets it
         self._install_inner_product()
@@ -132,7 +102,9 @@ class Optimiser:
         """Give TAO the control inner product: as preconditioner to Newton's KSP, as first metric to quasi-Newton."""
         tao, solver = self._tao, self._tao.getKSP()
         if tao.getType().startswith("bqn"):
-            metric = PETSc.Mat().createPython(self._hessian.getSizes(), _Metric(self), comm=self.comm)
+            metric = PETSc.Mat().createPython(
+                self._hessian.getSizes(), Shell(self.functional.metric_product), comm=self.comm
+            )
             metric.setUp()
             solver = PETSc.KSP().create(self.comm)
             solver.setType("preonly")
@@ -146,14 +118,16 @@ class Optimiser:
         if solver.handle:
             pc = solver.getPC()
             pc.setType("python")
-            pc.setPythonContext(_Preconditioner(self))
+            pc.setPythonContext(Shell(self._precondition))
 
     def array(self, vector: Any) -> Floats:
         """A copy of the local part of a vector of controls."""
         return vector.getArray(readonly=True).copy()
 
-    def run(self, start: Floats) -> Solution:
+    def run(self, start: Floats, trusted: float = 0) -> Solution:
         """Solve from starting controls, a flat local vector.
+
+        What is reached in fewer than ``trusted`` steps is taken for a minimum; else it is looked at whether it is one.
 
         Raises:
             SolverError: the objective is not finite at the start, or the fields are not finite at the end.
@@ -167,8 +141,42 @@ class Optimiser:
         self._x.array[:] = start
         self._tao.setSolution(self._x)
         self._tao.solve()
-        reason = self._tao.getConvergedReason()
-        return self._finish(int(reason), self._words or _WORDS.get(reason, f"TAO reason {int(reason)}"))
+        while self._may_be_saddle(trusted) and self._leave_saddle():
+            self._tao.solve()
+        reason = int(self._tao.getConvergedReason())
+        return self._finish(reason, self._words or in_words(reason))
+
+    def _may_be_saddle(self, trusted: float) -> bool:
+        """Has Newton's method, quasi-Newton methods aside, converged, with steps left to go on?"""
+        tao, steps = self._tao, self._iterations()
+        newton = bool(tao.getKSP().handle)
+        return newton and tao.getConvergedReason() > 0 and trusted <= steps < self._most - 1
+
+    def _leave_saddle(self) -> bool:
+        """Put the controls where J is lower, if this is a saddle; that is a step."""
+        found = way_down(self.functional, self.array(self._x), self._tao.getObjectiveValue(), WITHIN)
+        if found is None:
+            return False
+        say(f"a saddle, with curvature {found.curvature:.2g}: training goes on along it")
+        self.saddles += 1
+        self._before, self._exact = self._iterations() + 1, (-1, np.nan)
+        self._left = {"curvature": found.curvature}
+        self._x.array[:] = found.controls
+        self._tao.setMaximumIterations(self._most - self._before)
+        return True
+
+    def _iterations(self) -> int:
+        """Steps so far, those away from saddles among them."""
+        return self._before + int(self._tao.getIterationNumber())
+
+    def _product(self, direction: Floats) -> Floats:
+        with self.functional.reduced.inexact(self.inner_accuracy):
+            return self.functional.hessian_product(direction)
+
+    def _precondition(self, dual: Floats) -> Floats:
+        """The inverse of the control inner product."""
+        with self.functional.reduced.inexact(self.inner_accuracy):
+            return self.functional.precondition(dual)
 
     def _objective(self, tao: Any, x: Any) -> float:
         try:
@@ -207,7 +215,7 @@ class Optimiser:
         first = self.history[0]["gradient_norm"] if self.history else norm
         if norm <= 1.1 * max(absolute, relative * abs(value), reduction * first):  # it decides
             norm = self.functional.norm(gradient)
-            self._exact = int(tao.getIterationNumber()), norm
+            self._exact = self._iterations(), norm
         asked_to_stop = self._record(tao, norm, value)
         if not np.isfinite(norm):
             self._words = (
@@ -229,12 +237,12 @@ class Optimiser:
         if asked_to_stop:
             return int(_Reason.DIVERGED_USER)
         if len(self.history) > STEPS and self.history[-1 - STEPS]["objective"] - value < STALL * abs(value):
-            self._words = _NO_FALL
+            self._words = NO_FALL
             return int(_Reason.DIVERGED_USER)
         return int(default)
 
     def _record(self, tao: Any, norm: float, value: float) -> bool:
-        iteration = int(tao.getIterationNumber())
+        iteration = self._iterations()
         if self.history and iteration <= self.history[-1]["iteration"]:
             return False  # some types test twice at one iterate
         entry = {
@@ -243,7 +251,8 @@ class Optimiser:
             "gradient_norm": norm,
             "cg_iterations": int(tao.getKSP().getIterationNumber()) if self.history and tao.getKSP().handle else 0,
             "seconds": perf_counter() - self._began,
-        }
+        } | self._left
+        self._left = {}
         self.history.append(entry)
         self.show(entry)
         if self.monitor is None:
@@ -257,7 +266,7 @@ class Optimiser:
         functional = self.functional
         x = self.array(self._x)
         iteration, norm = self._exact
-        if iteration != int(self._tao.getIterationNumber()):
+        if iteration != self._iterations():
             norm = functional.norm(functional.gradient(x))
         point, sweeps = functional.controls(x), functional.reduced.sweeps
         potential, jumps = sweeps.layer_potentials()
@@ -268,11 +277,11 @@ class Optimiser:
         found = measures(sweeps)
         found["warnings"] += self._unread_options()
         objective = functional.evaluate(x)
-        stuck = reason == _Reason.DIVERGED_LS_FAILURE or words == _NO_FALL
+        stuck = reason == _Reason.DIVERGED_LS_FAILURE or words == NO_FALL
         if stuck and norm**2 / 2 <= max(AT_REST, found["mass_error"]) * abs(objective):
             reason, words = int(_Reason.CONVERGED_USER), "objective falls no further in relation to its size"
         if found["mass_error"] > MASS:
-            reason, words = int(_Reason.DIVERGED_USER), _lost_mass(found["mass_error"])
+            reason, words = int(_Reason.DIVERGED_USER), lost_mass(found["mass_error"])
         return Solution(
             problem=functional.solved(point),
             flow=self.functional.problem.flow(point.velocity, sweeps.density[..., :owned].copy(), potential, jumps),
@@ -284,7 +293,8 @@ class Optimiser:
             initial_gradient_norm=self.history[0]["gradient_norm"] if self.history else norm,
             converged=reason > 0,
             reason=words,
-            iterations=int(self._tao.getIterationNumber()),
+            iterations=self._iterations(),
+            saddles=self.saddles,
             hessian_products=functional.reduced.products,
             operators_rebuilt=functional.reduced.restored,
             linear_solver=sweeps.transport.linear_solver,
@@ -306,50 +316,3 @@ class Optimiser:
         for item in (self._tao, self._hessian, self._x):
             item.destroy()
         self._scope.close()
-
-
-def _lost_mass(error: float) -> str:
-    return (
-        f"masses change by {error:.1g} in linear solves of the noise, which is large for these layers and cells; lower "
-        "the noise, or take thinner layers or larger cells"
-    )
-
-
-class _Hessian:
-    """Python context of the Hessian Mat; TAO shifts it where it meets negative curvature."""
-
-    def __init__(self, optimiser: Optimiser) -> None:
-        self._optimiser = optimiser
-        self.shift_by = 0.0
-
-    def mult(self, mat: Any, x: Any, y: Any) -> None:
-        optimiser = self._optimiser
-        with optimiser.functional.reduced.inexact(optimiser.inner_accuracy):
-            y.array[:] = optimiser.functional.hessian_product(optimiser.array(x))
-        if self.shift_by:
-            y.axpy(self.shift_by, x)
-
-    def shift(self, mat: Any, by: float) -> None:
-        self.shift_by += by
-
-
-class _Metric:
-    """Python context of the control inner product as a Mat."""
-
-    def __init__(self, optimiser: Optimiser) -> None:
-        self._optimiser = optimiser
-
-    def mult(self, mat: Any, x: Any, y: Any) -> None:
-        y.array[:] = self._optimiser.functional.metric_product(self._optimiser.array(x))
-
-
-class _Preconditioner:
-    """Python context of the preconditioner: the inverse of the control inner product."""
-
-    def __init__(self, optimiser: Optimiser) -> None:
-        self._optimiser = optimiser
-
-    def apply(self, pc: Any, x: Any, y: Any) -> None:
-        optimiser = self._optimiser
-        with optimiser.functional.reduced.inexact(optimiser.inner_accuracy):
-            y.array[:] = optimiser.functional.precondition(optimiser.array(x))

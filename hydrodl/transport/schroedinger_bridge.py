@@ -37,7 +37,8 @@ from hydrodl.physics.losses import DIVERGENCE
 from hydrodl.problem.problem import SCHEME, Problem
 from hydrodl.problem.solution import Solution
 from hydrodl.training.minimisation import minimise
-from hydrodl.training.optimiser import STOPPED, Monitor
+from hydrodl.training.optimiser import Monitor
+from hydrodl.training.stopping import STOPPED
 from hydrodl.transport.bridge_cost import kinetic_cost, sinkhorn_cost
 from hydrodl.transport.multipliers import Multipliers, first_weight
 

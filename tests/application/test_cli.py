@@ -43,6 +43,7 @@ REPORT_KEYS = {
     "objective_error",
     "versions",
     "linear_solver",
+    "saddles",
 }
 
 

@@ -139,6 +139,22 @@ def test_training_does_not_depend_on_the_ranks(case: str) -> None:
     assert max(one["mass_error"], many["mass_error"]) < (1e-10 if "iterated" in case else 1e-12)
 
 
+@pytest.mark.three_ranks
+def test_saddles_are_left_the_same_way() -> None:
+    def run(comm: MPI.Comm) -> dict[str, Any]:
+        domain = hd.Domain.interval(-2.0, 2.0, 17, comm=comm)
+        start, goal = (hd.mixture([hd.Gaussian([0.2], std)], domain) for std in (0.4, 0.5))
+        physics = hd.Lagrangian(0.3, decay=0.02, smoothness=0.0)
+        solution = hd.train(hd.Problem(domain, hd.layers(4), start, physics, hd.Density(2.0, goal, divergence="kl")))
+        left = [entry["curvature"] for entry in solution.history if "curvature" in entry]
+        return {"left": left, "objective": solution.objective, "saddles": solution.saddles}
+
+    one, many = alone_and_together(run)
+    assert one["saddles"] == many["saddles"] == 1
+    assert many["left"] == pytest.approx(one["left"], rel=1e-6)
+    assert many["objective"] == pytest.approx(one["objective"], rel=1e-9)
+
+
 @pytest.mark.parametrize("case", [case for case in CASES if "cube" not in case])
 def test_nor_does_the_network(case: str) -> None:
     one, many = runs(case)
