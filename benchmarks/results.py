@@ -177,6 +177,11 @@ SECTIONS = {
         "Steps of descent, Newton's ball and changes of the data, predicted and observed.",
         small="--problems 2 --balls 1 --each 1",
     ),
+    "saddles": Section(
+        "Saddles",
+        "Random problems that end in one, without and with looking, and what looking costs.",
+        small="--first 2 --hard 1",
+    ),
     "adaptivity": Section(
         "Placed layers and refined meshes",
         "Their error of J, and how many equal layers or uniform nodes have the same error.",
