@@ -1,8 +1,9 @@
 """The (layer, feature) domain: a mesh of feature space and a partition of depth.
 
-Two families of elements live here. Boxes of intervals, quadrilaterals or hexahedra carry Q1 elements with the
-vertex rule (lumped mass), the family with a maximum principle; everything else (simplices, higher degree, mesh
-files) carries Lagrange elements with consistent quadrature. The choice is one flag, ``lumped``.
+Two families of elements live here. Boxes of intervals, quadrilaterals or hexahedra, and mesh files, carry elements of
+degree 1 with the vertex rule (lumped mass), the family with a maximum principle (on simplices where they are Delaunay,
+see ``monotone``); boxes of simplices and elements of higher degree carry consistent quadrature. The choice is one flag,
+``lumped``.
 """
 
 from __future__ import annotations
@@ -214,7 +215,7 @@ class Domain(Card):
         path: str | Path,
         *,
         degree: int = DEGREE.default,
-        lumped: bool = False,
+        lumped: bool | None = None,
         dimension: int | None = None,
         comm: MPI.Comm = MPI.COMM_WORLD,
     ) -> Domain:
@@ -225,7 +226,8 @@ class Domain(Card):
 
         Args:
             path: the file; read on one rank, then distributed.
-            degree, lumped, comm: as in :meth:`box`.
+            degree, comm: as in :meth:`box`.
+            lumped: vertex rule; default True for degree 1, so that densities stay non-negative where ``monotone``.
             dimension: the feature dimension that is needed, checked when given.
 
         Raises:
@@ -233,7 +235,7 @@ class Domain(Card):
                 that overlap or do not share whole sides; several pieces; a surface that is not flat, or turned.
         """
         made = read_mesh(Path(path), comm, dimension)
-        return cls(made, degree, lumped)
+        return cls(made, degree, degree == 1 if lumped is None else lumped)
 
     @cached_property
     def V(self) -> fem.FunctionSpace:

@@ -36,8 +36,9 @@ def settled(config: Config, given: Given) -> Config:
         config = config.model_copy(update={"data": listed(config.data, given.snapshots)})
         check_spans(config)
     box, network = config.domain, config.network
-    robust = box.mesh is None and box.cells == "box" and box.degree == 1
-    lumped = robust if box.lumped is None else box.lumped
+    linear, boxes = box.degree == 1, box.mesh is None and box.cells == "box"
+    robust = linear and boxes
+    lumped = linear and (boxes or box.mesh is not None) if box.lumped is None else box.lumped
     scheme = network.scheme or default_scheme(robust and lumped and not box.without_walls, config.physics.fitted)
     changes: dict[str, Any] = {"lumped": lumped}
     if box.mesh is None:
