@@ -19,7 +19,7 @@ from hydrodl.common.progress import phase
 from hydrodl.common.text import printable, table_cell
 from hydrodl.data.tables import read_columns
 from hydrodl.files.text_files import json_text
-from hydrodl.network.noise_average import posterior_proba
+from hydrodl.network.noise_average import posterior
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ def predict(
     )
     features = table.numbers
     with phase(f"predicting {len(features)} rows"):
-        probabilities = posterior_proba(run.network, features) if averaged else run.network.predict_proba(features)
+        probabilities = (posterior(run.network) if averaged else run.network).predict_proba(features)
     radius = None
     if certified:
         with phase(f"certifying {len(features)} rows"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, Protocol, TextIO
@@ -154,7 +155,43 @@ class _Board:
         self._next = f"step {entry['iteration'] + 1}", time.monotonic()
 
 
-class Terminal:
+class _Moving(ABC):
+    """A display that is drawn again as things go on."""
+
+    def __init__(self, verbose: int) -> None:
+        self._board = _Board(verbose)
+
+    @abstractmethod
+    def say(self, words: str) -> None:
+        """A line that stays."""
+
+    @abstractmethod
+    def _show(self) -> None:
+        """Draw what the board holds now."""
+
+    def entered(self, what: str, after: float | None) -> None:
+        """A phase has begun."""
+        self._board.enter(what, after)
+        self._show()
+
+    def left(self, seconds: float, outcome: str) -> None:
+        """It has ended."""
+        if words := self._board.ended(seconds, outcome):
+            self.say(words)
+        self._show()
+
+    def stepped(self, entry: Mapping[str, Any]) -> None:
+        """A step of the optimiser."""
+        self._board.add(entry)
+        self._show()
+
+    def close(self) -> None:
+        """The last table stays."""
+        self._board.phases.clear()
+        self._show()
+
+
+class Terminal(_Moving):
     """A table of the last steps that moves, and under it what goes on and for how long; lines stay above it.
 
     Args:
@@ -166,7 +203,7 @@ class Terminal:
         from rich.console import Console
         from rich.live import Live
 
-        self._board = _Board(verbose)
+        super().__init__(verbose)
         self._live = Live(self, console=Console(file=stream, highlight=False), refresh_per_second=4)
         self._live.start()
 
@@ -192,27 +229,16 @@ class Terminal:
         """A line that stays."""
         self._live.console.print(printable(words), markup=False)
 
-    def entered(self, what: str, after: float | None) -> None:
-        """A phase has begun."""
-        self._board.enter(what, after)
-
-    def left(self, seconds: float, outcome: str) -> None:
-        """It has ended."""
-        if words := self._board.ended(seconds, outcome):
-            self.say(words)
-
-    def stepped(self, entry: Mapping[str, Any]) -> None:
-        """A step of the optimiser."""
-        self._board.add(entry)
+    def _show(self) -> None:
         self._live.refresh()
 
     def close(self) -> None:
         """The last table stays."""
-        self._board.phases.clear()
+        super().close()
         self._live.stop()
 
 
-class Notebook:
+class Notebook(_Moving):
     """The same in a cell's output, which is replaced as things go on.
 
     Args:
@@ -222,8 +248,13 @@ class Notebook:
     def __init__(self, verbose: int) -> None:
         from IPython.display import HTML, display
 
-        self._html, self._board = HTML, _Board(verbose)
-        self._handle = display(HTML(""), display_id=True)
+        super().__init__(verbose)
+        self._html, self._handle = HTML, display(HTML(""), display_id=True)
+
+    def say(self, words: str) -> None:
+        """A line that stays."""
+        self._board.lines.append(words)
+        self._show()
 
     def _show(self) -> None:
         self._handle.update(self._html(self.html()))
@@ -237,29 +268,3 @@ class Notebook:
         head = "".join(f"<th>{name}</th>" for name in HEADER)
         table = f"<table><tr>{head}</tr>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>" if cells else ""
         return f"<div>{text}{table}</div>"
-
-    def say(self, words: str) -> None:
-        """A line that stays."""
-        self._board.lines.append(words)
-        self._show()
-
-    def entered(self, what: str, after: float | None) -> None:
-        """A phase has begun."""
-        self._board.enter(what, after)
-        self._show()
-
-    def left(self, seconds: float, outcome: str) -> None:
-        """It has ended."""
-        if words := self._board.ended(seconds, outcome):
-            self._board.lines.append(words)
-        self._show()
-
-    def stepped(self, entry: Mapping[str, Any]) -> None:
-        """A step of the optimiser."""
-        self._board.add(entry)
-        self._show()
-
-    def close(self) -> None:
-        """The last table stays."""
-        self._board.phases.clear()
-        self._show()

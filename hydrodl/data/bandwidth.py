@@ -47,7 +47,7 @@ def choose_bandwidth(samples: Samples, *, comm: MPI.Comm = MPI.COMM_WORLD) -> fl
 
 
 def _choose(samples: Samples) -> float:
-    points = samples.points[:, : samples.preprocessing.dimension - samples.preprocessing.lift]
+    points = samples.points[:, : samples.preprocessing.taken]
     d = points.shape[1]
     scores, counted, drawn = np.zeros(len(WIDTHS)), 0.0, 0.0
     for c in range(samples.classes):

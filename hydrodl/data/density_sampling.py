@@ -13,7 +13,7 @@ from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import raise_together
 from hydrodl.common.parameters import COUNT
 from hydrodl.mesh.domain import Domain
-from hydrodl.mesh.ghosts import Halo
+from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.mesh.point_location import geometry_element
 
 
@@ -122,13 +122,10 @@ class _Cells:
 
 def _gathered(domain: Domain, values: Floats) -> tuple[Floats, Floats]:
     """Geometry nodes (cells, g, d) and nodal values (cells, k) of all cells, in the original order, on every rank."""
-    mesh, halo = domain.mesh, Halo(domain)
+    mesh = domain.mesh
     count = mesh.topology.index_map(mesh.topology.dim).size_local
-    local = halo.stack(1)
-    local[0, : halo.owned] = values
-    halo.update(local)
     corners = mesh.geometry.x[mesh.geometry.dofmaps[0][:count]][:, :, : domain.dimension]
-    nodal = local[0][domain.V.dofmap.list[:count]]
+    nodal = with_ghosts(domain, values)[domain.V.dofmap.list[:count]]
     pieces: Any = domain.comm.allgather((mesh.topology.original_cell_index[:count], corners, nodal))
     order = np.argsort(np.concatenate([piece[0] for piece in pieces]))
     return np.concatenate([piece[1] for piece in pieces])[order], np.concatenate([piece[2] for piece in pieces])[order]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,15 @@ from hydrodl.common.errors import DataError
 from hydrodl.common.parameters import Number
 from hydrodl.data.frames import is_frame, numbers_of
 
+_ARRAYS = ("mean", "scale", "components", "component_scale")
+
+
 DIMENSIONS, LIFT = Number(least=1, most=3, whole=True), Number(0, least=0, most=2, whole=True)
+
+
+def numbered(p: int) -> tuple[str, ...]:
+    """Names of p features that have none: x1, x2, ..."""
+    return tuple(f"x{i + 1}" for i in range(p))
 
 
 def raw_map(preprocessing: Preprocessing | None, dimension: int) -> Floats:
@@ -42,63 +50,7 @@ def features_of(preprocessing: Preprocessing, points: Floats) -> Floats:
 
     The only one if every feature that varies has a coordinate of its own. Added coordinates are left out.
     """
-    points = points[:, : preprocessing.dimension - preprocessing.lift]
-    if preprocessing.components is None or preprocessing.component_scale is None:
-        return preprocessing.mean + preprocessing.scale * points
-    return preprocessing.mean + preprocessing.scale * (
-        points * preprocessing.component_scale @ preprocessing.components.T
-    )
-
-
-def preprocess(
-    features: Floats,
-    dimensions: int | None,
-    names: tuple[str, ...],
-    one_unit: bool,
-    lift: int,
-    weights: Floats | None = None,
-) -> Preprocessing:
-    """As ``Preprocessing.fit``, for any finite table: constant features are left out, and with dimensions=None
-    features that span fewer directions than would be kept give as many coordinates as they span.
-
-    Raises:
-        DataError: every feature is constant, or what ``Preprocessing.fit`` raises.
-    """
-    varies = ~_constant(features)
-    if not varies.any():
-        raise DataError(f"all {features.shape[1]} feature(s) are constant over {len(features)} sample(s)")
-    kept = features[:, varies]
-    if dimensions is None and kept.shape[1] > 3 and _rank(kept) < 2:
-        dimensions = 1
-    known = [name for name, used in zip(names, varies, strict=True) if used]
-    found = Preprocessing.fit(kept, dimensions, known, one_unit, lift, weights=weights)
-    return found if varies.all() else _widened(found, varies, features[0], names)
-
-
-def _constant(features: Floats) -> NDArray[np.bool_]:
-    """Columns that hold one value, up to rounding."""
-    rounding = max(1e-12, len(features) * np.finfo(float).eps)
-    with np.errstate(over="ignore"):
-        return np.ptp(features, axis=0) <= rounding * np.abs(features).max(axis=0)
-
-
-def _rank(features: Floats) -> int:
-    with np.errstate(over="ignore", invalid="ignore"):
-        unit = (features - features.mean(axis=0)) / features.std(axis=0)
-    # values too large to standardise are reported, with their feature, by Preprocessing.fit
-    return int(np.linalg.matrix_rank(unit, rtol=1e-8)) if np.isfinite(unit).all() else features.shape[1]
-
-
-def _widened(
-    narrow: Preprocessing, varies: NDArray[np.bool_], constants: Floats, names: tuple[str, ...]
-) -> Preprocessing:
-    """The same coordinates from tables that have the constant features too."""
-    p, d = len(varies), narrow.dimension - narrow.lift
-    mean, scale, components = constants.copy(), np.ones(p), np.zeros((p, d))
-    mean[varies], scale[varies] = narrow.mean, narrow.scale
-    components[varies] = np.eye(d) if narrow.components is None else narrow.components
-    spread = np.ones(d) if narrow.component_scale is None else narrow.component_scale
-    return replace(narrow, mean=mean, scale=scale, components=components, component_scale=spread, feature_names=names)
+    return preprocessing.mean + points @ raw_map(preprocessing, points.shape[1]).T
 
 
 def input_map(preprocessing: Mapping[str, Any]) -> tuple[Floats, Floats, Floats]:
@@ -152,8 +104,7 @@ class Preprocessing(Card):
 
     def __str__(self) -> str:
         how = "kept in proportion" if self.one_unit else "standardised"
-        taken = self.dimension - self.lift
-        reduced = f", reduced to {plural(taken, 'principal component')}" if self.components is not None else ""
+        reduced = f", reduced to {plural(self.taken, 'principal component')}" if self.components is not None else ""
         return f"{plural(self.mean.size, 'feature')} {how}{reduced}" + (f", {self.lift} added" if self.lift else "")
 
     def facts(self) -> Mapping[str, Any]:
@@ -168,7 +119,7 @@ class Preprocessing(Card):
     @classmethod
     def identity(cls, d: int) -> Preprocessing:
         """Features that are mesh coordinates already."""
-        return cls(np.zeros(d), np.ones(d), feature_names=tuple(f"x{i + 1}" for i in range(d)))
+        return cls(np.zeros(d), np.ones(d), feature_names=numbered(d))
 
     @classmethod
     def fit(
@@ -205,7 +156,7 @@ class Preprocessing(Card):
         if not finite.all():
             column = int(np.argmin(finite))
             raise DataError(f"feature {_column(names, column)} has values too large to standardise")
-        scale = np.where(_flat(raw), 1.0, np.sqrt(variance))
+        scale = np.where(constant_columns(raw), 1.0, np.sqrt(variance))
         if one_unit:
             common = float(np.sqrt(np.mean(variance)))
             scale = np.full_like(scale, common if common > 0 else 1.0)
@@ -222,9 +173,19 @@ class Preprocessing(Card):
         return cls(mean, scale, components, spread, tuple(names), one_unit, lift)
 
     @property
+    def rescales(self) -> bool:
+        """Are the coordinates anything but the features as they are given, and added ones?"""
+        return self.components is not None or bool((self.scale != 1).any() or (self.mean != 0).any())
+
+    @property
     def dimension(self) -> int:
         """Number d of mesh coordinates, the added ones among them."""
         return int(self.mean.size if self.components is None else self.components.shape[1]) + self.lift
+
+    @property
+    def taken(self) -> int:
+        """Number of coordinates that are made of features."""
+        return self.dimension - self.lift
 
     def apply(self, features: ArrayLike) -> Floats:
         """Raw features, shape (n, p), to points, shape (n, d); of a data frame the columns with the feature names.
@@ -252,15 +213,13 @@ class Preprocessing(Card):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and strings, fit for JSON; floats survive exactly."""
-        arrays = ("mean", "scale", "components", "component_scale")
-        content = {name: None if getattr(self, name) is None else getattr(self, name).tolist() for name in arrays}
+        content = {name: None if getattr(self, name) is None else getattr(self, name).tolist() for name in _ARRAYS}
         return content | {"feature_names": list(self.feature_names), "one_unit": self.one_unit, "lift": self.lift}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> Preprocessing:
         """The inverse of :meth:`to_dict`."""
-        arrays = ("mean", "scale", "components", "component_scale")
-        read = {name: None if content.get(name) is None else np.asarray(content[name], dtype=float) for name in arrays}
+        read = {name: None if content.get(name) is None else np.asarray(content[name], dtype=float) for name in _ARRAYS}
         names, one_unit = tuple(content.get("feature_names", ())), bool(content.get("one_unit"))
         return cls(**read, feature_names=names, one_unit=one_unit, lift=int(content.get("lift", 0)))  # type: ignore[arg-type]
 
@@ -313,13 +272,13 @@ def _features(p: int) -> str:
 
 def check_constant(features: Floats, names: Sequence[str], where: str) -> None:
     """Raise DataError, naming the column, if a column of features (n, p) holds one value only."""
-    flat = _flat(features)
+    flat = constant_columns(features)
     if flat.any():
         column = int(np.argmax(flat))
         raise DataError(f"{where} {_column(names, column)} is constant ({features[0, column]:g}); leave it out")
 
 
-def _flat(features: Floats) -> NDArray[np.bool_]:
+def constant_columns(features: Floats) -> NDArray[np.bool_]:
     """Which columns of features (n, p) hold one value only, up to rounding in the mean of many rows; shape (p,)."""
     rounding = max(1e-12, len(features) * np.finfo(float).eps)
     with np.errstate(over="ignore"):

@@ -26,7 +26,7 @@ def resolution_notes(domain: Domain, samples: Samples, bandwidth: float, cells: 
         bandwidth: of the kernel.
         cells: those of this rank in which samples lie, one entry a sample.
     """
-    data = samples.preprocessing.dimension - samples.preprocessing.lift
+    data = samples.preprocessing.taken
     width = _widths(domain, cells)[:data]
     within = spread_within(samples)[:data]
     with np.errstate(divide="ignore"):

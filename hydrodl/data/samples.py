@@ -17,7 +17,7 @@ from hydrodl.common.parameters import Number
 from hydrodl.data.class_labels import classes_of
 from hydrodl.data.frames import columns_of, made_frame, numbers_of, values_of
 from hydrodl.data.outliers import Clamped, clamped
-from hydrodl.data.preprocessing import LIFT, Preprocessing
+from hydrodl.data.preprocessing import LIFT, Preprocessing, numbered
 
 TEST_FRACTION = Number(0.25, least=0, below=1)
 
@@ -116,7 +116,7 @@ class Samples(Card):
         table, given = _table(features), np.asarray(labels, dtype=object)
         if given.shape != table.shape[:1]:
             raise DataError(f"labels have shape {given.shape}, must be ({len(table)},)")
-        columns = tuple(feature_names) or tuple(f"x{i + 1}" for i in range(table.shape[1]))
+        columns = tuple(feature_names) or numbered(table.shape[1])
         if len(columns) != table.shape[1]:
             raise DataError(f"there are {len(columns)} feature names for {table.shape[1]} features")
         texts = ["" if value is None or value != value else str(value).strip() for value in given]
@@ -232,14 +232,17 @@ class Samples(Card):
 
     def _fitted(self, table: Floats, rows: Ints) -> Preprocessing:
         """A preprocessing like this one, of another table; features that are mesh coordinates stay so."""
-        old = self.preprocessing
-        if old.components is None and not old.mean.any() and (old.scale == 1).all():
-            return old
-        weights = None if self.weights is None else self.weights[rows]
-        kept = old.dimension - old.lift
-        return Preprocessing.fit(table, kept, self.feature_names, old.one_unit, old.lift, weights=weights)
+        return self._refitted(table, rows) if self.preprocessing.rescales else self.preprocessing
 
-    def _of(self, rows: NDArray[np.bool_]) -> Samples:
+    def _refitted(self, table: Floats, rows: Ints | NDArray[np.bool_]) -> Preprocessing:
+        old, weights = self.preprocessing, None if self.weights is None else self.weights[rows]
+        return Preprocessing.fit(table, old.taken, self.feature_names, old.one_unit, old.lift, weights=weights)
+
+    def some(self, count: int) -> Samples:
+        """At most so many of them, drawn at random, always the same."""
+        return self._of(np.random.default_rng(0).permutation(len(self))[:count])
+
+    def _of(self, rows: Ints | NDArray[np.bool_]) -> Samples:
         weights = None if self.weights is None else self.weights[rows]
         return replace(self, features=self.features[rows], labels=self.labels[rows], weights=weights)
 
@@ -260,11 +263,7 @@ class Samples(Card):
             raise DataError(f"test_fraction {test_fraction} of {len(self)} samples leaves none to test on")
         train, test = (self._of(rows) for rows in (~held, held))
         check_classes(train.labels, self.class_names, f"training part of a split with test_fraction {test_fraction}")
-        old = self.preprocessing
-        kept = old.dimension - old.lift
-        fitted = Preprocessing.fit(
-            train.features, kept, self.feature_names, old.one_unit, old.lift, weights=train.weights
-        )
+        fitted = self._refitted(train.features, ~held)
         return train.with_preprocessing(fitted), test.with_preprocessing(fitted)
 
 

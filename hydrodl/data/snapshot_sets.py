@@ -21,7 +21,7 @@ from hydrodl.common.errors import DataError
 from hydrodl.data.class_densities import BANDWIDTH, Densities, densities
 from hydrodl.data.frames import columns_of, numbers_of
 from hydrodl.data.outliers import Clamped
-from hydrodl.data.preprocessing import Preprocessing, raw_map
+from hydrodl.data.preprocessing import Preprocessing, numbered, raw_map
 from hydrodl.data.samples import Samples
 from hydrodl.data.table_file import DECIMAL, listed
 from hydrodl.data.tables import read_columns
@@ -131,7 +131,7 @@ class Snapshots(Card):
 
     @property
     def _names(self) -> tuple[str, ...]:
-        return self.preprocessing.feature_names or tuple(f"x{i + 1}" for i in range(self.preprocessing.mean.size))
+        return self.preprocessing.feature_names or numbered(self.preprocessing.mean.size)
 
     def raw_map(self, dimension: int) -> Floats:
         """A, shape (p, d), with f = mean + A x the raw features of mesh coordinates x."""
@@ -194,7 +194,7 @@ def snapshots(
     together = np.concatenate(tables)
     if not np.isfinite(together).all():
         raise DataError("snapshots: every feature must be a finite number")
-    columns = tuple(names) or tuple(f"x{i + 1}" for i in range(together.shape[1]))
+    columns = tuple(names) or numbered(together.shape[1])
     return Snapshots(
         np.asarray(times, dtype=float),
         tuple(tables),
@@ -224,7 +224,7 @@ def read_snapshots(
         comm: the ranks that call.
 
     Raises:
-        DataError: see :func:`snapshots` and :func:`~hydrodl.data.tables.read_points`; one file without ``time``, or
+        DataError: see :func:`snapshots` and :func:`~hydrodl.data.tables.read_columns`; one file without ``time``, or
             several with it.
 
     Example:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import os
 import re
-import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hydrodl.common.errors import DataError
+from hydrodl.common.given_files import open_given
 from hydrodl.common.parameters import Choice
 from hydrodl.common.text import printable, shown
 
@@ -114,18 +114,8 @@ def _bytes_of(source: str | Path, name: str) -> Iterator[tuple[BinaryIO, int]]:
     if str(source) == STANDARD_INPUT:
         yield sys.stdin.buffer, 0
         return
-    path = Path(source)
-    try:
-        found = os.stat(path)
-        if stat.S_IFMT(found.st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
-            raise DataError(f"{name} cannot be read: it is a pipe or a device")
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise DataError(f"{name}: no such file") from None
-    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
-        raise DataError(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    with file:
-        yield file, found.st_size
+    with open_given(Path(source), name, DataError) as file:
+        yield file, os.fstat(file.fileno()).st_size
 
 
 def _rows(name: str, stream: BinaryIO, size: int, form: Form) -> Rows:

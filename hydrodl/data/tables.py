@@ -70,7 +70,7 @@ def read_csv(
         comm: the ranks that call.
 
     Raises:
-        DataError: see :func:`read_points`; also a label that is missing, or differs from another in case or blanks
+        DataError: see :func:`read_columns`; also a label that is missing, or differs from another in case or blanks
             alone; a single class, a class of one sample, a constant feature, one named twice or equal to the label, a
             column that numbers the rows among features that were not named, or dimensions or lift out of range.
 
@@ -99,29 +99,6 @@ def read_csv(
     return on_root(comm, read)
 
 
-def read_points(
-    path: str | Path,
-    feature_names: Sequence[str],
-    *,
-    delimiter: str | None = None,
-    decimal: str = DECIMAL.default,
-    comm: MPI.Comm = MPI.COMM_WORLD,
-) -> Floats:
-    """The named columns of a CSV table, shape (n, p); further columns are ignored; collective.
-
-    Args:
-        path: the file; "-": standard input of rank 0.
-        feature_names: of the columns.
-        delimiter, decimal, comm: as in :func:`read_csv`.
-
-    Raises:
-        DataError: a missing or unreadable file, not a CSV, a ragged row, an empty table, a missing column (the
-            columns that exist are listed), cells that are empty, no number or not finite (the first by its row and
-            column, all of them counted by column), more rows than memory can take.
-    """
-    return read_columns(path, feature_names, delimiter=delimiter, decimal=decimal, comm=comm).numbers
-
-
 def read_columns(
     path: str | Path,
     wanted: Sequence[str] | None = None,
@@ -131,7 +108,19 @@ def read_columns(
     decimal: str = DECIMAL.default,
     comm: MPI.Comm = MPI.COMM_WORLD,
 ) -> Table:
-    """As :func:`read_points`, of all columns unless some are named, with those that are ``kept`` as texts beside."""
+    """Columns of a CSV table; collective, every rank gets the same.
+
+    Args:
+        path: the file; "-": standard input of rank 0.
+        wanted: names of the columns of numbers; None: all but those that are kept.
+        kept: names of columns to have as texts.
+        delimiter, decimal, comm: as in :func:`read_csv`.
+
+    Raises:
+        DataError: a missing or unreadable file, not a CSV, a ragged row, an empty table, a missing column (the
+            columns that exist are listed), cells that are empty, no number or not finite (the first by its row and
+            column, all of them counted by column), more rows than memory can take.
+    """
 
     def read() -> Table:
         with opened(path, Form(delimiter, decimal)) as rows:

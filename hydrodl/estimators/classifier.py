@@ -18,8 +18,9 @@ from hydrodl.common.notices import warn_unconverged
 from hydrodl.common.parameters import Choice
 from hydrodl.common.progress import phase, shown
 from hydrodl.data.class_densities import BANDWIDTH, densities
+from hydrodl.data.constant_features import preprocess
 from hydrodl.data.outliers import OUTLIERS, clamped, unclamped
-from hydrodl.data.preprocessing import LIFT, Preprocessing, preprocess
+from hydrodl.data.preprocessing import LIFT, Preprocessing, numbered
 from hydrodl.data.samples import Samples
 from hydrodl.estimators.initial_readout import PENALTY, logistic_readout
 from hydrodl.estimators.labels_and_weights import check_labels, weights_of
@@ -211,8 +212,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         return self
 
     def _samples(self, X: Floats, labels: NDArray[np.int64], weights: Floats | None, comm: MPI.Comm) -> Samples:
-        names = tuple(f"x{i + 1}" for i in range(X.shape[1]))
-        names = tuple(str(name) for name in getattr(self, "feature_names_in_", names))
+        names = tuple(str(name) for name in getattr(self, "feature_names_in_", numbered(X.shape[1])))
 
         def seen(table: Floats, rows: Ints) -> Preprocessing:
             some = None if weights is None else weights[rows]

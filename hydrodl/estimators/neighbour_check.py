@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hydrodl.common.arrays import Floats, Ints
+from hydrodl.common.arrays import Floats, Ints, evenly
 from hydrodl.data.resolution import spread_within
 from hydrodl.data.samples import Samples
 from hydrodl.problem.solution import Solution
@@ -23,7 +23,7 @@ MISSED, CHANCE = 0.02, 0.5
 
 def looked_at(n: int) -> Ints:
     """Rows that are looked at, of n."""
-    return np.unique(np.linspace(0, n - 1, min(n, MOST)).round().astype(np.int64))
+    return evenly(n, MOST)
 
 
 def neighbours_accuracy(points: Floats, labels: Ints) -> float:
@@ -73,7 +73,7 @@ def behind_neighbours(samples: Samples, predicted: Ints, rows: Ints, solution: S
 def _cure(samples: Samples, solution: Solution) -> str:
     """What is likely to help."""
     problem = solution.problem
-    data = samples.preprocessing.dimension - samples.preprocessing.lift
+    data = samples.preprocessing.taken
     kick = float(np.sqrt(2 * max(solution.effective_noise) * problem.layers.depth))
     spread = spread_within(samples)[:data]
     narrow = float(spread.min(initial=np.inf, where=spread > 0))

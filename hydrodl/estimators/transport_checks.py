@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hydrodl.common.arrays import Floats
+from hydrodl.common.arrays import Floats, evenly
 from hydrodl.data.preprocessing import Preprocessing, raw_metric
 from hydrodl.mesh.bounding_box import NODES
 from hydrodl.transport.schroedinger_bridge import Bridge
@@ -42,9 +42,7 @@ def carrying_nodes(low: Floats, high: Floats, noise: float, step: float) -> list
 
 def some(points: Floats) -> Floats:
     """At most MOST_SAMPLES of the points, spread evenly over their order."""
-    if len(points) <= MOST_SAMPLES:
-        return points
-    return points[np.linspace(0, len(points) - 1, MOST_SAMPLES).round().astype(int)]
+    return points[evenly(len(points), MOST_SAMPLES)]
 
 
 def missed(carried: Floats, target: Floats) -> tuple[float, str]:

@@ -17,8 +17,9 @@ from hydrodl.common.notices import warn_unconverged
 from hydrodl.common.parameters import COUNT, Choice
 from hydrodl.common.progress import shown
 from hydrodl.data.class_densities import BANDWIDTH, densities
+from hydrodl.data.constant_features import preprocess
 from hydrodl.data.outliers import OUTLIERS, clamped, unclamped
-from hydrodl.data.preprocessing import Preprocessing, features_of, preprocess
+from hydrodl.data.preprocessing import Preprocessing, features_of, numbered
 from hydrodl.data.samples import Samples
 from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
 from hydrodl.estimators.ranks_and_seeds import COMM, agreed, check_choices, width_of
@@ -181,7 +182,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
 
     def _bridge(self, source: Floats, target: Floats) -> Bridge:
         comm = communicator(self.comm)
-        names = tuple(f"x{i + 1}" for i in range(source.shape[1]))
+        names = numbered(source.shape[1])
         union, groups = np.concatenate([source, target]), np.repeat([0, 1], [len(source), len(target)])
 
         def seen(table: Floats, rows: Ints) -> Preprocessing:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from hydrodl.common.arrays import Floats
+from hydrodl.common.arrays import Floats, evenly
 from hydrodl.common.errors import DataError, InputError
 from hydrodl.common.parallel import smallest
 from hydrodl.data.class_densities import Densities
-from hydrodl.data.preprocessing import Preprocessing, features_of
+from hydrodl.data.preprocessing import Preprocessing, features_of, numbered
 from hydrodl.data.samples import Samples
 from hydrodl.files.checkpoint import Checkpoint, load_checkpoint
 from hydrodl.files.record_schema import ModelTable, SamplesTable, checked
@@ -49,7 +49,7 @@ def samples_record(samples: Samples | None) -> dict[str, Any] | None:
     """Up to ``KEPT`` samples in mesh coordinates, chosen evenly, from which figures can be drawn without the data."""
     if samples is None:
         return None
-    chosen = np.linspace(0, len(samples) - 1, min(KEPT, len(samples))).round().astype(int)
+    chosen = evenly(len(samples), KEPT)
     return {"points": samples.points[chosen].tolist(), "labels": samples.labels[chosen].tolist()}
 
 
@@ -64,7 +64,7 @@ def recorded_samples(held: SamplesTable, rho: Densities) -> Samples:
     if any(len(point) != known.dimension for point in held.points):
         raise DataError(f"samples of a run must have {known.dimension} coordinates each")
     features = features_of(known, np.array(held.points, dtype=float).reshape(-1, known.dimension))
-    names = known.feature_names or tuple(f"x{i + 1}" for i in range(features.shape[1]))
+    names = known.feature_names or numbered(features.shape[1])
     return Samples(features, np.array(held.labels, dtype=np.int64), rho.class_names, names, known)
 
 

@@ -17,7 +17,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
 from hydrodl.common.text import printable
-from hydrodl.data.preprocessing import Preprocessing, input_map
+from hydrodl.data.preprocessing import input_map
 from hydrodl.files.paraview_script import Scene, script
 from hydrodl.files.text_files import write_text
 from hydrodl.files.vtk_xml import Packed, write_collection, write_vtk_xml
@@ -180,13 +180,13 @@ def _predicted(probabilities: Floats, names: Sequence[str]) -> list[Packed]:
 
 def _path_parts(network: Network, samples: Samples) -> Iterator[Part | None]:
     """Points and lines of every layer, on every rank but written by one."""
-    chosen = np.random.default_rng(0).permutation(len(samples))[:SHOWN]
-    paths = network.push(network.preprocessing.apply(samples.features[chosen]))
+    samples = samples.some(SHOWN)
+    paths = network.push(network.preprocessing.apply(samples.features))
     places = np.stack([_spatial(points) for points in paths]).astype(np.float32)
     if network.domain.dimension == 1:
         places[..., 1] = network.solution.problem.layers.times[:, None]
-    readout, n = network.solution.readout, len(chosen)
-    facts = {"class": samples.labels[chosen].astype(np.int32)}
+    readout, n = network.solution.readout, len(samples)
+    facts = {"class": samples.labels.astype(np.int32)}
     if readout is not None:
         facts["label"] = readout.logits(paths[-1]).argmax(axis=1).astype(np.int32)
     for k in range(len(paths)):
@@ -265,7 +265,7 @@ def _directions(network: Network) -> list[str]:
 
 def _notes(network: Network) -> dict[str, list[str]]:
     """What a reader of a file must know, in lines of ASCII."""
-    standardised = network.preprocessing is not None and not _identity(network.preprocessing)
+    standardised = network.preprocessing.rescales
     coordinates = "standardised features" if standardised else "features as given"
     about = [
         f"Coordinates are {coordinates}; see 'coordinates'. Time is the layer time t, nondimensional.",
@@ -277,10 +277,6 @@ def _notes(network: Network) -> dict[str, list[str]]:
         "coordinates": [_ascii(line) for line in _directions(network)],
         "class names": [_ascii(str(name)) for name in network.class_names],
     }
-
-
-def _identity(known: Preprocessing) -> bool:
-    return known.components is None and bool(np.all(known.scale == 1) and np.all(known.mean == 0))
 
 
 def _ascii(text: str) -> str:

@@ -38,6 +38,12 @@ def around(points: Floats, margin: float | Sequence[float]) -> tuple[Floats, Flo
     return points.min(axis=0) - width, points.max(axis=0) + width
 
 
+def folded(points: Floats, low: Floats, high: Floats) -> Floats:
+    """Points (n, d) folded back at the walls of a box, however far outside they are."""
+    period = np.mod(points - low, 2 * (high - low))
+    return np.clip(low + np.minimum(period, 2 * (high - low) - period), low, high)
+
+
 def check_shape(low: Floats, high: Floats, nodes: Ints) -> None:
     """Raise InputError if the cells of a box cannot be told from rounding, or from flat ones.
 

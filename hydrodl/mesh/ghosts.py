@@ -54,6 +54,13 @@ class Halo:
         buffer.scatter_reverse(la.InsertMode.add)
         flat[:, self._shared] += values[self._shared].T
 
+    def with_ghosts(self, fields: Floats) -> Floats:
+        """Owned nodal values (..., owned) with those of this rank's ghosts appended, (..., local); collective."""
+        out = self.stack(*fields.shape[:-1])
+        out[..., : self.owned] = fields
+        self.update(out)
+        return out
+
     def _buffer(self, stack: Floats) -> tuple[Floats, la.Vector]:
         flat = stack.reshape(-1, self.local)
         count = flat.shape[0]
@@ -64,11 +71,7 @@ class Halo:
 
 def with_ghosts(domain: Domain, fields: Floats) -> Floats:
     """Owned nodal values (..., owned) with those of this rank's ghosts appended, (..., local); collective."""
-    halo = Halo(domain)
-    out = halo.stack(*fields.shape[:-1])
-    out[..., : halo.owned] = fields
-    halo.update(out)
-    return out
+    return Halo(domain).with_ghosts(fields)
 
 
 def cut_open(domain: Domain) -> tuple[Domain, Callable[[Floats], Floats]]:

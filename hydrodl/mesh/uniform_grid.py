@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import smallest, summed
+from hydrodl.mesh.bounding_box import folded
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather, gather_nodes, lexicographic
 
@@ -76,9 +77,7 @@ class Grid:
 
     def reflect(self, points: Floats) -> Floats:
         """Points (n, d) folded back at the walls."""
-        extent = self.upper - self.lower
-        period = np.mod(points - self.lower, 2 * extent)
-        return self.into(self.lower + np.minimum(period, 2 * extent - period))
+        return folded(points, self.lower, self.upper)
 
     def draw(self, density: Floats, n: int, rng: np.random.Generator | np.random.RandomState) -> Floats:
         """n independent points (n, d) of the multilinear density with nodal values (size,), not negative; exact.

@@ -20,7 +20,7 @@ from hydrodl.data.samples import Samples
 from hydrodl.data.single_precision import needs_double
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import whole
-from hydrodl.mesh.ghosts import Halo
+from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.mesh.interpolation import checked_points, field_gradients, fills_box, interpolate, into
 from hydrodl.mesh.periodic import wrapped
 from hydrodl.mesh.uniform_grid import Grid, spread
@@ -55,10 +55,7 @@ class Network(Card):
         given = preprocessing or problem.densities.preprocessing
         self.preprocessing = given or Preprocessing.identity(problem.domain.dimension)
         self.class_names = problem.densities.class_names
-        halo = Halo(problem.domain)
-        self._velocity = halo.stack(*solution.velocity.shape[:2])
-        self._velocity[..., : halo.owned] = solution.velocity
-        halo.update(self._velocity)
+        self._velocity = with_ghosts(problem.domain, solution.velocity)
         self.hidden = solution.neurons
 
     def __str__(self) -> str:

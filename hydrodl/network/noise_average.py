@@ -24,7 +24,7 @@ from hydrodl.common.cards import Card, plural
 from hydrodl.common.errors import InputError
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.mesh.domain import Domain
-from hydrodl.mesh.ghosts import Halo
+from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.mesh.interpolation import checked_points, interpolate, into
 from hydrodl.network.network import Network
 from hydrodl.problem.solution import Solution
@@ -74,11 +74,7 @@ class Posterior(Card):
         if not 0 <= layer <= last:
             raise InputError(f"layer is {layer}, must lie in 0..{last}")
         x = into(self.domain, checked_points(points, self.domain.dimension))
-        halo = Halo(self.domain)
-        fields = halo.stack(self.values.shape[1])
-        fields[:, : halo.owned] = self.values[layer]
-        halo.update(fields)
-        return interpolate(self.domain, fields, x)
+        return interpolate(self.domain, with_ghosts(self.domain, self.values[layer]), x)
 
     def predict_proba(self, features: ArrayLike) -> Floats:
         """Class probabilities of raw features (n, p), shape (n, C): v(0), clipped to [0, 1], rows scaled to sum 1.
@@ -127,9 +123,7 @@ def sweep_back(solution: Solution, last: Floats) -> Floats:
     transport = problem.method.transport(problem.domain, problem.lagrangian, 1, len(last), {})
     values, slab = np.empty((len(steps) + 1, *last.shape)), np.empty((1, *last.shape))
     values[-1] = last
-    velocity = transport.halo.stack(*solution.velocity.shape[:2])
-    velocity[..., : transport.halo.owned] = solution.velocity
-    transport.halo.update(velocity)
+    velocity = transport.halo.with_ghosts(solution.velocity)
     try:
         for k in reversed(range(len(steps))):
             below = np.empty_like(last)
@@ -139,15 +133,3 @@ def sweep_back(solution: Solution, last: Floats) -> Floats:
     finally:
         transport.close()
     return values
-
-
-def posterior_proba(network: Network | Solution, features: ArrayLike) -> Floats:
-    """Noise-averaged class probabilities of raw features (n, p), shape (n, C), the same on all ranks; collective.
-
-    For several calls keep ``posterior(network)`` and use its ``predict_proba``.
-
-    Raises:
-        InputError: a network without a readout.
-        DataError: features that are not an (n, p) table of finite numbers.
-    """
-    return posterior(network).predict_proba(features)

@@ -5,7 +5,6 @@ Every rank makes the same paths from the same random numbers, so that results do
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -18,6 +17,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import COUNT
 from hydrodl.discretisation.nodal_noise import NodalNoise
+from hydrodl.mesh.bounding_box import folded
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.interpolation import checked_points, interpolate, into
@@ -63,23 +63,10 @@ def sample_paths(
         >>> hd.sample_paths(network, samples.points[:5], paths=10).shape
         (17, 5, 10, 2)
     """
-    start = _start(network, points, paths)
+    COUNT.check("paths", paths)
+    start = np.repeat(into(network.domain, checked_points(points, network.domain.dimension)), paths, axis=0)
     shape = (-1, paths, network.domain.dimension)
     return np.array([x.reshape(shape) for x in _states(network, start, seed, substeps, fitted)])
-
-
-def sample_ends(
-    network: Network, points: ArrayLike, paths: int = 1, seed: int = 0, *, substeps: int = 1, fitted: bool | None = None
-) -> Floats:
-    """The last layer of :func:`sample_paths` alone, shape (n, paths, d); collective."""
-    states = _states(network, _start(network, points, paths), seed, substeps, fitted)
-    return deque(states, maxlen=1)[0].reshape(-1, paths, network.domain.dimension)
-
-
-def _start(network: Network, points: ArrayLike, paths: int) -> Floats:
-    COUNT.check("paths", paths)
-    x = checked_points(points, network.domain.dimension)
-    return np.repeat(into(network.domain, x), paths, axis=0)
 
 
 def _states(network: Network, x: Floats, seed: int, substeps: int, fitted: bool | None) -> Iterator[Floats]:
@@ -100,9 +87,7 @@ def reflected(domain: Domain, points: Floats) -> Floats:
     """Points (n, d) folded back at the walls of a uniform box, else moved to the nearest point of the mesh."""
     if not domain.uniform_box:
         return into(domain, points)
-    low, high = domain.bounds
-    period = np.mod(points - low, 2 * (high - low))
-    return np.clip(low + np.minimum(period, 2 * (high - low) - period), low, high)
+    return folded(points, *domain.bounds)
 
 
 class _Dynamics:
@@ -165,10 +150,7 @@ class _Dynamics:
 
     def _gradient(self, nodal: Floats) -> Floats:
         """Averaged gradients (d, owned) of nodal values (owned,)."""
-        local = self._halo.stack(1)
-        local[0, : self._halo.owned] = nodal
-        self._halo.update(local)
-        self._entry.x.array[:] = local[0]
+        self._entry.x.array[:] = self._halo.with_ghosts(nodal)
         out = self._halo.stack(len(self._slopes))
         for row, form in zip(out, self._slopes, strict=True):
             fem.assemble_vector(row, form)
@@ -193,9 +175,7 @@ class _Fields:
             grid, order = self._grid
             everywhere = spread(self._domain, order, grid.size, values)
             return lambda points: _in_parts(lambda part: grid.interpolate(everywhere, part), points)
-        local = self._halo.stack(len(values))
-        local[:, : self._halo.owned] = values
-        self._halo.update(local)
+        local = self._halo.with_ghosts(values)
         return lambda points: _in_parts(lambda part: interpolate(self._domain, local, part), points)
 
 

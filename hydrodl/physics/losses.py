@@ -63,8 +63,23 @@ class Loss(Protocol):
         """
 
 
+class _OfPlaces:
+    """A cost of the places where densities are: lambda Phi_c(x) rho_c."""
+
+    weight: float
+
+    @property
+    def constants(self) -> tuple[float, ...]:
+        """(lambda,)."""
+        return (float(self.weight),)
+
+    def density(self, rho: Any, field: Any, constants: Sequence[Any]) -> Any:
+        """lambda Phi rho."""
+        return constants[0] * field * rho
+
+
 @dataclass(frozen=True)
-class Classification:
+class Classification(_OfPlaces):
     """G = lambda sum_c int Phi_c rho_c, Phi_c(x) = logsumexp_j z_j(x) - z_c(x): mean cross-entropy of a readout.
 
     With ``trained`` the readout is optimised with the flow, from the given one on, and lambda decay/2 (|W|^2 + |b|^2)
@@ -101,15 +116,6 @@ class Classification:
         squares = float((self.readout.weights**2).sum() + (self.readout.offsets**2).sum())
         return self.weight * self.decay / 2 * squares
 
-    @property
-    def constants(self) -> tuple[float, ...]:
-        """(lambda,)."""
-        return (float(self.weight),)
-
-    def density(self, rho: Any, field: Any, constants: Sequence[Any]) -> Any:
-        """lambda Phi rho."""
-        return constants[0] * field * rho
-
     def field(self, domain: Domain, classes: int) -> Floats:
         """Phi_c at nodes."""
         if self.readout is None:
@@ -123,7 +129,7 @@ class Classification:
 
 
 @dataclass(frozen=True, eq=False)
-class Position:
+class Position(_OfPlaces):
     """G = lambda/2 sum_c int |x - b_c|^2 rho_c: bring class c to the point b_c.
 
     Args:
@@ -147,15 +153,6 @@ class Position:
         WEIGHT.check("loss weight", self.weight)
         if self.targets is None:
             raise InputError("a position loss needs targets: points, one per class")
-
-    @property
-    def constants(self) -> tuple[float, ...]:
-        """(lambda,)."""
-        return (float(self.weight),)
-
-    def density(self, rho: Any, field: Any, constants: Sequence[Any]) -> Any:
-        """lambda rho |x - b|^2 / 2."""
-        return constants[0] * field * rho
 
     def field(self, domain: Domain, classes: int) -> Floats:
         """|x - b_c|^2 / 2 at nodes."""

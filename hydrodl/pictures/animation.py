@@ -95,8 +95,8 @@ def layer_pictures(network: Network, samples: Samples, most: int = 33) -> list[t
 def _filmed(network: Network, samples: Samples, moments: Floats) -> list[Image.Image]:
     """A frame for each moment, counted in layers; none on ranks other than 0. Collective."""
     domain = network.domain
-    chosen = np.random.default_rng(0).permutation(len(samples))[:SHOWN]
-    paths = network.push(network.preprocessing.apply(samples.features[chosen]))
+    samples = samples.some(SHOWN)
+    paths = network.push(network.preprocessing.apply(samples.features))
     opened, cut = cut_open(domain)
     raster = rasterise(opened, PIXELS[domain.dimension])
     whole = [gather(opened, cut(values)) for values in network.solution.density]
@@ -106,7 +106,7 @@ def _filmed(network: Network, samples: Samples, moments: Floats) -> list[Image.I
             return []
         fields = np.array([raster(values) for values in whole if values is not None])
         with styled():
-            return _shots(network, samples, raster, fields, paths, samples.labels[chosen], moments)
+            return _shots(network, samples, raster, fields, paths, samples.labels, moments)
 
     return attempt(domain.comm, act)
 

@@ -75,8 +75,8 @@ class TransportDisplay(Display):
     @classmethod
     def from_network(cls, network: Network, samples: Samples) -> TransportDisplay:
         """Of a network and up to 1500 samples; collective."""
-        chosen = np.random.default_rng(0).permutation(len(samples))[:SHOWN]
-        paths, labels = network.push(network.preprocessing.apply(samples.features[chosen])), samples.labels[chosen]
+        samples = samples.some(SHOWN)
+        paths, labels = network.push(network.preprocessing.apply(samples.features)), samples.labels
         made = {1: _line_and_readout, 2: _lines_and_regions, 3: lambda _: (None, None)}[network.domain.dimension]
         times, names = network.solution.problem.layers.times, axis_names(network.solution)
         return cls(paths, labels, tuple(samples.class_names), *made(network), times, names, network.domain.bounds)

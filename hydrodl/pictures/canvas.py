@@ -245,9 +245,7 @@ def axis_names(solution: Any) -> list[str]:
 def standardised(solution: Any) -> bool:
     """Are the coordinates other numbers than the features, and so without a unit?"""
     known = solution.problem.densities.preprocessing
-    if known is None:
-        return False
-    return known.components is not None or not bool(np.all(known.scale == 1) and np.all(known.mean == 0))
+    return known is not None and bool(known.rescales)
 
 
 def density_unit(solution: Any) -> str:

@@ -79,8 +79,8 @@ class DecisionDisplay(Display):
         """
         domain, readout = network.domain, network.readout
         low, high = domain.bounds
-        chosen = np.random.default_rng(0).permutation(len(samples))[:SHOWN]
-        points, labels = network.preprocessing.apply(samples.features[chosen]), samples.labels[chosen]
+        samples = samples.some(SHOWN)
+        points, labels = network.preprocessing.apply(samples.features), samples.labels
         plane = None
         if domain.dimension == 3:
             plane = float(np.median(points[:, 2])) if len(points) else float((low + high)[2] / 2)

@@ -52,8 +52,8 @@ class TrajectoryDisplay(Display):
         cls, network: Network, samples: Samples, stochastic: bool = True, seed: int = 0
     ) -> TrajectoryDisplay:
         """Of up to 150 samples, and one path of each in the stochastic network; collective."""
-        chosen = np.random.default_rng(0).permutation(len(samples))[:SHOWN]
-        points, labels = network.preprocessing.apply(samples.features[chosen]), samples.labels[chosen]
+        samples = samples.some(SHOWN)
+        points, labels = network.preprocessing.apply(samples.features), samples.labels
         paths = {"network": network.push(points)}
         if stochastic:
             paths["stochastic network"] = sample_paths(network, points, 1, seed)[:, :, 0]

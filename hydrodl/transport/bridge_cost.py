@@ -8,7 +8,7 @@ from dolfinx import fem
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import summed
-from hydrodl.mesh.ghosts import Halo
+from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.mesh.quadrature import integrals, moment
 from hydrodl.problem.solution import Solution
 
@@ -16,12 +16,8 @@ from hydrodl.problem.solution import Solution
 def kinetic_cost(solution: Solution, metric: Floats) -> float:
     """int_0^T int R u.(metric u) / 2 dx dt in the scheme's own rule; collective."""
     flow, domain = solution.flow, solution.problem.domain
-    halo = Halo(domain)
-    d, slabs = domain.dimension, len(flow.layers)
-    fields = halo.stack(slabs, d + 1)
-    fields[:, :d, : halo.owned] = flow.velocity
-    fields[:, d, : halo.owned] = flow.slab_density.sum(axis=1)
-    halo.update(fields)
+    d = domain.dimension
+    fields = with_ghosts(domain, np.concatenate([flow.velocity, flow.slab_density.sum(axis=1, keepdims=True)], axis=1))
     functions = [fem.Function(domain.V) for _ in range(d + 1)]
     u, total = ufl.as_vector(functions[:d]), functions[d]
     weights = fem.Constant(domain.mesh, np.asarray(metric, dtype=float))

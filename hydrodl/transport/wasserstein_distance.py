@@ -8,7 +8,7 @@ import numpy as np
 from mpi4py import MPI
 from numpy.typing import ArrayLike
 
-from hydrodl.common.arrays import Floats
+from hydrodl.common.arrays import Floats, evenly
 from hydrodl.common.errors import InputError
 
 MOST = 2000  # points of a set in an exact distance; larger sets are thinned, since its cost grows with the cube
@@ -104,6 +104,4 @@ def _points(values: ArrayLike) -> Floats:
 
 def _thinned(points: Floats) -> Floats:
     """At most MOST of the points, spread evenly over the set's order."""
-    if len(points) <= MOST:
-        return points
-    return points[np.linspace(0, len(points) - 1, MOST).round().astype(int)]
+    return points[evenly(len(points), MOST)]

@@ -13,7 +13,7 @@ from hydrodl.common.errors import DataError
 from hydrodl.data.datasets import DATASETS, load_dataset
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.samples import Samples
-from hydrodl.data.tables import read_csv, read_points
+from hydrodl.data.tables import read_columns, read_csv
 
 GENERATED = ["two_moons", "circles", "two_spirals", "gaussians", "checkerboard"]
 GOOD = "a,b,kind\n1,2,x\n2,1,x\n3,5,y\n4,4,y\n"
@@ -216,13 +216,13 @@ def test_bad_csv_arguments(tmp_path: Path) -> None:
         read_csv(tmp_path, label="kind")
 
 
-def test_read_points_takes_the_named_columns_in_their_order(tmp_path: Path) -> None:
+def test_named_columns_come_in_their_order(tmp_path: Path) -> None:
     path = table(tmp_path, "c,word,a\n1,hello,2\n3,,4\n")
-    assert read_points(path, ["a", "c"]).tolist() == [[2, 1], [4, 3]]
+    assert read_columns(path, ["a", "c"]).numbers.tolist() == [[2, 1], [4, 3]]
     with pytest.raises(DataError, match="no column 'b'; the columns are c, word, a"):
-        read_points(path, ["a", "b"])
+        read_columns(path, ["a", "b"])
     with pytest.raises(DataError, match="row 2, column 'word' is 'hello', not a number"):
-        read_points(path, ["word"])
+        read_columns(path, ["word"])
 
 
 def test_samples_reject_arrays_that_do_not_belong_together() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import hydrodl as hd
 from hydrodl.discretisation.box_transport import Generator
-from hydrodl.network.noise_average import Posterior, posterior, posterior_proba, sweep_back
+from hydrodl.network.noise_average import Posterior, posterior, sweep_back
 from tests.builders.networks import TIMES, network, rough, waves
 
 CASES: dict[str, dict[str, Any]] = {
@@ -127,13 +127,13 @@ def test_prediction_takes_raw_features() -> None:
         hd.Problem(domain, hd.layers(2), rho, hd.Lagrangian(0.1, smoothness=0.0), hd.Classification(1.0)),
         monitor=lambda entry: True,
     )
-    chances = posterior_proba(solution, samples.features)
+    chances = posterior(solution).predict_proba(samples.features)
     assert chances.shape == (150, 3) and chances.min() >= 0
     np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-15)
     np.testing.assert_allclose(chances, posterior(hd.Network(solution)).at(samples.points), atol=1e-12)
     assert (chances.argmax(axis=1) == samples.labels).mean() > 0.7
     with pytest.raises(hd.DataError, match="features have shape"):
-        posterior_proba(solution, samples.points)
+        posterior(solution).predict_proba(samples.points)
 
 
 def test_predictions_are_probabilities_where_the_field_is_not() -> None:

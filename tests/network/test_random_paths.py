@@ -17,7 +17,7 @@ import hydrodl as hd
 from hydrodl.data.density_sampling import sample_density
 from hydrodl.network.markov_chain import sample_chain
 from hydrodl.network.noise_average import posterior, sweep_back
-from hydrodl.network.random_paths import sample_ends, sample_paths
+from hydrodl.network.random_paths import sample_paths
 from hydrodl.physics.neurons import Neurons
 from tests.builders.networks import network, rough, waves
 
@@ -117,7 +117,7 @@ def moving(net: hd.Network, field: Any) -> hd.Network:
 @pytest.mark.parametrize("substeps", [1, 3])
 def test_an_affine_drift_gives_the_moments_of_the_euler_scheme(substeps: int) -> None:
     net = moving(network("euler-box", d=2, nodes=5, noise=0.01), lambda x: np.array([0.2, -0.1]) - 0.9 * x)
-    ends = sample_ends(net, [[0.3, 0.2]], 40000, seed=2, substeps=substeps, fitted=False)[0]
+    ends = sample_paths(net, [[0.3, 0.2]], 40000, seed=2, substeps=substeps, fitted=False)[-1, 0]
     mean, variance = np.array([0.3, 0.2]), 0.0
     for step in np.repeat(np.diff([0.0, 0.3, 0.5, 1.0]) / substeps, substeps):
         mean = mean + step * (np.array([0.2, -0.1]) - 0.9 * mean)
@@ -131,7 +131,9 @@ def test_fitted_noise_is_what_the_densities_saw(choices: dict[str, Any]) -> None
     """Triangles with right angles have no flux along their longest edges."""
     net = network("euler-box", d=2, nodes=[9, 9], noise=0.005, **choices)
     net = moving(net, lambda x: np.tile([0.03, -0.04], (len(x), 1)))
-    variances = [sample_ends(net, [[0.0, 0.0]], 20000, fitted=fitted)[0].var(axis=0) for fitted in (None, True, False)]
+    variances = [
+        sample_paths(net, [[0.0, 0.0]], 20000, fitted=fitted)[-1, 0].var(axis=0) for fitted in (None, True, False)
+    ]
     seen = 0.005 * (1 + (np.array([0.03, 0.04]) * 0.5 / (2 * 0.005)) ** 4) ** 0.25  # axis by axis
     np.testing.assert_array_equal(variances[0], variances[1])  # the robust family trains with it
     np.testing.assert_allclose(variances[1], 2 * seen, rtol=0.05)
@@ -182,7 +184,6 @@ def test_paths_are_reproducible() -> None:
     first = sample_paths(net, [[0.1], [0.5]], 4, seed=3)
     assert first.shape == (4, 2, 4, 1)
     np.testing.assert_array_equal(first, sample_paths(net, [[0.1], [0.5]], 4, seed=3))
-    np.testing.assert_array_equal(first[-1], sample_ends(net, [[0.1], [0.5]], 4, seed=3))
     assert not np.array_equal(first, sample_paths(net, [[0.1], [0.5]], 4, seed=4))
     assert len(np.unique(first[1])) == 8  # every path has noise of its own
 
@@ -194,9 +195,8 @@ def test_bad_paths() -> None:
         (([[0.0, 0.0]], 0), "paths is 0, must be a whole number of at least 1"),
         (([[0.0, 0.0]], True), "paths is True"),
     ):
-        for sample in (sample_paths, sample_ends):
-            with pytest.raises(hd.InputError, match=message):
-                sample(net, *arguments)
+        with pytest.raises(hd.InputError, match=message):
+            sample_paths(net, *arguments)
     with pytest.raises(hd.InputError, match="substeps is 0"):
         sample_paths(net, [[0.0, 0.0]], substeps=0)
     curved = network("euler-box", d=1, nodes=4, degree=2)
@@ -259,7 +259,7 @@ def test_posterior_against_paths_of_the_diffusion() -> None:
 
     def deviations(nodes: int, noise: float, fitted: bool) -> np.ndarray:
         net = waves(network("midpoint", 64, d=1, nodes=nodes, noise=noise))
-        ends = sample_ends(net, x, 1500, seed=1, fitted=fitted)
+        ends = sample_paths(net, x, 1500, seed=1, fitted=fitted)[-1]
         p = net.readout.probabilities(ends.reshape(-1, 1)).reshape(100, 1500, -1)
         return scores(p.mean(axis=1), p.std(axis=1) / np.sqrt(1500), posterior(net).at(x))
 

@@ -17,7 +17,7 @@ from mpi4py import MPI
 
 from hydrodl.data.bandwidth import choose_bandwidth
 from hydrodl.data.snapshot_sets import read_snapshots
-from hydrodl.data.tables import read_csv, read_points
+from hydrodl.data.tables import read_columns, read_csv
 from hydrodl.estimators.initial_readout import logistic_readout
 from tests.builders.on_ranks import WORLD, agreed, alone_and_together, everywhere, refusal
 
@@ -109,7 +109,7 @@ def test_every_rank_meets_the_same_error(folder: Path) -> None:
     missing = folder / "missing.csv"
     trials: dict[str, Callable[[], object]] = {
         "no such file": lambda: read_csv(missing, label="kind"),
-        "missing.csv: no such file": lambda: read_points(missing, ["a"]),
+        "missing.csv: no such file": lambda: read_columns(missing, ["a"]),
         "lies outside the mesh": lambda: hd.densities(MOONS, hd.Domain.box([-9, -9], [0, 0], 5)),
         # negative on one rank only
         "density of class 0 is -0.01 at (0)": lambda: hd.densities_from_function([lambda x: x[:, 0] - 0.01], interval),

@@ -19,7 +19,7 @@ from hydrodl.files.archive import write_npz
 from hydrodl.files.onnx_file import write_onnx
 from hydrodl.network.exact_form import exact_form
 from hydrodl.network.markov_chain import sample_chain
-from hydrodl.network.noise_average import posterior, posterior_proba
+from hydrodl.network.noise_average import posterior
 from hydrodl.network.random_paths import sample_paths
 from hydrodl.physics.neurons import Neurons
 from hydrodl.pictures import animation
@@ -76,7 +76,7 @@ def test_what_noise_makes_of_a_network_does_not_depend_on_the_ranks(case: str) -
         density = net.solution.problem.densities.values[0]
         out: dict[str, np.ndarray] = {
             "posterior": posterior(net).at(points, layer=1),
-            "proba": posterior_proba(net.solution, points),
+            "proba": posterior(net.solution).predict_proba(points),
             "density": sample_density(net.domain, density, 30, seed=1),
             "paths": sample_paths(net, points, 2, seed=2, substeps=2),
         }

@@ -23,7 +23,7 @@ from hydrodl.analysis.structure.slab_hamiltonian import Recovery
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
-from hydrodl.mesh.ghosts import Halo
+from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.mesh.interpolation import interpolate, into
 from hydrodl.mesh.point_location import locate
 from hydrodl.problem.flow import Flow
@@ -50,18 +50,13 @@ def circulation(flow: Flow, loop: ArrayLike | None = None) -> Floats:
         >>> hd.analysis.circulation(flow).shape
         (17,)
     """
-    if flow.domain.dimension != 2:
-        raise InputError(f"circulation needs d = 2, the flow has d = {flow.domain.dimension}")
-    recovery, halo = Recovery(flow), Halo(flow.domain)
-    path = push(flow, _standard_loop(flow, recovery) if loop is None else _checked(flow.domain, loop))
+    recovery, path = _loops(flow, loop)
     out = np.empty(len(path))
     for k, points in enumerate(path):
         rho, phi = flow.density[k], flow.potential[k]
-        local = halo.stack(2)
         momentum, total = np.einsum("cn,cin->in", rho, recovery.gradients(phi)), rho.sum(axis=0)
-        np.divide(momentum, total, out=local[:, : halo.owned], where=total != 0)  # densities can underflow to 0
-        halo.update(local)
-        out[k] = _around(interpolate(flow.domain, local, points), points)[0]
+        per_mass = np.divide(momentum, total, out=np.zeros_like(momentum), where=total != 0)  # densities can underflow
+        out[k] = _around(recovery, per_mass, points)[0]
     return out
 
 
@@ -78,10 +73,7 @@ def circulation_sources(flow: Flow, loop: ArrayLike | None = None) -> Floats:
         >>> hd.analysis.circulation_sources(flow).shape
         (2, 16)
     """
-    if flow.domain.dimension != 2:
-        raise InputError(f"circulation needs d = 2, the flow has d = {flow.domain.dimension}")
-    recovery, halo, nu = Recovery(flow), Halo(flow.domain), float(flow.lagrangian.noise)
-    path = push(flow, _standard_loop(flow, recovery) if loop is None else _checked(flow.domain, loop))
+    (recovery, path), nu = _loops(flow, loop), float(flow.lagrangian.noise)
     outer = flow.lagrangian.potentials(flow.domain.coordinates[: flow.domain.owned], flow.density.shape[1])
     force = recovery.gradients(outer)
     out = np.empty((2, len(flow.layers)))
@@ -90,26 +82,30 @@ def circulation_sources(flow: Flow, loop: ArrayLike | None = None) -> Floats:
         per_mass = np.einsum("cn,cin->in", rho, slopes) / total
         noise = np.einsum("cn,cin->in", bends, slopes - per_mass)
         noise -= np.einsum("cn,cin->in", rho, recovery.gradients(recovery.laplacians(phi)))
-        local = halo.stack(4)
-        local[:, : halo.owned] = np.concatenate([nu * noise, np.einsum("cn,cin->in", rho, force)]) / total
-        halo.update(local)
+        fields = np.concatenate([nu * noise, np.einsum("cn,cin->in", rho, force)]) / total
         points = into(flow.domain, 0.5 * (path[k] + path[k + 1]))
-        out[:, k] = flow.layers.steps[k] * _around(interpolate(flow.domain, local, points), points)
+        out[:, k] = flow.layers.steps[k] * _around(recovery, fields, points)
     return out
 
 
-def _around(values: Floats, points: Floats) -> Floats:
-    """Integrals of fields (n, 2 f), two components each, along the closed polygon, (f,)."""
+def _loops(flow: Flow, loop: ArrayLike | None) -> tuple[Recovery, Floats]:
+    """Derivatives, and the loop at every layer."""
+    if flow.domain.dimension != 2:
+        raise InputError(f"circulation needs d = 2, the flow has d = {flow.domain.dimension}")
+    recovery = Recovery(flow)
+    return recovery, push(flow, _standard_loop(flow, recovery) if loop is None else _checked(flow.domain, loop))
+
+
+def _around(recovery: Recovery, fields: Floats, points: Floats) -> Floats:
+    """Integrals of fields (2 f, owned), two components each, along the closed polygon, (f,)."""
+    values = interpolate(recovery.domain, recovery.halo.with_ghosts(fields), points)
     mean, sides = 0.5 * (values + np.roll(values, -1, axis=0)), np.roll(points, -1, axis=0) - points
     return np.einsum("nfi,ni->f", mean.reshape(len(points), -1, 2), sides)
 
 
 def push(flow: Flow, points: Floats) -> Floats:
     """Material points (n, d) at layers, shape (N + 1, n, d); they stop at the walls; collective."""
-    halo = Halo(flow.domain)
-    velocity = halo.stack(*flow.velocity.shape[:2])
-    velocity[..., : halo.owned] = flow.velocity
-    halo.update(velocity)
+    velocity = with_ghosts(flow.domain, flow.velocity)
     path = np.empty((len(velocity) + 1, *points.shape))
     path[0] = points
     for k, step in enumerate(flow.layers.steps):

@@ -61,7 +61,7 @@ class MapElements:
 
     def __init__(self, system: MapTangents, scheme: LayerMapScheme) -> None:
         flow = self.flow = system.flow
-        self._system, self._scheme = system, scheme
+        self._system = system
         self.nodes, self.shares = GridNodes(flow.domain), Shares(flow.domain, len(flow.layers))
         self._splines = Splines(self.nodes.shape, self.nodes.spacing, scheme.degree)
         self.steps = flow.layers.steps[self.shares.layers]
@@ -261,10 +261,8 @@ class _CostRows:
         system, action, halo = self._system, self._action, self._system.transport.halo
         velocity, density, _ = system.fields
         steps, d = system.flow.layers.steps, action.dimension
-        along = halo.stack(len(steps), d + 1)
-        along[:, :d, : halo.owned] = tangent.velocity
-        along[:, d, : halo.owned] = tangent.slab_density.sum(axis=1)
-        halo.update(along)
+        change = np.concatenate([tangent.velocity, tangent.slab_density.sum(axis=1, keepdims=True)], axis=1)
+        along = halo.with_ghosts(change)
         out = halo.stack(len(steps), d + 1)
         for k, step in enumerate(steps):
             self._patch.x.array[: len(self._cells[0])] = cells[k][self._cells]

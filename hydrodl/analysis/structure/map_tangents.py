@@ -92,9 +92,8 @@ class MapTangents:
         if self.coupling.energy is None:
             return
         halo = self.transport.halo
-        given, out = halo.stack(len(response), 1), halo.stack(len(response), 1)
-        given[:, 0, : halo.owned] = response[:, self._classes :].sum(axis=1)
-        halo.update(given)
+        given = halo.with_ghosts(response[:, self._classes :].sum(axis=1, keepdims=True))
+        out = np.zeros_like(given)
         self.coupling.energy.apply(given, out)
         halo.accumulate(out)
         source[:, self._classes :] += out[..., : halo.owned]

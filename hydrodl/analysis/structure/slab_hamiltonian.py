@@ -76,10 +76,7 @@ class SlabDensity:
 
     def load(self, function: fem.Function, fields: Floats) -> None:
         """Nodal values (d + 3 C, owned) into ``state`` or ``direction``, ghosts included."""
-        local = self.halo.stack(self.size)
-        local[:, : self.halo.owned] = fields
-        self.halo.update(local)
-        function.x.array[:] = local.T.ravel()
+        function.x.array[:] = self.halo.with_ghosts(fields).T.ravel()
 
     def choose(self, cells: NDArray[np.bool_] | None) -> None:
         """Restrict every form to some of this rank's own cells (owned cells,), or to all of them with None."""
@@ -130,11 +127,8 @@ class Recovery:
         self._stiffness = [fem.form(f.dx(i) * v.dx(i) * domain.dx) for i in range(domain.dimension)]
 
     def _duals(self, forms: list[fem.Form], fields: Floats) -> Floats:
-        local = self.halo.stack(len(fields))
-        local[:, : self.halo.owned] = fields
-        self.halo.update(local)
         out = self.halo.stack(len(fields), len(forms))
-        for m, values in enumerate(local):
+        for m, values in enumerate(self.halo.with_ghosts(fields)):
             self._field.x.array[:] = values
             for i, form in enumerate(forms):
                 fem.assemble_vector(out[m, i], form)
@@ -160,14 +154,10 @@ class Recovery:
     def cost_slopes(self, flow: Flow) -> tuple[Floats, Floats]:
         """Momentum dl/du (N, d, owned) and dl/drho_c (N, C, owned) of every slab, as nodal fields."""
         action, halo, d = self.action, self.halo, self.domain.dimension
-        velocity, total = halo.stack(*flow.velocity.shape[:2]), halo.stack(len(flow.velocity), 1)
-        velocity[..., : halo.owned] = flow.velocity
-        total[..., : halo.owned] = flow.slab_density.sum(axis=1, keepdims=True)
-        halo.update(velocity)
-        halo.update(total)
+        velocity, total = halo.with_ghosts(flow.velocity), halo.with_ghosts(flow.slab_density.sum(axis=1))
         out = halo.stack(len(velocity), d + 1)
         for k in range(len(velocity)):
-            action.set_slab(velocity[k], total[k, 0])
+            action.set_slab(velocity[k], total[k])
             out[k] = action.blocked_vector(action.cost_1)
         halo.accumulate(out)
         nodal = np.array([self.mass.solve(rows) for rows in out[..., : halo.owned]])
