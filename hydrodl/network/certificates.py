@@ -206,7 +206,7 @@ class Tubes:
     def linearised(self, radius: Floats) -> tuple[NDArray[np.bool_], list[Boxes]]:
         """As :meth:`product`."""
         left, singular, _ = np.linalg.svd(self.inputs.matrix, full_matrices=False)
-        n, rest = len(radius), self.inputs.rounding
+        rest = self.inputs.rounding
         linear = radius[:, None, None] * (left * singular)
         linear, rest = self._walled(self.inputs.points, linear, rest)
         boxes = []
@@ -223,7 +223,6 @@ class Tubes:
         def worst(way: Floats) -> Floats:
             return np.linalg.norm(np.einsum("nij,ni->nj", linear, way), axis=1) + rest * np.linalg.norm(way, axis=1)
 
-        assert len(linear) == n
         return self._holds(worst, self.path[-1]), boxes
 
     def _walled(self, centre: Floats, linear: Floats, rest: Floats) -> tuple[Floats, Floats]:
@@ -254,21 +253,18 @@ class Tubes:
 
 def certify(tubes: Tubes) -> Certificates:
     """The radii of all points."""
-    methods = {"product": tubes.product, "interval": tubes.interval, "linearised": tubes.linearised}
     extent = float(np.linalg.norm(tubes.layers.upper - tubes.layers.lower))
     most = extent / max(float(np.linalg.norm(tubes.inputs.matrix, ord=2)), np.finfo(float).tiny)
-    found = {name: _largest(method, most, len(tubes.inputs.points)) for name, method in methods.items()}
-    best = np.argmax([found[name] for name in METHODS], axis=0)
-    ball = np.max([found[name] for name in METHODS], axis=0)
+    found = {name: _largest(getattr(tubes, name), most, len(tubes.inputs.points)) for name in METHODS}
+    best, ball = np.argmax(list(found.values()), axis=0), np.max(list(found.values()), axis=0)
     invertible = np.zeros(len(ball), dtype=bool)
     for number, name in enumerate(METHODS):
         rows = best == number
         if rows.any():
             some = tubes.rows(rows)
-            boxes = {"product": some.product, "interval": some.interval, "linearised": some.linearised}[name]
-            invertible[rows] = some.injective(boxes(ball[rows])[1])
+            invertible[rows] = some.injective(getattr(some, name)(ball[rows])[1])
     radii = {name: tubes.inputs.lost(radius * (1 - SLACK)) for name, radius in found.items()}
-    radius: Floats = np.array([radii[name] for name in METHODS]).max(axis=0)
+    radius: Floats = np.max(list(radii.values()), axis=0)
     return Certificates(
         labels=tubes.readout.logits(tubes.path[-1]).argmax(axis=1),
         radius=radius,

@@ -1,4 +1,4 @@
-"""The network run backwards: x from y = x + Delta_k u_k(x), layer by layer.
+"""The network run forwards, and backwards: x from y = x + Delta_k u_k(x), layer by layer.
 
 Newton's method with the element-wise gradient of u_k and a line search, all points at once. Where Delta_k Lip(u_k) < 1
 a layer is a homeomorphism of all space (u_k continued beyond feature space by its values on the border), and every
@@ -57,6 +57,16 @@ class Maps(Protocol):
 
     def gradient(self, k: int, points: Floats) -> Floats:
         """du_k,i / dx_j at points (n, d) of feature space, shape (n, d, d)."""
+
+
+def push(maps: Maps, points: ArrayLike) -> Floats:
+    """:meth:`Network.push` of any layers: x_0 .. x_N of points (n, d), shape (N + 1, n, d)."""
+    x = checked_points(points, len(maps.bounds[0]))
+    path = np.empty((len(maps.steps) + 1, *x.shape))
+    path[0] = maps.into(x)
+    for k, step in enumerate(maps.steps):
+        path[k + 1] = maps.into(path[k] + step * maps.velocity(k, path[k]))
+    return path
 
 
 def invert(maps: Maps, points: ArrayLike, *, failures: str = "warn", quiet: bool = False) -> Floats:

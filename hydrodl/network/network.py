@@ -21,12 +21,13 @@ from hydrodl.data.single_precision import needs_double
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import whole
 from hydrodl.mesh.ghosts import with_ghosts
-from hydrodl.mesh.interpolation import checked_points, field_gradients, fills_box, interpolate, into
+from hydrodl.mesh.interpolation import field_gradients, fills_box, interpolate, into
 from hydrodl.mesh.periodic import wrapped
 from hydrodl.mesh.uniform_grid import Grid, spread
 from hydrodl.network.certificates import Certificates, Inputs, Tubes, certify
-from hydrodl.network.inversion import invert
-from hydrodl.network.layer_ranges import HiddenRanges, LayerRanges, TableRanges
+from hydrodl.network.inversion import invert, push
+from hydrodl.network.layer_ranges import HiddenRanges, LayerRanges
+from hydrodl.network.table_ranges import TableRanges
 from hydrodl.physics.neurons import neuron_gradients
 from hydrodl.physics.readout import Readout
 from hydrodl.problem.solution import Solution
@@ -110,12 +111,7 @@ class Network(Card):
         Raises:
             InputError: points of another dimension, or not finite.
         """
-        x = checked_points(points, self.domain.dimension)
-        path = np.empty((len(self._velocity) + 1, *x.shape))
-        path[0] = self.into(x)
-        for k, step in enumerate(self.steps):
-            path[k + 1] = self.into(path[k] + step * self.velocity(k, path[k]))
-        return path
+        return push(self, points)
 
     def velocity(self, k: int, points: Floats) -> Floats:
         """u_k at points (n, d) of feature space, shape (n, d): its finite-element function, or its neurons."""

@@ -16,9 +16,8 @@ from numpy.typing import ArrayLike
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.mesh.interpolation import checked_points
 from hydrodl.mesh.uniform_grid import Grid, OnGrid, spread
-from hydrodl.network.inversion import invert
+from hydrodl.network.inversion import invert, push
 from hydrodl.network.network import Network
 from hydrodl.physics.neurons import HiddenLayers, neuron_gradients
 
@@ -126,12 +125,7 @@ class PortableNetwork(OnGrid):
         Raises:
             InputError: points of another dimension, or not finite.
         """
-        x = checked_points(points, self.grid.dimension)
-        path = np.empty((len(self.steps) + 1, *x.shape))
-        path[0] = self.into(x)
-        for k, step in enumerate(self.steps):
-            path[k + 1] = self.into(path[k] + step * self.velocity(k, path[k]))
-        return path
+        return push(self, points)
 
     def inverse(self, points: ArrayLike, *, failures: str = "warn") -> Floats:
         """As :func:`hydrodl.inverse_push`."""

@@ -10,7 +10,8 @@ import pytest
 import hydrodl as hd
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.network.certificates import METHODS
-from hydrodl.network.layer_ranges import HiddenRanges, TableRanges
+from hydrodl.network.layer_ranges import HiddenRanges
+from hydrodl.network.table_ranges import TableRanges
 from hydrodl.physics.neurons import Neurons
 from tests.builders.form_cases import random_neurons, trained, untrained, wild
 from tests.test_benchmarks import load
