@@ -264,7 +264,7 @@ def certify(tubes: Tubes) -> Certificates:
             some = tubes.rows(rows)
             invertible[rows] = some.injective(getattr(some, name)(ball[rows])[1])
     radii = {name: tubes.inputs.lost(radius * (1 - SLACK)) for name, radius in found.items()}
-    radius: Floats = np.max(list(radii.values()), axis=0)
+    radius: Floats = np.array(list(radii.values())).max(axis=0)
     return Certificates(
         labels=tubes.readout.logits(tubes.path[-1]).argmax(axis=1),
         radius=radius,
