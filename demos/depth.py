@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 import hydrodl as hd
-from hydrodl.analysis.stability.training_bounds import accelerations, lipschitz
+from hydrodl.analysis.stability.layer_gradients import accelerations, lipschitz
 from hydrodl.mesh.gathering import gather, gather_nodes, lexicographic
 
 # isort: split

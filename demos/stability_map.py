@@ -21,13 +21,9 @@ from stability_picture import OUTCOMES, ROUNDING, draw, outcome, pick
 
 import hydrodl as hd
 from hydrodl.analysis.stability.bounds import Bound
-from hydrodl.analysis.stability.training_bounds import (
-    cell_peclet,
-    depth_convergence,
-    layer_determinants,
-    layer_invertibility,
-    maximum_principle,
-)
+from hydrodl.analysis.stability.layer_gradients import layer_determinants
+from hydrodl.analysis.stability.positivity import cell_peclet, maximum_principle
+from hydrodl.analysis.stability.training_bounds import depth_convergence, layer_invertibility
 from hydrodl.discretisation.slab_action import SlabAction
 from hydrodl.problem.flow import Flow
 

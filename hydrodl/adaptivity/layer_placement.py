@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydrodl.analysis.backward_error.objective_error import objective_error
-from hydrodl.analysis.stability.training_bounds import accelerations, layer_lipschitz, lipschitz
+from hydrodl.analysis.stability.layer_gradients import accelerations, layer_lipschitz, lipschitz
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import COUNT, POSITIVE, Choice

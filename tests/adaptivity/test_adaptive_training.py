@@ -12,7 +12,8 @@ import hydrodl as hd
 from hydrodl.adaptivity.adaptive_training import adapt
 from hydrodl.adaptivity.layer_placement import adapted_layers, layer_at, objective_errors
 from hydrodl.adaptivity.velocity_transfer import transfer
-from hydrodl.analysis.stability.training_bounds import depth_convergence, lipschitz
+from hydrodl.analysis.stability.layer_gradients import lipschitz
+from hydrodl.analysis.stability.training_bounds import depth_convergence
 from tests.builders.networks import network
 
 Floats = np.ndarray

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
-from hydrodl.analysis.stability.discrete_modes import UniformState, largest_growth, pencil_top
+from hydrodl.analysis.stability.discrete_modes import UniformState, box_growth, pencil_top
 from hydrodl.analysis.stability.march_estimate import march_estimate
 from hydrodl.analysis.stability.marching_bounds import discrete_hyperbolic
 from hydrodl.analysis.stability.uniform_march import UniformMarch
@@ -87,7 +87,7 @@ def test_the_number_of_nodes_is_where_waves_begin_to_grow() -> None:
     walls = march_estimate(march("midpoint", 6, 1e-4, None, physics, layers=4)).bounds[0].most_nodes
     assert walls == 9  # 8 cells, see docs/analysis/marching.md
     for cells in (8, 9):
-        grows = largest_growth(hd.Domain.interval(0, 1, cells + 1), UniformState(1.0, 1.0, 0.0, 0.01), -1.0)
+        grows = box_growth((1.0,), (cells,), UniformState(1.0, 1.0, 0.0, 0.01), -1.0)
         assert (grows > 0) is (cells + 1 > walls)
     free = march_estimate(march("midpoint", 7, 1e-4, 0.0, physics, layers=4)).bounds[0].most_nodes
     assert free is not None and free % 2 == 1

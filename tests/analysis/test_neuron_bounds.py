@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
+from hydrodl.analysis.stability.layer_gradients import lipschitz
 from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
-from hydrodl.analysis.stability.training_bounds import layer_invertibility, lipschitz
+from hydrodl.analysis.stability.training_bounds import layer_invertibility
 from hydrodl.physics.neurons import HiddenLayers, neuron_gradients
 
 

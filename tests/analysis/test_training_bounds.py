@@ -52,12 +52,12 @@ def sampled_gradients(domain: hd.Domain, u: np.ndarray, points: int = 9) -> np.n
 def test_lipschitz_constant_of_a_linear_velocity_is_the_norm_of_its_matrix(d: int, choices: dict[str, Any]) -> None:
     matrix = np.random.default_rng(d).standard_normal((d, d))
     given = flow(box(d, **choices), linear(matrix), 3)
-    np.testing.assert_allclose(stability.lipschitz(given), np.linalg.norm(matrix, 2), rtol=1e-12)
+    np.testing.assert_allclose(hd.analysis.lipschitz(given), np.linalg.norm(matrix, 2), rtol=1e-12)
     identity = np.eye(d)
-    np.testing.assert_allclose(stability.layer_lipschitz(given), np.linalg.norm(identity + matrix / 3, 2), rtol=1e-12)
-    np.testing.assert_allclose(stability.layer_determinants(given), np.linalg.det(identity + matrix / 3), rtol=1e-11)
+    np.testing.assert_allclose(hd.analysis.layer_lipschitz(given), np.linalg.norm(identity + matrix / 3, 2), rtol=1e-12)
+    np.testing.assert_allclose(hd.analysis.layer_determinants(given), np.linalg.det(identity + matrix / 3), rtol=1e-11)
     farthest = np.linalg.norm(given.domain.coordinates @ (matrix @ matrix).T, axis=1).max()
-    np.testing.assert_allclose(stability.accelerations(given), farthest, rtol=1e-11)
+    np.testing.assert_allclose(hd.analysis.accelerations(given), farthest, rtol=1e-11)
 
 
 @pytest.mark.parametrize("d, choices", FAMILIES, ids=str)
@@ -95,9 +95,9 @@ def test_layer_invertibility(a: float, needed: int) -> None:
         given = flow(domain, scaled(a), layers)
         assert stability.layer_invertibility(given).holds == (layers >= needed)
         if layers >= needed:
-            assert (stability.layer_determinants(given) > 0).all()
+            assert (hd.analysis.layer_determinants(given) > 0).all()
     if a == -4.0:  # sharp: with one layer fewer each layer sends everything to one point
-        np.testing.assert_allclose(stability.layer_determinants(flow(domain, scaled(a), 4)), 0, atol=1e-13)
+        np.testing.assert_allclose(hd.analysis.layer_determinants(flow(domain, scaled(a), 4)), 0, atol=1e-13)
 
 
 def test_determinants_of_a_random_velocity() -> None:
@@ -105,7 +105,7 @@ def test_determinants_of_a_random_velocity() -> None:
     u = np.random.default_rng(3).standard_normal((1, 2, domain.owned))
     given = replace(flow(domain, rest, 1), velocity=u)
     seen = np.linalg.det(np.eye(2) + sampled_gradients(domain, u[0])).min()
-    assert stability.layer_determinants(given)[0] == pytest.approx(seen, rel=1e-12)
+    assert hd.analysis.layer_determinants(given)[0] == pytest.approx(seen, rel=1e-12)
     assert seen < 0
 
 
@@ -130,11 +130,11 @@ def test_depth_convergence_of_a_linear_velocity(a: float) -> None:
 
 def test_depth_convergence_sees_the_change_in_depth() -> None:
     given = flow(hd.Domain.interval(0, 1, 5), lambda x, t: 3 * t + 0 * x, [0.0, 0.1, 0.4, 1.0], depth=1.0)
-    np.testing.assert_allclose(stability.accelerations(given), 3.0, rtol=1e-12)
+    np.testing.assert_allclose(hd.analysis.accelerations(given), 3.0, rtol=1e-12)
     for by_layer in (False, True):  # Lip = 0: Delta/2 |x''| T with the largest Delta
         assert stability.depth_convergence(given, 1.0, by_layer=by_layer).value == pytest.approx(0.9, rel=1e-12)
     single = flow(hd.Domain.interval(0, 1, 5), scaled(2.0), 1)
-    np.testing.assert_allclose(stability.accelerations(single), 4.0, rtol=1e-12)
+    np.testing.assert_allclose(hd.analysis.accelerations(single), 4.0, rtol=1e-12)
 
 
 @pytest.mark.parametrize("tolerance", [0.0, -1.0, inf])
@@ -155,10 +155,10 @@ def test_maximum_principle_of_a_constant_velocity(speed: float) -> None:
     given = flow(domain, lambda x, t: speed + 0 * x, 4, theta=0.5)
     noise = nu * (1 + (abs(speed) * h / (2 * nu)) ** 4) ** 0.25
     rate = 2 * noise / h**2 + abs(speed) / h  # at the wall that the flow leaves
-    found = stability.maximum_principle(given)
+    found = hd.analysis.maximum_principle(given)
     assert found.value == pytest.approx(rate / 8, rel=1e-12)
     assert found.holds == (rate <= 8) and found.needs_layers == int(np.ceil(rate / 2)) and found.note == ""
-    euler = stability.maximum_principle(replace(given, scheme=BoxScheme("euler", 1.0)))
+    euler = hd.analysis.maximum_principle(replace(given, scheme=BoxScheme("euler", 1.0)))
     assert euler.value == 0 and euler.holds and euler.needs_layers == 1
 
 
@@ -172,9 +172,9 @@ def test_the_maximum_principle_is_sharp_for_one_layer() -> None:
         sweeps = Sweeps(problem, {})
         sweeps.set_velocity(given.velocity)
         sweeps.forward()
-        assert stability.maximum_principle(given).holds is good
+        assert hd.analysis.maximum_principle(given).holds is good
         middle = sweeps.density[1, 0, np.abs(domain.coordinates[:, 0] - 0.5) < 1e-9]
-        assert stability.maximum_principle(given).value == pytest.approx(1.6 * depth, rel=1e-12)
+        assert hd.analysis.maximum_principle(given).value == pytest.approx(1.6 * depth, rel=1e-12)
         # (M - a K) rho' = (M + a K) rho: the explicit half at the loaded node is 1 - value
         assert middle > 0 and (1 - 1.6 * depth > 0) is good
 
@@ -182,23 +182,23 @@ def test_the_maximum_principle_is_sharp_for_one_layer() -> None:
 def test_the_maximum_principle_knows_when_nodes_are_coupled_wrongly() -> None:
     domain = hd.Domain.interval(0, 1, 11)
     unfitted = replace(PLAIN, fitted=False)
-    fast = stability.maximum_principle(flow(domain, lambda x, t: 5 + 0 * x, lagrangian=unfitted))  # Peclet 2.5
+    fast = hd.analysis.maximum_principle(flow(domain, lambda x, t: 5 + 0 * x, lagrangian=unfitted))  # Peclet 2.5
     assert not fast.holds and fast.value == 0 and fast.needs_nodes == 26 and "wrong sign" in fast.note
     fine = hd.Domain.interval(0, 1, 26)
-    assert stability.maximum_principle(flow(fine, lambda x, t: 5 + 0 * x, lagrangian=unfitted)).holds
+    assert hd.analysis.maximum_principle(flow(fine, lambda x, t: 5 + 0 * x, lagrangian=unfitted)).holds
     simplex = hd.Domain.box([0, 0], [1, 1], 5, cells="simplex")
-    assert not stability.maximum_principle(flow(simplex, rest, 100)).holds  # consistent mass and thin layers
-    assert stability.maximum_principle(flow(simplex, rest, 1, depth=10.0)).value == 0
+    assert not hd.analysis.maximum_principle(flow(simplex, rest, 100)).holds  # consistent mass and thin layers
+    assert hd.analysis.maximum_principle(flow(simplex, rest, 1, depth=10.0)).value == 0
 
 
 def test_cell_peclet() -> None:
     def fast(x: np.ndarray, t: float) -> np.ndarray:
         return np.tile([3.0, 4.0], (len(x), 1))
 
-    found = stability.cell_peclet(flow(hd.Domain.box([0, 0], [1, 2], [11, 5]), fast))  # h = 1/2
+    found = hd.analysis.cell_peclet(flow(hd.Domain.box([0, 0], [1, 2], [11, 5]), fast))  # h = 1/2
     assert found.value == pytest.approx(5 * 0.5 / 0.2, rel=1e-12) and not found.holds
     assert found.needs_nodes == 126  # ten cells 12.5 times finer
-    line = [stability.cell_peclet(flow(hd.Domain.interval(0, 1, n), scaled(5.0))) for n in (26, 25, 11)]
+    line = [hd.analysis.cell_peclet(flow(hd.Domain.interval(0, 1, n), scaled(5.0))) for n in (26, 25, 11)]
     assert [bound.holds for bound in line] == [True, False, False]
     assert {bound.needs_nodes for bound in line} == {26}
     simplex = hd.Domain.box([0, 0], [1, 1], 9, cells="simplex")
@@ -207,7 +207,7 @@ def test_cell_peclet() -> None:
 
 
 def plain_bound(name: str, holds: bool, layers: int | None, nodes: int | None, **more: Any) -> bounds.Bound:
-    return bounds.Bound(name, 1.0, 1.0, holds, layers, nodes, "", True, "", **more)
+    return bounds.Bound(name, 1.0, 1.0, holds, "", True, "", needs_layers=layers, needs_nodes=nodes, **more)
 
 
 def test_the_recommendation_takes_the_largest_need_and_names_it() -> None:

@@ -20,7 +20,8 @@ from mpi4py import MPI
 
 from hydrodl.analysis.backward_error.objective_error import objective_error
 from hydrodl.analysis.stability.map_bounds import map_noise
-from hydrodl.analysis.stability.training_bounds import cell_peclet, depth_convergence, layer_invertibility
+from hydrodl.analysis.stability.positivity import cell_peclet
+from hydrodl.analysis.stability.training_bounds import depth_convergence, layer_invertibility
 from hydrodl.analysis.structure.conservation import conservation
 from hydrodl.application import analysis_limits as _analysis_limits
 from hydrodl.application import analyze_run as analyze

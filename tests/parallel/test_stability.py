@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
+from hydrodl.analysis.stability.casimir_estimate import a_priori
 from hydrodl.analysis.stability.discrete_modes import fastest, slowest
-from hydrodl.analysis.stability.energy_casimir import a_priori, energy_casimir
+from hydrodl.analysis.stability.energy_casimir import energy_casimir
 from hydrodl.analysis.stability.equilibrium import Equilibrium
 from hydrodl.analysis.stability.focusing_threshold import focusing_threshold
 from hydrodl.analysis.stability.hessian_spectrum import spectrum
+from hydrodl.analysis.stability.layer_gradients import accelerations, layer_determinants, layer_lipschitz, lipschitz
 from hydrodl.analysis.stability.marching_bounds import compact_hyperbolic, discrete_hyperbolic, explicit_marching
 from hydrodl.analysis.stability.recommendation import recommend
-from hydrodl.analysis.stability.training_bounds import accelerations, layer_determinants, layer_lipschitz, lipschitz
 from hydrodl.discretisation.box_scheme import BoxScheme
 from hydrodl.problem.flow import Flow
 from tests.builders.on_ranks import agreed, alone_and_together, cases

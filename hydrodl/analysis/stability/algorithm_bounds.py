@@ -38,58 +38,39 @@ def algorithm_bounds(stability: TrainingStability) -> tuple[Bound, ...]:
     """
     limit, scale = stability.descent, stability.scale
     rate = limit.contraction(limit.best)
-    step = _bound(
-        "descent step",
-        (limit.best, limit.limit),
-        scale > 0,
-        "2/(lambda_1 + lambda_n) < 2/lambda_n",
-        GRADIENT,
-        f"plain descent in the control inner product converges for steps below {limit.limit:.3g}, and at best brings "
-        f"the error to {rate:.3g} of itself in a step",
+    step = Bound(
+        name="descent step",
+        value=limit.best,
+        bound=limit.limit,
+        holds=scale > 0,
+        inequality="2/(lambda_1 + lambda_n) < 2/lambda_n",
+        sufficient_only=False,
+        source=GRADIENT,
+        note=f"plain descent in the control inner product converges for steps below {limit.limit:.3g}, and at best "
+        f"brings the error to {rate:.3g} of itself in a step",
     )
-    ball = _bound(
-        "Newton ball",
-        (stability.distance, stability.newton_radius),
-        stability.distance <= stability.newton_radius,
-        "|H^-1 g| <= 2 lambda_1/(3 Lambda)",
-        BALL,
-        "an exact minimum is within twice that distance; Lambda is measured, not proven",
-        sufficient=True,
+    ball = Bound(
+        name="Newton ball",
+        value=stability.distance,
+        bound=stability.newton_radius,
+        holds=stability.distance <= stability.newton_radius,
+        inequality="|H^-1 g| <= 2 lambda_1/(3 Lambda)",
+        sufficient_only=True,
+        source=BALL,
+        note="an exact minimum is within twice that distance; Lambda is measured, not proven",
     )
-    data = _bound(
-        "data radius",
-        (stability.data_radius, 0.0),
-        stability.data_radius > 0,
-        "0.4 lambda_1/(sigma Lambda) > 0",
-        SPECIFICATION + "; implicit function theorem",
-        "a minimum persists for data within this distance, which is 2 f where at most a share f of any place gets "
+    data = Bound(
+        name="data radius",
+        value=stability.data_radius,
+        bound=0.0,
+        holds=stability.data_radius > 0,
+        inequality="0.4 lambda_1/(sigma Lambda) > 0",
+        sufficient_only=True,
+        source=SPECIFICATION + "; implicit function theorem",
+        note="a minimum persists for data within this distance, which is 2 f where at most a share f of any place gets "
         "other labels",
-        sufficient=True,
     )
     return step, ball, data
-
-
-def _bound(
-    name: str,
-    sides: tuple[float, float],
-    holds: bool,
-    inequality: str,
-    source: str,
-    note: str,
-    sufficient: bool = False,
-) -> Bound:
-    return Bound(
-        name=name,
-        value=sides[0],
-        bound=sides[1],
-        holds=holds,
-        needs_layers=None,
-        needs_nodes=None,
-        inequality=inequality,
-        sufficient_only=sufficient,
-        source=source,
-        note=note,
-    )
 
 
 @dataclass(frozen=True)
@@ -107,7 +88,7 @@ class Descents:
     predicted: tuple[float, float]
 
 
-def observed_descents(near: Near, stability: TrainingStability, top: Floats, steps: int = _STEPS) -> Descents | None:
+def observed_descents(near: Near, stability: TrainingStability, top: Floats) -> Descents | None:
     """Descend on both sides of the limit; None where there is no room to: no ball, or no minimum found well enough.
 
     Args:
@@ -126,16 +107,16 @@ def observed_descents(near: Near, stability: TrainingStability, top: Floats, ste
     start = top + rough / near.length(rough)
     start *= size / near.length(start)
     lengths = tuple(share * stability.descent.limit for share in SHARES)
-    found = tuple(_distances(near, start, step, steps) for step in lengths)
+    found = tuple(_distances(near, start, step) for step in lengths)
     predicted = tuple(stability.descent.contraction(step) for step in lengths)
     return Descents((lengths[0], lengths[1]), (found[0], found[1]), (predicted[0], predicted[1]))
 
 
-def _distances(near: Near, start: Floats, step: float, steps: int) -> tuple[float, ...]:
+def _distances(near: Near, start: Floats, step: float) -> tuple[float, ...]:
     """Over that of the start; they end early where the descent has left what can be computed."""
     first = near.length(start)
     x, found = start, [1.0]
-    for _ in range(steps):
+    for _ in range(_STEPS):
         try:
             x = x - step * near.precondition(near.gradients(x)[0])
         except SolverError:

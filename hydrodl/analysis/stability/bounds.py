@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.uniform_grid import GatheredGrid
@@ -47,8 +50,8 @@ class Bound:
     value: float
     bound: float
     holds: bool
-    needs_layers: int | None
-    needs_nodes: int | None
+    needs_layers: int | None = field(default=None, kw_only=True)
+    needs_nodes: int | None = field(default=None, kw_only=True)
     inequality: str
     sufficient_only: bool
     source: str
@@ -118,6 +121,28 @@ def cells_per_direction(domain: Domain) -> tuple[float, ...]:
 def nodes_per_direction(domain: Domain) -> tuple[int, ...]:
     """Nodes in each feature direction, of which a periodic one has as many as cells; collective."""
     return tuple(round(c) + (a not in domain.periodic) for a, c in enumerate(cells_per_direction(domain)))
+
+
+def box_numbers(domain: Domain) -> tuple[tuple[float, ...], tuple[int, ...]]:
+    """Edge lengths and cells per direction of a box of equal cells; collective."""
+    low, high = domain.bounds
+    return tuple((high - low).tolist()), tuple(int(count) for count in cells_per_direction(domain))
+
+
+def in_proportion(cells: tuple[int, ...], most: int, *, least: int = 1, odd: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """Cells per direction, ``most`` in that which has most of them; in the directions ``odd`` an odd number from 3."""
+    found = np.maximum(np.rint(np.array(cells) * most / max(cells)), least).astype(int)
+    for a in odd:
+        found[a] = max(found[a] - 1 + found[a] % 2, 3)
+    return tuple(found.tolist())
+
+
+def last_with(holds: Callable[[int], bool], low: int, high: int) -> int:
+    """The largest whole number from ``low`` with which something holds that does not with ``high``, by bisection."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
 
 
 def nodes_for(domain: Domain, factor: float) -> int | None:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf, sqrt
-from typing import Protocol
 
-from mpi4py import MPI
-
+from hydrodl.analysis.stability.data_sensitivity import Near
 from hydrodl.common.arrays import Floats
 
 Pair = tuple[Floats, Floats]
@@ -30,33 +28,7 @@ FIRST = 0.1
 """The first width, of the scale 1 + |x*| of the controls."""
 
 
-class Gradients(Protocol):
-    """What is needed of a functional around x*; see ``training_stability.Near``."""
-
-    @property
-    def comm(self) -> MPI.Comm:
-        """The ranks that share the controls."""
-
-    def gradients(self, step: Floats | None = None, change: Floats | None = None) -> tuple[Floats, Floats]:
-        """Dual vectors of controls and data at x* + step, the data changed."""
-
-    def precondition(self, dual: Floats) -> Floats:
-        """P^-1 dual."""
-
-    def metric_product(self, direction: Floats) -> Floats:
-        """P direction."""
-
-    def data_direction(self, dual: Floats) -> Floats:
-        """The same for data."""
-
-    def length(self, direction: Floats) -> float:
-        """Of controls."""
-
-    def data_length(self, change: Floats) -> float:
-        """Of data."""
-
-
-def largest_change(near: Gradients, smallest: float, sensitivity: float, starts: Sequence[Pair], share: float) -> float:
+def largest_change(near: Near, smallest: float, sensitivity: float, starts: Sequence[Pair], share: float) -> float:
     """The largest |g(z* + r e) - 2 g(z*) + g(z* - r e)| / r^2 found over |e| = 1; collective.
 
     Args:
@@ -93,7 +65,7 @@ def largest_change(near: Gradients, smallest: float, sensitivity: float, starts:
 class _Secants:
     """Second differences of the gradient in controls and data."""
 
-    def __init__(self, near: Gradients, sensitivity: float) -> None:
+    def __init__(self, near: Near, sensitivity: float) -> None:
         self._near = near
         self._sigma = sensitivity if 0 < sensitivity < inf else 1.0
         self._middle = near.gradients()

@@ -22,7 +22,7 @@ import scipy.sparse as sp
 from scipy.linalg import eigh
 from scipy.sparse.linalg import splu
 
-from hydrodl.analysis.stability.bounds import cells_per_direction
+from hydrodl.analysis.stability.bounds import box_numbers, cells_per_direction
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.mesh.domain import Domain
@@ -105,26 +105,13 @@ class UniformState:
             return (self.weight + self.smoothness**2 * found.laplacian) / (self.total**2 * moved)
 
 
-def largest_growth(domain: Domain, state: UniformState, curvature: float) -> float:
-    """The largest s^2 of the box scheme itself, walls included, over all modes but the constant; U'' = ``curvature``.
-
-    Computed from the difference operators of a uniform box with the vertex rule, on every rank alike.
-
-    Raises:
-        InputError: another domain.
-    """
-    if not (domain.uniform_box and domain.lumped):
-        raise InputError("the growth of all modes needs a uniform box with the vertex rule")
-    low, high = domain.bounds
-    cells = tuple(int(n) for n in cells_per_direction(domain))
-    return box_growth(tuple(float(x) for x in high - low), cells, state, curvature)
-
-
 def box_growth(
     lengths: tuple[float, ...], cells: tuple[int, ...], state: UniformState, curvature: float, periodic: Axes = ()
 ) -> float:
-    """:func:`largest_growth` for a box of given edge lengths and numbers of cells, and its axes without walls.
+    """The largest s^2 of the box scheme itself, walls included, over all modes but the constant; U'' = ``curvature``.
 
+    For a box of given edge lengths and numbers of cells, and its axes without walls, with the vertex rule, by its
+    difference operators, on every rank alike.
     M^(1/2) (nu^2 B^2 + U'' D) M^(-1/2) is symmetric; a shift below its spectrum takes the constant, s = 0, away.
     """
     mass, stiffness, couplings = _box_operators(lengths, cells, periodic)
@@ -163,9 +150,7 @@ def noise_against_pressure(domain: Domain) -> float:
     operators of a uniform box with the vertex rule; without walls it would be the largest kappa/(1 - h^2 kappa/4),
     infinite for the wave of two cells. So it is along a periodic direction with an even number of cells.
     """
-    low, high = domain.bounds
-    cells = tuple(int(n) for n in cells_per_direction(domain))
-    return pencil_top(tuple(float(x) for x in high - low), cells, domain.periodic)
+    return pencil_top(*box_numbers(domain), domain.periodic)
 
 
 def pencil_top(lengths: tuple[float, ...], cells: tuple[int, ...], periodic: Axes = ()) -> float:

@@ -33,9 +33,6 @@ from numpy.typing import NDArray
 from hydrodl.common.arrays import Floats
 from hydrodl.mesh.domain import Domain
 
-CHUNK = 200_000
-"""Matrices handled at once."""
-
 
 def spectral_norm(matrices: Floats) -> float:
     """The largest spectral norm of matrices (..., d, d), exact; 0 for none.

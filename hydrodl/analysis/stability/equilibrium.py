@@ -15,7 +15,6 @@ from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.uniform_grid import GatheredGrid
 from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.physics.lagrangian import Field, Lagrangian
-from hydrodl.problem.flow import Flow
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +59,6 @@ class Equilibrium:
         """From functions of points (n, d): density (n,) and velocity (n, d)."""
         points = domain.coordinates[: domain.owned]
         return cls(domain, lagrangian, np.asarray(density(points), dtype=float), np.asarray(velocity(points)).T.copy())
-
-    @classmethod
-    def of_slab(cls, flow: Flow, k: int) -> Equilibrium:
-        """The state of slab k of a flow, all classes together."""
-        return cls(flow.domain, flow.lagrangian, flow.slab_density[k].sum(axis=0), flow.velocity[k])
 
 
 class State:

@@ -64,7 +64,6 @@ def _noise(flow: Flow, name: str, limit: float, inequality: str, note: str) -> B
         value=value,
         bound=limit,
         holds=within(value, limit),
-        needs_layers=None,
         needs_nodes=nodes_for(flow.domain, sqrt(value / limit)),
         inequality=inequality,
         sufficient_only=False,

@@ -12,7 +12,14 @@ from math import inf, sqrt
 
 import numpy as np
 
-from hydrodl.analysis.stability.bounds import Bound, at_least, cells_per_direction
+from hydrodl.analysis.stability.bounds import (
+    Bound,
+    at_least,
+    box_numbers,
+    cells_per_direction,
+    in_proportion,
+    last_with,
+)
 from hydrodl.analysis.stability.uniform_march import Region, UniformMarch, noise_by_axis
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery
 from hydrodl.common.arrays import Floats
@@ -153,8 +160,6 @@ def _criteria(flow: Flow, numbers: UniformMarch) -> tuple[Bound, ...]:
         value=numbers.tilt**2,
         bound=1.0,
         holds=numbers.tilt < 1,
-        needs_layers=None,
-        needs_nodes=None,
         most_nodes=most,
         inequality="(|s|^2 + nu^2 lambda)/c^2 < 1",
         sufficient_only=True,
@@ -168,7 +173,6 @@ def _criteria(flow: Flow, numbers: UniformMarch) -> tuple[Bound, ...]:
         bound=1.0,
         holds=numbers.lean < 1,
         needs_layers=at_least(flow.layers.depth / room * (1 + 1e-9)) if room > 0 else None,
-        needs_nodes=None,
         inequality="y + Delta/2 (c |D| + y |s.D - nu B|) < 1, y^2 = (|s|^2 + nu^2 lambda)/c^2",
         sufficient_only=True,
         source=SOURCE,
@@ -184,8 +188,6 @@ def _size(region: Region, energy: float) -> Bound:
         value=reach,
         bound=region.margin,
         holds=reach <= region.margin,
-        needs_layers=None,
-        needs_nodes=None,
         inequality="(2 E(0)/(share R m))^(1/2)/c <= margin, m the smallest nodal mass",
         sufficient_only=True,
         source=SOURCE,
@@ -203,25 +205,16 @@ def _note(flow: Flow) -> str:
 def _most_nodes(flow: Flow, numbers: UniformMarch) -> int | None:
     """The largest number of nodes, in the direction that has most, with the other ones in proportion, for which the
     first criterion holds; odd without walls; None if there is none."""
-    low, high = flow.domain.bounds
-    lengths, periodic = tuple(float(x) for x in high - low), flow.domain.periodic
-    given = np.array(cells_per_direction(flow.domain))
+    (lengths, given), periodic = box_numbers(flow.domain), flow.domain.periodic
 
-    def tilt(most: int) -> float:
-        cells = np.maximum(np.rint(given * most / given.max()), 2).astype(int)
-        for a in periodic:
-            cells[a] = max(cells[a] - 1 + cells[a] % 2, 3)
-        pencil = noise_by_axis(lengths, tuple(int(n) for n in cells), periodic)
-        return replace(numbers, pencil=pencil).tilt
+    def stable(most: int) -> bool:
+        pencil = noise_by_axis(lengths, in_proportion(given, most, least=2, odd=periodic), periodic)
+        return replace(numbers, pencil=pencil).tilt < 1
 
-    # lambda grows like M^4: one guess, then bisection
     if not numbers.speed < numbers.sound:
         return None
-    coarse, fine = 2, 4 + 4 * int(sqrt(numbers.sound * max(lengths) / numbers.noise))
-    while fine - coarse > 1:
-        middle = (coarse + fine) // 2
-        coarse, fine = (middle, fine) if tilt(middle) < 1 else (coarse, middle)
-    if coarse == 2:
+    # lambda grows like M^4: one guess, then bisection
+    most = last_with(stable, 2, 4 + 4 * int(sqrt(numbers.sound * max(lengths) / numbers.noise)))
+    if most == 2:
         return None
-    axis = int(given.argmax())
-    return coarse - 1 + coarse % 2 if axis in periodic else coarse + 1
+    return most - 1 + most % 2 if int(np.argmax(given)) in periodic else most + 1

@@ -15,7 +15,16 @@ from math import inf, pi, sqrt
 
 import numpy as np
 
-from hydrodl.analysis.stability.bounds import Bound, at_least, at_most, cells_per_direction, within
+from hydrodl.analysis.stability.bounds import (
+    Bound,
+    at_least,
+    at_most,
+    box_numbers,
+    cells_per_direction,
+    in_proportion,
+    last_with,
+    within,
+)
 from hydrodl.analysis.stability.discrete_modes import UniformState, box_growth, fastest
 from hydrodl.common.parallel import largest, smallest
 from hydrodl.mesh.domain import Domain
@@ -61,8 +70,6 @@ def compact_hyperbolic(flow: Flow) -> Bound:
         value=value,
         bound=square,
         holds=within(value, square),
-        needs_layers=None,
-        needs_nodes=None,
         most_nodes=_most(flow.domain, shrink),
         inequality="kappa_max nu^2 <= c^2",
         sufficient_only=False,
@@ -104,15 +111,13 @@ def discrete_hyperbolic(flow: Flow) -> Bound:
     if found.slowest <= 0:
         value, most = inf, None
     else:
-        value, most = _growth(domain, found, noise, max(cells_per_direction(domain))), _most_cells(domain, found, noise)
+        value, most = _growth(domain, found, noise, max(box_numbers(domain)[1])), _most_cells(domain, found, noise)
     small = 1e-9 * fastest(domain) * (abs(found.slowest) + noise**2 * fastest(domain))
     return Bound(
         name="discrete hyperbolic",
         value=value,
         bound=0.0,
         holds=value <= small,
-        needs_layers=None,
-        needs_nodes=None,
         most_nodes=None if most is None else _nodes(domain, most),
         inequality="s^2 = nu^2 kappa^2 - c^2 q <= 0 for every mode",
         sufficient_only=False,
@@ -122,31 +127,27 @@ def discrete_hyperbolic(flow: Flow) -> Bound:
     )
 
 
-def _growth(domain: Domain, found: Sound, noise: float, most: float, odd: bool = False) -> float:
+def _growth(domain: Domain, found: Sound, noise: float, most: int, odd: bool = False) -> float:
     """The largest s^2 on a box with ``most`` cells in the direction that has most, the others in proportion.
 
     ``odd``: with an odd number, at least 3, in directions without walls.
     """
-    low, high = domain.bounds
-    given = np.array(cells_per_direction(domain))
-    cells = np.maximum(np.rint(given * most / given.max()), 1).astype(int)
-    for a in domain.periodic if odd else ():
-        cells[a] = max(cells[a] - 1 + cells[a] % 2, 3)
+    lengths, cells = box_numbers(domain)
+    cells = in_proportion(cells, most, odd=domain.periodic if odd else ())
     state = UniformState(1.0, 1.0, sqrt(found.smoothing), noise)
-    return box_growth(tuple((high - low).tolist()), tuple(cells.tolist()), state, -found.slowest, domain.periodic)
+    return box_growth(lengths, cells, state, -found.slowest, domain.periodic)
 
 
 def _most_cells(domain: Domain, found: Sound, noise: float) -> int | None:
     """The largest number of cells without a growing mode, by bisection; None if there is none."""
-    low, high = domain.bounds
-    length = float((high - low).max())
-    fine, coarse = 2 * int(sqrt(pi * sqrt(found.slowest) * length / (4 * noise))) + 10, 0
-    while fine - coarse > 1:
-        middle = (coarse + fine) // 2
-        small = 1e-9 * (middle / length) ** 2 * found.slowest
-        coarse, fine = (middle, fine) if _growth(domain, found, noise, middle, odd=True) <= small else (coarse, middle)
-    free = int(np.argmax(cells_per_direction(domain))) in domain.periodic
-    return (coarse - 1 + coarse % 2 if free else coarse) or None
+    lengths, given = box_numbers(domain)
+
+    def neutral(cells: int) -> bool:
+        small = 1e-9 * (cells / max(lengths)) ** 2 * found.slowest
+        return _growth(domain, found, noise, cells, odd=True) <= small
+
+    most = last_with(neutral, 0, 2 * int(sqrt(pi * sqrt(found.slowest) * max(lengths) / (4 * noise))) + 10)
+    return (most - 1 + most % 2 if int(np.argmax(given)) in domain.periodic else most) or None
 
 
 def explicit_marching(flow: Flow) -> Bound:
@@ -174,7 +175,6 @@ def explicit_marching(flow: Flow) -> Bound:
         bound=1.0,
         holds=midpoint or within(value, 1.0),
         needs_layers=1 if midpoint else at_least(speed * flow.layers.depth / h),
-        needs_nodes=None,
         inequality="c Delta/h <= 1",
         sufficient_only=True,
         source=SOURCE,

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from hydrodl.analysis.stability.bounds import Bound, at_least, nodes_for
-from hydrodl.analysis.stability.training_bounds import lipschitz
+from hydrodl.analysis.stability.layer_gradients import lipschitz
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import largest, summed

@@ -11,7 +11,8 @@ from hydrodl.analysis.stability.bounds import Bound
 from hydrodl.analysis.stability.hessian_spectrum import Quadratic
 from hydrodl.analysis.stability.marching_bounds import marching_bounds
 from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
-from hydrodl.analysis.stability.training_bounds import cell_peclet, maximum_principle, training_bounds
+from hydrodl.analysis.stability.positivity import cell_peclet, maximum_principle
+from hydrodl.analysis.stability.training_bounds import training_bounds
 from hydrodl.common.cards import Card, plural
 from hydrodl.problem.flow import Flow
 from hydrodl.problem.solution import Solution

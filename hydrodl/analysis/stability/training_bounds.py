@@ -13,156 +13,23 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.analysis.stability.bounds import SPECIFICATION, Bound, at_least, more_than, nodes_for, within
+from hydrodl.analysis.stability.bounds import SPECIFICATION, Bound, at_least, more_than, within
 from hydrodl.analysis.stability.discrete_modes import slowest
-from hydrodl.analysis.stability.element_gradients import Elements
 from hydrodl.analysis.stability.hessian_spectrum import Quadratic, Spectrum, spectrum
+from hydrodl.analysis.stability.layer_gradients import accelerations, layer_lipschitz, lipschitz
 from hydrodl.analysis.stability.map_bounds import map_bounds
 from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
+from hydrodl.analysis.stability.positivity import cell_peclet, maximum_principle
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import largest, smallest, summed
-from hydrodl.discretisation.slab_action import SlabAction
-from hydrodl.mesh.ghosts import with_ghosts
+from hydrodl.common.parallel import smallest, summed
 from hydrodl.physics.energy_derivative import energy_derivative
-from hydrodl.problem.flow import Flow, peclet
-
-POSITIVE = "M-matrices: Berman and Plemmons, Nonnegative Matrices in the Mathematical Sciences, 1994, chapter 6"
-
+from hydrodl.problem.flow import Flow
 
 HOMEOMORPHISM = "Behrmann, Grathwohl, Chen, Duvenaud, Jacobsen, Invertible Residual Networks, ICML 2019"
 
 
 EULER = "Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, section I.7"
-
-
-def maximum_principle(flow: Flow) -> Bound:
-    """(1 - theta) Delta_k max_i |L_ii| / M_ii <= 1, and no negative coupling between nodes.
-
-    One slab maps R to R' with (M - theta Delta L) R' = (M + (1 - theta) Delta L) R. If the left matrix has no positive
-    entry off its diagonal it is an M-matrix, because its column sums are those of M (L has none); if the right one has
-    no negative entry either, densities stay non-negative, and so does what solves the backward equation without a
-    source.
-
-    Example:
-        >>> hd.analysis.maximum_principle(flow).holds
-        True
-    """
-    if flow.scheme.positive:
-        return Bound(
-            name="maximum principle",
-            value=0.0,
-            bound=1.0,
-            holds=True,
-            needs_layers=None,
-            needs_nodes=None,
-            inequality="splines and resolvents are not negative",
-            sufficient_only=False,
-            source=POSITIVE,
-            note="densities stay non-negative for any velocity, layers and nodes",
-        )
-    rates, coupled = _generators(flow)
-    value = (1 - flow.theta) * float((flow.layers.steps * rates).max())
-    note = "" if coupled else "some nodes are coupled with the wrong sign: refine the mesh, or use box cells"
-    unfitted = flow.domain.lumped and flow.lagrangian.fitted is False
-    return Bound(
-        name="maximum principle",
-        value=value,
-        bound=1.0,
-        holds=coupled and within(value, 1.0),
-        needs_layers=at_least((1 - flow.theta) * flow.layers.depth * float(rates.max())) if coupled else None,
-        needs_nodes=cell_peclet(flow).needs_nodes if unfitted else None,
-        inequality="(1 - theta) Delta_k max_i |L_ii|/M_ii <= 1",
-        sufficient_only=True,
-        source=POSITIVE,
-        note=note,
-    )
-
-
-def _generators(flow: Flow) -> tuple[Floats, bool]:
-    """max_i |L_ii|/M_ii of each slab, and: do both matrices of each slab have the right signs off the diagonal?"""
-    action, owned, comm = SlabAction(flow.domain, flow.lagrangian), flow.domain.owned, flow.domain.comm
-    every = np.ones(len(action.assemble(action.mass, reduce=True)), dtype=bool)
-    pattern = action.pattern(every, reduce=True)
-    rows = np.repeat(np.arange(owned), np.diff(pattern.pointers))
-    diagonal = rows == pattern.columns
-    mass = pattern.values(action.assemble(action.mass, reduce=True)).copy()
-    velocity, theta = with_ghosts(flow.domain, flow.velocity), flow.theta
-    rates, wrong = np.zeros(len(flow.layers)), 0.0
-    for k, step in enumerate(flow.layers.steps):
-        action.set_slab(velocity[k])
-        generator = pattern.values(action.assemble(action.generator, reduce=True))
-        rates[k] = np.abs(generator[diagonal] / mass[diagonal]).max(initial=0.0)
-        left, right = mass - theta * step * generator, mass + (1 - theta) * step * generator
-        scale = np.abs(left[diagonal]).max(initial=1e-300)
-        wrong = max(wrong, float(np.maximum(left, -right)[~diagonal].max(initial=0.0)) / scale)
-    rates = largest(comm, rates)
-    return rates, largest(flow.domain.comm, wrong) <= 1e-13
-
-
-def cell_peclet(flow: Flow) -> Bound:
-    """max |u| h / (2 nu) <= 1 on every cell.
-
-    Example:
-        >>> bound = hd.analysis.cell_peclet(flow)
-        >>> bound.holds == (bound.value <= 1)
-        True
-    """
-    value = peclet(flow.domain, with_ghosts(flow.domain, flow.velocity), float(flow.lagrangian.noise))
-    return Bound(
-        name="cell Peclet",
-        value=value,
-        bound=1.0,
-        holds=within(value, 1.0),
-        needs_layers=None,
-        needs_nodes=nodes_for(flow.domain, value),
-        inequality="max |u| h/(2 nu) <= 1",
-        sufficient_only=True,
-        source="Roos, Stynes, Tobiska, Robust Numerical Methods for Singularly Perturbed Differential Equations, 2008",
-        applies=not flow.scheme.positive,
-        note="with fitted diffusion densities stay non-negative all the same; what is at stake is second order in h",
-    )
-
-
-def lipschitz(flow: Flow) -> Floats:
-    """Lip(u_k) of each slab, (N,): the largest spectral norm of grad u_k over all elements; collective.
-
-    Exact for P1, P2 and for Q1 on parallelepipeds, else an upper bound: see ``element_gradients``. On a domain
-    that is not convex it is the Lipschitz constant along paths inside the domain.
-
-    Example:
-        >>> bool((hd.analysis.lipschitz(flow) > 0).all())
-        True
-    """
-    elements, velocity = Elements(flow.domain), with_ghosts(flow.domain, flow.velocity)
-    norms = np.array([elements.lipschitz(u) for u in velocity])
-    return largest(flow.domain.comm, norms)
-
-
-def layer_lipschitz(flow: Flow) -> Floats:
-    """Lip(id + Delta_k u_k) of each layer, (N,), as exact as :func:`lipschitz`; below 1 where the layer contracts.
-
-    Example:
-        >>> hd.analysis.layer_lipschitz(flow).shape
-        (16,)
-    """
-    elements, velocity = Elements(flow.domain), with_ghosts(flow.domain, flow.velocity)
-    found = np.array([elements.layer_lipschitz(u, step) for u, step in zip(velocity, flow.layers.steps, strict=True)])
-    return largest(flow.domain.comm, found)
-
-
-def layer_determinants(flow: Flow) -> Floats:
-    """The smallest det(I + Delta_k grad u_k) of each slab, (N,): not positive where layer k folds; collective.
-
-    Exact for P1, and for Q1 on boxes with d <= 2; elsewhere sampled.
-
-    Example:
-        >>> bool((hd.analysis.layer_determinants(flow) > 0).all())  # no layer folds
-        True
-    """
-    elements, velocity = Elements(flow.domain), with_ghosts(flow.domain, flow.velocity)
-    found = np.array([elements.determinant(u, step) for u, step in zip(velocity, flow.layers.steps, strict=True)])
-    return smallest(flow.domain.comm, found)
 
 
 def layer_invertibility(flow: Flow, norms: Floats | None = None) -> Bound:
@@ -187,30 +54,10 @@ def layer_invertibility(flow: Flow, norms: Floats | None = None) -> Bound:
         bound=1.0,
         holds=value < 1.0,
         needs_layers=more_than(flow.layers.depth * float(norms.max())),
-        needs_nodes=None,
         inequality="Delta_k Lip(u_k) < 1",
         sufficient_only=True,
         source=HOMEOMORPHISM,
     )
-
-
-def accelerations(flow: Flow) -> Floats:
-    """max |u_t + (u . grad) u| of each slab, (N,); collective.
-
-    u_t is the difference quotient of neighbouring slabs, taken between their mid-depths; inside both its values count.
-    With a single slab u_t is 0. An upper bound over each element, exact for P1 in d = 1.
-
-    Example:
-        >>> hd.analysis.accelerations(flow).shape
-        (16,)
-    """
-    elements, velocity = Elements(flow.domain), with_ghosts(flow.domain, flow.velocity)
-    middle = (flow.layers.times[1:] + flow.layers.times[:-1]) / 2
-    rates = np.diff(velocity, axis=0) / np.diff(middle)[:, None, None]
-    if not len(rates):
-        rates = np.zeros_like(velocity)
-    found = np.array([elements.acceleration(u, rates[max(k - 1, 0) : k + 1]) for k, u in enumerate(velocity)])
-    return largest(flow.domain.comm, found)
 
 
 def depth_convergence(flow: Flow, tolerance: float, *, by_layer: bool = False) -> Bound:
@@ -261,7 +108,6 @@ def depth_convergence(flow: Flow, tolerance: float, *, by_layer: bool = False) -
         bound=tolerance,
         holds=within(value, tolerance),
         needs_layers=at_least(flow.layers.depth * slope / tolerance),
-        needs_nodes=None,
         inequality=form,
         sufficient_only=True,
         source=EULER,
@@ -301,8 +147,6 @@ def focusing(flow: Flow) -> Bound:
         value=value,
         bound=0.0,
         holds=value > 0,
-        needs_layers=None,
-        needs_nodes=None,
         inequality="U'' + nu^2 k^2 (w R + eps)/R^2 > 0 for all discrete k",
         sufficient_only=True,
         source=SPECIFICATION + "; Jeans, Phil. Trans. A 199 (1902)",
@@ -335,8 +179,6 @@ def second_variation(functional: Quadratic, comm: Any = MPI.COMM_WORLD, found: S
         value=value,
         bound=0.0,
         holds=value > known.residuals[0],
-        needs_layers=None,
-        needs_nodes=None,
         inequality="smallest eigenvalue of P^-1 H > 0",
         sufficient_only=False,
         source=SPECIFICATION,

@@ -30,7 +30,7 @@ from typing import Self
 
 import numpy as np
 
-from hydrodl.analysis.stability.bounds import cells_per_direction
+from hydrodl.analysis.stability.bounds import box_numbers
 from hydrodl.analysis.stability.discrete_modes import drift_norm, pencil_top
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
@@ -78,10 +78,7 @@ class UniformMarch:
             InputError: another domain or physics.
         """
         _check(domain, lagrangian)
-        low, high = domain.bounds
-        lengths = tuple(float(x) for x in high - low)
-        cells = tuple(int(n) for n in cells_per_direction(domain))
-        return cls.on_box(lengths, cells, domain.periodic, lagrangian, total, theta, step)
+        return cls.on_box(*box_numbers(domain), domain.periodic, lagrangian, total, theta, step)
 
     @classmethod
     def on_box(

@@ -28,11 +28,11 @@ from dolfinx import fem
 from numpy.typing import ArrayLike
 
 from hydrodl.analysis.structure.circulation import circulation
-from hydrodl.analysis.structure.map_conservation import map_balances, map_energies
+from hydrodl.analysis.structure.map_conservation import map_balances, map_energies, relative
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery, SlabDensity, slab_states
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import largest, summed
+from hydrodl.common.parallel import summed
 from hydrodl.problem.flow import Flow
 
 
@@ -210,9 +210,7 @@ def slab_balances(
         push = step * recovery.mass.apply(momentum[k])
         for n, field in enumerate((mass, below, rows[d : d + C], lift, rows[:d], push)):
             local[n, k] = np.abs(field).max(initial=0.0)
-    out = largest(flow.domain.comm, local)
-    residuals = out[::2] / np.maximum(out[1::2], np.finfo(float).tiny)
-    return residuals[0], residuals[1], residuals[2]
+    return relative(flow.domain, local)
 
 
 def energy_sources(flow: Flow, slab: SlabDensity | None = None, energy: Floats | None = None) -> Floats:

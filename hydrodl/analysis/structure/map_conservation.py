@@ -17,6 +17,7 @@ from hydrodl.analysis.structure.slab_hamiltonian import Recovery
 from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import largest, summed
 from hydrodl.discretisation.scheme import Transport
+from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.problem.flow import Flow
 
@@ -81,6 +82,11 @@ def map_balances(flow: Flow, recovery: Recovery) -> tuple[Floats, Floats, Floats
             (own - step * mass.apply(exerted[k]), own),
         )
         local[:, k] = [np.abs(field).max(initial=0.0) for pair in fields for field in pair]
+    return relative(domain, local)
+
+
+def relative(domain: Domain, local: Floats) -> tuple[Floats, Floats, Floats]:
+    """Of three pairs of rows (6, N), residual and size of an equation: quotients of their largest over ranks."""
     out = largest(domain.comm, local)
-    residuals = out[::2] / np.maximum(out[1::2], np.finfo(float).tiny)
-    return residuals[0], residuals[1], residuals[2]
+    mass, potential, momentum = out[::2] / np.maximum(out[1::2], np.finfo(float).tiny)
+    return mass, potential, momentum

@@ -13,9 +13,8 @@ import numpy as np
 
 from hydrodl.analysis.structure.map_elements import Chain, MapElements, Part, corners
 from hydrodl.analysis.structure.map_tangents import MapTangents
-from hydrodl.analysis.structure.patch_sums import PatchSum
+from hydrodl.analysis.structure.patch_sums import PatchSum, add_pairs
 from hydrodl.analysis.structure.space_time_action import Tangent
-from hydrodl.common.parallel import summed
 from hydrodl.discretisation.layer_map_scheme import LayerMapScheme
 
 
@@ -40,7 +39,7 @@ class MapLaw:
         rows_V, rows_W = (elements.rows(chains, tangent, parts) for chains, tangent in both)
         for j, k in enumerate(map(int, elements.shares.layers)):
             for name, touched, inside in elements.touched(j, parts[k]):
-                _add(local, V[j][name] * rows_W[j][name], W[j][name] * rows_V[j][name], touched, inside)
+                add_pairs(local, V[j][name] * rows_W[j][name], W[j][name] * rows_V[j][name], touched, inside)
             for name, other in (("phi_0", k - 1), ("phi_1", k + 1)):  # phi counts where the slab above it does
                 some, inside = _around(parts, k)
                 if 0 <= other < len(parts):
@@ -50,33 +49,15 @@ class MapLaw:
                     inside = np.zeros_like(inside)
                 first, second = V[j][name] * rows_W[j][name], W[j][name] * rows_V[j][name]
                 counted = name == "phi_0" or other == len(parts)
-                _add(local, first, second, some, inside, counted=counted)
+                add_pairs(local, first, second, some, inside, counted=counted)
             local[4] += parts[k].cells.sum()
-        total = summed(elements.flow.domain.comm, local)
-        return PatchSum(float(total[0]), float(total[1]), *(int(n) for n in total[2:]))
+        return PatchSum.of(elements.flow.domain.comm, local)
 
 
 def _around(parts: list[Part], k: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes that cells of slab k in the patch touch, and those around which all of them are in it."""
     some = np.logical_or.reduce([c > 0 for c in corners(parts[k].cells)]).ravel()
     return some, np.logical_and.reduce(corners(parts[k].cells, beyond=True)).ravel()
-
-
-def _add(
-    local: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    touched: np.ndarray,
-    inside: np.ndarray,
-    *,
-    counted: bool = True,
-) -> None:
-    border = touched & ~inside
-    local[0] += ((first - second) * border).sum()
-    local[1] += ((np.abs(first) + np.abs(second)) * border).sum()
-    if counted:
-        local[2] += len(first) * border.sum()
-        local[3] += len(first) * (touched & inside).sum()
 
 
 def random_parts(elements: MapElements, count: int, seed: int) -> list[list[Part]]:

@@ -26,7 +26,7 @@ from dolfinx import mesh as dmesh
 
 from hydrodl.analysis.structure.map_law import MapLaw, random_parts
 from hydrodl.analysis.structure.map_tangents import MapTangents
-from hydrodl.analysis.structure.patch_sums import Patch, PatchSum
+from hydrodl.analysis.structure.patch_sums import Patch, PatchSum, add_pairs
 from hydrodl.analysis.structure.space_time_action import SpaceTime, Tangent
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
@@ -125,15 +125,9 @@ def patch_sum(system: SpaceTime, V: Tangent, W: Tangent, patch: Patch) -> PatchS
     rows_V, rows_W = system.product(V, patch), system.product(W, patch)
     for part, nodes in enumerate(inner):
         first, second = fields_V[part] * rows_W[part], fields_W[part] * rows_V[part]
-        border = (touched[part] & ~nodes)[:, None]
-        count = first.shape[1]
-        local[0] += ((first - second) * border).sum()
-        local[1] += ((np.abs(first) + np.abs(second)) * border).sum()
-        local[2] += count * border.sum()
-        local[3] += count * nodes.sum()
+        add_pairs(local, first, second, touched[part][:, None], nodes[:, None])
     local[4] = np.sum(patch)
-    total = summed(comm, local)
-    return PatchSum(float(total[0]), float(total[1]), *(int(n) for n in total[2:]))
+    return PatchSum.of(comm, local)
 
 
 def two_form(system: SpaceTime | MapTangents, V: Tangent, W: Tangent) -> tuple[Floats, Floats]:
