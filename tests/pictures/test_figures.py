@@ -139,15 +139,12 @@ def test_blend_shows_class_by_hue_and_density_by_depth() -> None:
 def test_classes_have_different_colours_and_directions_have_names() -> None:
     assert len(set(COLOURS)) == 10
     problem = SimpleNamespace(domain=SimpleNamespace(dimension=2), densities=SimpleNamespace(preprocessing=None))
-    known = SimpleNamespace(components=None, feature_names=("p", "q"), mean=np.ones(2), scale=np.ones(2), lift=0)
+    known = Preprocessing(np.ones(2), np.ones(2), feature_names=("p", "q"))
     for preprocessing, names in (
         (None, ["$x_1$", "$x_2$"]),
         (known, ["p (standardised)", "q (standardised)"]),
-        (SimpleNamespace(**vars(known) | {"mean": np.zeros(2)}), ["p", "q"]),
-        (
-            SimpleNamespace(**vars(known) | {"components": 1}),
-            ["component 1 (standardised)", "component 2 (standardised)"],
-        ),
+        (replace(known, mean=np.zeros(2)), ["p", "q"]),
+        (replace(known, components=np.eye(2)), ["component 1 (standardised)", "component 2 (standardised)"]),
     ):
         problem.densities.preprocessing = preprocessing
         assert axis_names(SimpleNamespace(problem=problem)) == names
