@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from hydrodl.application.analysis_summary import laws, summary
 from hydrodl.pictures.analysis_figures import FAILS, HOLDS, OPEN, number, sides, state
 
-ANALYSIS, PAGE = "analysis.json", "analysis.md"
-
-
-ROUNDING = 1e-10
-"""Laws that are exact hold to this, relative."""
+PAGE = "analysis.md"
 
 
 MEANINGS = {
@@ -57,49 +54,6 @@ TITLES = {
     "analysis_stability.png": "stability bounds",
     "analysis_training.png": "descent below and above its limit, observed and predicted",
 }
-
-
-def summary(analysis: Mapping[str, Any]) -> list[str]:
-    """A few lines: what to use and what binds, then what holds, what is not shown, what fails."""
-    lines = [_advice(analysis)]
-    rows = analysis["stability"]
-    for kind, words in ((HOLDS, "Holds"), (OPEN, "Fails, but is only sufficient"), (FAILS, "Fails")):
-        names = [row["name"] for row in rows if state(row) == kind]
-        names += [name for name, _, verdict in _laws(analysis) if verdict == kind]
-        if names:
-            lines.append(f"{words}: {', '.join(names)}.")
-    if not analysis["run"]["converged"]:
-        lines.append("The training did not converge: read everything here as being about the best iterate only.")
-    return lines
-
-
-def _advice(analysis: Mapping[str, Any]) -> str:
-    found, here = analysis["recommended"], analysis["run"]
-    if found is None:
-        return "No recommendation: no bound could be evaluated."
-    layers, nodes, most = found["layers"], found["nodes"], max(here["nodes_per_direction"])
-    deep, wide = _because(analysis, "layers"), _because(analysis, "nodes")
-    many = "" if found["width"] is None else f", and {found['width']} neurons a layer{_because(analysis, 'neurons')}"
-    text = (
-        f"Use at least {layers} layer{'s' * (layers > 1)}{deep} and {nodes} nodes per feature direction{wide}{many}; "
-        f"this run has {here['layers']} and {most}."
-    )
-    if found["error"] is not None:
-        text += (
-            f" Measured by training finer: a network of that size is to be expected {found['error']:.2g} (root mean "
-            "square, feature units) from the infinitely deep one."
-        )
-    if not found["feasible"]:
-        text += f" But no numbers are known with which every bound holds; what binds: {found['binding']}."
-    elif layers <= here["layers"] and nodes <= most:
-        text += " This run has enough of both."
-    return text
-
-
-def _because(analysis: Mapping[str, Any], what: str) -> str:
-    """The bound that asks for a number of these, in brackets."""
-    name = analysis["recommended"].get("binds", {}).get(what)
-    return f" ({name})" if name else ""
 
 
 def page(analysis: Mapping[str, Any], name: str, figures: Sequence[str]) -> str:
@@ -203,19 +157,6 @@ def _needs(row: Mapping[str, Any], key: str) -> str:
     return f"{row[key]} for {row['for_layers']} layers" if key == "needs_nodes" and row["for_layers"] else str(row[key])
 
 
-def _laws(analysis: Mapping[str, Any]) -> list[tuple[str, float | None, str]]:
-    """Laws that the scheme obeys exactly: name, residual, status."""
-    laws = [
-        ("mass of each class", analysis.get("mass_error")),
-        ("duality", analysis.get("duality_residual")),
-        ("multisymplectic law", analysis["multisymplectic_residual"]),
-    ]
-    if analysis["run"].get("width"):
-        seen = analysis.get("multisymplectic")
-        laws[2] = ("two-form at every layer", None if seen is None else seen["two_form_drift"])
-    return [(name, value, "" if value is None else HOLDS if value < ROUNDING else FAILS) for name, value in laws]
-
-
 def _laws_table(analysis: Mapping[str, Any]) -> str:
     of_neurons = OF_NEURONS if analysis["run"].get("width") else {}
     rows = [
@@ -224,7 +165,7 @@ def _laws_table(analysis: Mapping[str, Any]) -> str:
             "left out" if value is None else number(value),
             f"exact to rounding: {verdict}{REMARKS.get(name, '')}" if verdict else "",
         )
-        for name, value, verdict in _laws(analysis)
+        for name, value, verdict in laws(analysis)
     ]
     for name, value in analysis.get("slab_equations", {}).items():
         rows.append((f"slab equations, {name}", number(value), (EQUATIONS | of_neurons)[name]))

@@ -7,7 +7,6 @@ faster than that of training are done on as much of the run as a bound on memory
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -16,35 +15,25 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.adaptivity.deeper_flow import deeper_flow
 from hydrodl.adaptivity.error_bar import error_bar
 from hydrodl.adaptivity.output_error import output_error
 from hydrodl.analysis.backward_error.modified_system import layer_residuals, modified_energy, space_residuals
 from hydrodl.analysis.backward_error.objective_error import objective_error
 from hydrodl.analysis.backward_error.residual_sums import ModifiedResiduals
-from hydrodl.analysis.stability.algorithm_bounds import algorithm_bounds
-from hydrodl.analysis.stability.bounds import Bound, nodes_per_direction
-from hydrodl.analysis.stability.hessian_spectrum import Spectrum
-from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
-from hydrodl.analysis.stability.recommendation import combined
-from hydrodl.analysis.stability.training_bounds import training_bounds
+from hydrodl.analysis.stability.bounds import nodes_per_direction
 from hydrodl.analysis.structure.conservation import Conservation, conservation
 from hydrodl.analysis.structure.euler_poincare import euler_poincare
 from hydrodl.analysis.structure.multisymplectic_law import Multisymplecticity, multisymplecticity
 from hydrodl.analysis.structure.neuron_tangents import neuron_multisymplecticity
-from hydrodl.application.analysis_limits import (
-    EIGEN_SECONDS,
-    FACTOR_BYTES,
-    central_slabs,
-    measured_size,
-    smallest_curvature,
-    stability_of_training,
-)
-from hydrodl.application.analysis_page import ANALYSIS, PAGE, page
+from hydrodl.application.analysis_journal import Journal
+from hydrodl.application.analysis_limits import EIGEN_SECONDS, FACTOR_BYTES, central_slabs
+from hydrodl.application.analysis_page import PAGE, page
+from hydrodl.application.analysis_summary import ANALYSIS
+from hydrodl.application.analyze_stability import stability
 from hydrodl.application.defaults import TOLERANCE
 from hydrodl.application.report import versions
 from hydrodl.application.run_directory import check_writable, load
-from hydrodl.common.errors import InputError, SolverError
+from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import POSITIVE
 from hydrodl.common.progress import phase
 from hydrodl.files.text_files import plain, write_json, write_text
@@ -75,37 +64,6 @@ NEURONS = (
 
 
 _POINTS = (9, 7)  # of the differences for the residuals: fewer only where there are too few layers or nodes
-
-
-class _Journal:
-    """Does the parts of an analysis in turn: announces and times them, and notes why one could not be done.
-
-    Attributes:
-        notes: {key of analysis.json: what a reader must know of it}; seconds: {part: time}.
-    """
-
-    def __init__(self) -> None:
-        self.notes: dict[str, str] = {}
-        self.seconds: dict[str, float] = {}
-
-    def note(self, key: str, reason: str) -> None:
-        """Add to what is known of a key."""
-        known = self.notes.get(key)
-        self.notes[key] = f"{known}; {reason}" if known else reason
-
-    def part[T](self, name: str, keys: tuple[str, ...], action: Callable[[], T]) -> T | None:
-        """The result of a part, or None with a note for each key if the part does not apply or fails."""
-        began = time.monotonic()
-        found: T | None = None
-        with phase(name) as told:
-            try:
-                found, told.outcome = action(), "done"
-            except (InputError, SolverError) as error:  # the same on every rank
-                told.outcome = f"left out: {error}"
-                for key in keys:
-                    self.note(key, str(error))
-        self.seconds[name] = time.monotonic() - began
-        return found
 
 
 def analyze_run(
@@ -152,14 +110,14 @@ def analyze(
         InputError: the tolerance is not positive.
     """
     POSITIVE.check("tolerance", tolerance)
-    flow, journal = solution.flow, _Journal()
+    flow, journal = solution.flow, Journal()
     if not solution.converged:
         journal.note("run", f"the training did not converge ({solution.reason}): the fields are not stationary")
     if solution.coefficients is not None:
         journal.note("run", NEURONS)
     result = _structure(flow, journal) | _modified(flow, journal) | _objective(solution, options or {}, journal)
     result |= _multisymplectic(solution, math.inf if full else FACTOR_BYTES, journal)
-    result |= _stability(solution, flow, tolerance, options or {}, math.inf if full else EIGEN_SECONDS, journal)
+    result |= stability(solution, tolerance, options or {}, math.inf if full else EIGEN_SECONDS, journal)
     facts = {"run": _facts(solution), "tolerance": tolerance, "notes": journal.notes, "time_s": journal.seconds}
     result = plain({key: result[key] for key in KEYS} | result | facts | {"versions": versions()})
     for key in KEYS:
@@ -194,7 +152,7 @@ def _facts(solution: Solution) -> dict[str, Any]:
     }
 
 
-def _structure(flow: Flow, journal: _Journal) -> dict[str, Any]:
+def _structure(flow: Flow, journal: Journal) -> dict[str, Any]:
     """Conserved quantities, energies and equations by slab."""
     found = journal.part("conservation laws", ("energy_drift",), lambda: conservation(flow))
     more = journal.part("modified energy", ("modified_energy_drift",), lambda: modified_energy(flow))
@@ -229,7 +187,7 @@ def _conserved(found: Conservation) -> dict[str, Any]:
     }
 
 
-def _objective(solution: Solution, options: Mapping[str, Any], journal: _Journal) -> dict[str, Any]:
+def _objective(solution: Solution, options: Mapping[str, Any], journal: Journal) -> dict[str, Any]:
     """What layers, nodes and noise add to J: measured, and for the layers by formula, cause by cause."""
     key = "objective_error"
     bar = journal.part("error bar of the objective", (key,), lambda: error_bar(solution, options=options))
@@ -242,7 +200,7 @@ def _objective(solution: Solution, options: Mapping[str, Any], journal: _Journal
     return {key: numbers or None, "output_error": out}
 
 
-def _modified(flow: Flow, journal: _Journal) -> dict[str, Any]:
+def _modified(flow: Flow, journal: Journal) -> dict[str, Any]:
     """Residuals of the original and the modified equations; the three numbers are those of the layers."""
     layers = journal.part("modified equations in layers", RESIDUALS, lambda: _with_points(layer_residuals, flow))
     space = journal.part(
@@ -272,7 +230,7 @@ def _levels(found: ModifiedResiduals | None) -> dict[str, Any] | None:
     return {"step": found.step, "places": found.places, "equations": equations}
 
 
-def _multisymplectic(solution: Solution, limit: float, journal: _Journal) -> dict[str, Any]:
+def _multisymplectic(solution: Solution, limit: float, journal: Journal) -> dict[str, Any]:
     """The law on random patches of the slabs around mid-depth, of neurons that at the layers of the whole."""
     flow, key, slabs = solution.flow, "multisymplectic_residual", [0]
 
@@ -292,65 +250,3 @@ def _multisymplectic(solution: Solution, limit: float, journal: _Journal) -> dic
     patches = [asdict(patch) | {"residual": patch.residual} for patch in found.patches]
     shown = {"slabs": slabs[0], "two_form_drift": found.two_form_drift, "two_form": found.two_form, "patches": patches}
     return {key: found.residual, "multisymplectic": shown}
-
-
-def _stability(
-    solution: Solution, flow: Flow, tolerance: float, options: Mapping[str, Any], limit: float, journal: _Journal
-) -> dict[str, Any]:
-    """Every bound that concerns a trained flow, and the numbers of layers and nodes that follow."""
-    neurons = NeuronLayers.of(solution)
-    bounds = (
-        journal.part("stability bounds", ("stability",), lambda: training_bounds(flow, tolerance, None, neurons)) or ()
-    )
-    found = journal.part(
-        "smallest eigenvalue of the Hessian",
-        ("hessian_min_eigenvalue",),
-        lambda: smallest_curvature(solution, options, limit),
-    )
-    value = hessian = None
-    if found is not None:
-        eigen, decided = found
-        value, bounds = float(eigen.smallest[0]), (*bounds, decided)
-        hessian = {"residual": eigen.residuals[0], "products": eigen.products}
-    near = _relative_energy(solution, value, tolerance, options, journal)
-    training, more = _training(solution, options, limit, None if found is None else found[0], journal)
-    bounds = (*bounds, *more)
-    part = ("layers and nodes needed", ("recommended",), lambda: measured_size(solution, tolerance, options, limit))
-    advice = combined(journal.part(*part), tuple(bounds))
-    return {
-        "stability": [bound.to_dict() for bound in (advice.bounds if advice else ())],
-        "hessian_min_eigenvalue": value,
-        "hessian": hessian,
-        "training": training,
-        "relative_energy": near,
-        "recommended": advice.to_dict() if advice else None,
-    }
-
-
-def _relative_energy(
-    solution: Solution, curvature: float | None, tolerance: float, options: Mapping[str, Any], journal: _Journal
-) -> dict[str, Any] | None:
-    """How far paths are from those of the infinitely deep trained network."""
-    key = "relative_energy"
-    if curvature is None or curvature <= 0:
-        journal.note(key, "it needs the smallest eigenvalue of the Hessian, positive")
-        return None
-    found = journal.part(
-        "distance to the deeper network", (key,), lambda: deeper_flow(solution, curvature, tolerance, options)
-    )
-    return None if found is None else found.to_dict()
-
-
-def _training(
-    solution: Solution, options: Mapping[str, Any], limit: float, small: Spectrum | None, journal: _Journal
-) -> tuple[dict[str, Any] | None, tuple[Bound, ...]]:
-    """Stability of the algorithm around the solution, and the bounds it makes."""
-    if small is None:
-        return None, ()
-    part = "stability of training"
-    found = journal.part(part, ("training",), lambda: stability_of_training(solution, options, limit, small))
-    if found is None:
-        return None, ()
-    stability, descents = found
-    shown = None if descents is None else asdict(descents)
-    return stability.to_dict() | {"descents": shown}, algorithm_bounds(stability)

@@ -153,7 +153,8 @@ def analyze(
     """
     with speaking(quiet, verbose, as_json):
         with importing():
-            from hydrodl.application.analysis_page import ANALYSIS, PAGE, summary
+            from hydrodl.application.analysis_page import PAGE
+            from hydrodl.application.analysis_summary import ANALYSIS, summary
             from hydrodl.application.analyze_run import analyze_run
 
         found = analyze_run(folder, tolerance=tolerance, full=full)

@@ -13,7 +13,7 @@ from typing import Any
 from mpi4py import MPI
 from PIL import Image
 
-from hydrodl.application.analysis_page import ANALYSIS, summary
+from hydrodl.application.analysis_summary import ANALYSIS, summary
 from hydrodl.application.run_directory import PROBLEM, REPORT, check_writable, load
 from hydrodl.application.view_page import FIGURES, MARK, PNG, View, page
 from hydrodl.common.errors import InputError
