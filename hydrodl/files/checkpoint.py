@@ -7,12 +7,10 @@ more than one slab of the whole mesh; the file takes its name only when it is co
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,31 +24,17 @@ from scipy.spatial import cKDTree
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt, everywhere, on_root, raise_together, somewhere, summed
-from hydrodl.files.plain_hdf5 import Arrays, NotPlainError, opened, set_header
+from hydrodl.files.checkpoint_checks import FORMAT, NEEDED, TEXT, VERSION, check_arrays, checksum, verified
+from hydrodl.files.plain_hdf5 import opened, set_header
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import Slabs, gather_mesh, write_on_root
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.mesh.mesh_file import mesh_of
 
-FORMAT, VERSION = "hydrodl checkpoint", "2"
-
-
 MATCH = 1e-8  # nodes closer than this fraction of the box's diagonal are the same node
 
 
-LARGEST = 1e100  # nothing that was computed comes near it; products of three such numbers are still finite
-
-
-_TEXT = 2**25  # bytes of the attributes
-
-
 _FIELDS = ("velocity", "density", "potential", "jumps", "targets")
-
-
-_NEEDED = ("nodes", "times", "attributes", "velocity")
-
-
-_KINDS = {"attributes": np.uint8, "cells": np.int64}
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +107,7 @@ def save_checkpoint(
                 h5.create_dataset(name, (*field.shape[:-1], domain.nodes), dtype="<f8")
             for name, k, slab in slabs:
                 h5[name][k] = slab
-            set_header(h5, {"format": FORMAT, "version": VERSION, "checksum": _checksum(h5)})
+            set_header(h5, {"format": FORMAT, "version": VERSION, "checksum": checksum(h5)})
 
     write_on_root(path, domain, fields, write)
 
@@ -137,7 +121,7 @@ def load_mesh(path: str | Path, comm: MPI.Comm) -> dmesh.Mesh:
     path = Path(path)
 
     def read() -> tuple[Floats, Ints]:
-        with _verified(path) as arrays:
+        with verified(path) as arrays:
             if not {"vertices", "cells"} <= set(arrays):
                 raise InputError(f"checkpoint {path} keeps no mesh")
             return arrays["vertices"][:], arrays["cells"][:]
@@ -154,8 +138,8 @@ def checkpoint_sizes(path: str | Path, comm: MPI.Comm) -> tuple[int, int]:
     path = Path(path)
 
     def read() -> tuple[int, int]:
-        with _verified(path) as arrays:
-            if not set(_NEEDED) <= set(arrays):
+        with verified(path) as arrays:
+            if not set(NEEDED) <= set(arrays):
                 raise InputError(f"checkpoint {path} is not complete")
             return len(arrays["times"]) - 1, len(arrays["nodes"])
 
@@ -175,7 +159,7 @@ def load_checkpoint(path: str | Path, domain: Domain, layers: Layers) -> Checkpo
     nodes, dimension = domain.nodes, domain.dimension  # what is collective in Domain, not on one rank alone
 
     def verify() -> None:
-        with _verified(path, lambda arrays: _check_arrays(path, arrays, nodes, dimension, layers)):
+        with verified(path, lambda arrays: check_arrays(path, arrays, nodes, dimension, layers)):
             pass
 
     # One rank reads everything to check the sum, before the others touch the file.
@@ -229,95 +213,9 @@ def _encode(attributes: Mapping[str, Any]) -> bytes:
         raise InputError(f"a checkpoint cannot hold a {type(value).__name__} among its attributes")
 
     text = json.dumps(dict(attributes), default=plain).encode()
-    if len(text) > _TEXT:
-        raise InputError(f"a checkpoint cannot hold attributes of {len(text)} bytes, at most {_TEXT} are allowed")
+    if len(text) > TEXT:
+        raise InputError(f"a checkpoint cannot hold attributes of {len(text)} bytes, at most {TEXT} are allowed")
     return text
-
-
-def _checksum(arrays: Arrays) -> str:
-    """SHA-256 of all data sets with their names, shapes and types, about 8 MB at a time."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        data = arrays[name]
-        digest.update(f"{name} {data.shape} {data.dtype}".encode())
-        for piece in _pieces(data):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
-def _pieces(data: Any) -> Iterator[np.ndarray]:
-    step = max(1, 2**20 // max(1, math.prod(data.shape[1:])))
-    for start in range(0, len(data), step):
-        yield np.ascontiguousarray(data[start : start + step])
-
-
-@contextmanager
-def _verified(path: Path, check: Callable[[Arrays], None] | None = None) -> Iterator[Arrays]:
-    """The arrays of a file that is whole, ours and finite; ``check`` sees them before their values are read."""
-    try:
-        with opened(path) as (words, arrays):
-            if words.get("format") != FORMAT:
-                raise InputError(f"{path} is an HDF5 file of another kind, not a {FORMAT} of version {VERSION}")
-            if words.get("version") != VERSION:
-                raise InputError(f"checkpoint {path} has version {words.get('version')}, this hydrodl reads {VERSION}")
-            if check is not None:
-                check(arrays)
-            if words.get("checksum") != _checksum(arrays):
-                raise InputError(f"checkpoint {path} is corrupted: its checksum is wrong")
-            for name in arrays:
-                if not all((np.abs(piece) < LARGEST).all() for piece in _pieces(arrays[name])):
-                    raise InputError(f"checkpoint {path} holds {name} that are not finite, or beyond {LARGEST:g}")
-            yield arrays
-    except NotPlainError as error:
-        raise InputError(f"checkpoint {path} {error}") from None
-    except InputError:
-        raise
-    except Exception:  # h5py raises nearly anything on a damaged file
-        raise InputError(f"checkpoint {path} is corrupted or truncated") from None
-
-
-def _check_arrays(path: Path, arrays: Arrays, nodes: int, dimension: int, layers: Layers) -> None:
-    """Raise unless the arrays are those of a mesh of this size and of these layers; reads the times alone."""
-    depth, classes = len(layers), arrays["density"].shape[1:2] if "density" in arrays else (None,)
-    field = (*classes, nodes)
-    wanted: dict[str, tuple[int | None, ...]] = {  # None: any number
-        "nodes": (nodes, dimension),
-        "times": (depth + 1,),
-        "attributes": (None,),
-        "velocity": (depth, dimension, nodes),
-        "density": (depth + 1, *field),
-        "potential": (depth + 1, *field),
-        "jumps": (depth, *field),
-        "targets": (None, *field),
-        "vertices": (None, dimension),
-        "cells": (None, None),
-    }
-    for name in (*_NEEDED, *arrays):
-        if name not in arrays or name not in wanted:
-            raise InputError(f"checkpoint {path} {'has no' if name in wanted else 'holds an unknown'} {name!r}")
-    if arrays["nodes"].shape != wanted["nodes"]:
-        found = " in dimension ".join(map(str, arrays["nodes"].shape)).replace(" ", " nodes ", 1)
-        raise InputError(
-            f"checkpoint {path} was written for another mesh: {found}, not {nodes} in dimension {dimension}"
-        )
-    _check_times(path, arrays["times"], layers)
-    for name, array in arrays.items():
-        found, want = array.shape, wanted[name]
-        if len(found) != len(want) or any(w not in (None, f) for f, w in zip(found, want, strict=True)):
-            raise InputError(f"checkpoint {path} holds {name} of shape {found}, must be {want}")
-        if array.dtype != _KINDS.get(name, np.float64):
-            raise InputError(f"checkpoint {path} holds {name} as {array.dtype}, must be {_KINDS.get(name, 'float64')}")
-    if len(arrays["attributes"]) > _TEXT:
-        raise InputError(f"checkpoint {path} holds attributes of more than {_TEXT} bytes")
-
-
-def _check_times(path: Path, times: Any, layers: Layers) -> None:
-    same = times.shape == layers.times.shape and times.dtype == np.float64
-    if not same or not np.abs(times[:] - layers.times).max() <= 1e-12 * layers.depth:
-        raise InputError(
-            f"checkpoint {path} was written for other layers: {len(times) - 1} of total depth "
-            f"{float(np.ravel(times[-1])[0]):g}, not {len(layers)} of total depth {layers.depth:g} at the times given"
-        )
 
 
 def _match(path: Path, domain: Domain, tolerance: float) -> tuple[np.ndarray, bool]:

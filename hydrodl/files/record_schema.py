@@ -21,7 +21,7 @@ from pydantic import (
 from hydrodl.common.errors import InputError
 from hydrodl.common.text import shown
 from hydrodl.data.preprocessing import Preprocessing
-from hydrodl.files.checkpoint import LARGEST
+from hydrodl.files.checkpoint_checks import LARGEST
 from hydrodl.problem.solution import Statistics
 
 _Number = Annotated[float, Field(allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]

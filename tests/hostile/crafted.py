@@ -10,12 +10,12 @@ from typing import Any
 import h5py
 import numpy as np
 
-from hydrodl.files import checkpoint
+from hydrodl.files.checkpoint_checks import FORMAT, VERSION, checksum
 from hydrodl.files.plain_hdf5 import set_header
 
 Content = dict[str, Any]
 Change = Callable[[Content], object]
-WORDS = {"format": checkpoint.FORMAT, "version": checkpoint.VERSION}
+WORDS = {"format": FORMAT, "version": VERSION}
 
 
 def contents(path: Path) -> Content:
@@ -35,7 +35,7 @@ def write(path: Path, content: Content) -> None:
     with h5py.File(path, "w") as h5:
         for name, array in content.items():
             h5[name] = array
-        set_header(h5, WORDS | {"checksum": checkpoint._checksum(h5)})
+        set_header(h5, WORDS | {"checksum": checksum(h5)})
 
 
 def at(*keys: Any, value: Any) -> Change:
@@ -279,7 +279,7 @@ HDF5: dict[str, tuple[Callable[[Path], None], str]] = {
     "no format": (_words(lambda a: a.__delitem__("format")), "another kind"),
     "another format": (_words(lambda a: a.__setitem__("format", np.bytes_("evil"))), "another kind"),
     "format of numbers": (_words(lambda a: a.__setitem__("format", np.zeros(1000))), "another kind"),
-    "format of pointers": (_words(lambda a: a.__setitem__("format", checkpoint.FORMAT)), "another kind"),
+    "format of pointers": (_words(lambda a: a.__setitem__("format", FORMAT)), "another kind"),
     "another version": (_words(lambda a: a.__setitem__("version", np.bytes_("99"))), "version 99"),
     "version with an escape sequence": (_words(lambda a: a.__setitem__("version", np.bytes_("\x1b[2J"))), r"\x1b[2J"),
     "no checksum": (_words(lambda a: a.__delitem__("checksum")), "checksum"),
