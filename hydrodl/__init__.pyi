@@ -73,9 +73,9 @@ from .training.descent import descend as descend
 from .training.minimisation import train as train
 from .training.neighbourhood import Neighbourhood as Neighbourhood
 from .training.reduced_functional import ReducedFunctional as ReducedFunctional
+from .transport.bridge_result import Bridge as Bridge
 from .transport.held_out import HeldOut as HeldOut
 from .transport.held_out import leave_one_out as leave_one_out
-from .transport.schroedinger_bridge import Bridge as Bridge
 from .transport.schroedinger_bridge import bridge as bridge
 from .transport.wasserstein_distance import wasserstein as wasserstein
 

@@ -7,7 +7,7 @@ import numpy as np
 from hydrodl.common.arrays import Floats, evenly
 from hydrodl.data.preprocessing import Preprocessing, raw_metric
 from hydrodl.mesh.bounding_box import NODES
-from hydrodl.transport.schroedinger_bridge import Bridge
+from hydrodl.transport.bridge_result import Bridge
 from hydrodl.transport.sliced_distance import by_chance, sliced_distance
 
 MOST_NODES = {1: 2000, 2: 4000, 3: 6000}

@@ -30,9 +30,10 @@ from hydrodl.mesh.layer_partition import LAYERS, Layers, layers
 from hydrodl.mesh.uniform_grid import Grid
 from hydrodl.physics.lagrangian import DECAY, NOISE, SMOOTHNESS, Lagrangian
 from hydrodl.problem.problem import SCHEME
+from hydrodl.transport.bridge_result import Bridge
 from hydrodl.transport.gaussian_bridge import gaussian_velocity
 from hydrodl.transport.probability_flow import ProbabilityFlow
-from hydrodl.transport.schroedinger_bridge import Bridge, bridge
+from hydrodl.transport.schroedinger_bridge import bridge
 
 CHOICES = {"mode": Choice("flow", ("flow", "bridge")), "comm": COMM, "scheme": SCHEME, "outliers": OUTLIERS}
 """Parameters that are one of a few words."""

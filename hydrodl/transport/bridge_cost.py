@@ -30,10 +30,9 @@ def kinetic_cost(solution: Solution, metric: Floats) -> float:
     return float(summed(domain.comm, cost))
 
 
-def sinkhorn_cost(solution: Solution, cost: float) -> float:
-    """T cost - reg (int b log b + d/2 log(2 pi reg)) with reg = 2 nu T and b the last density; collective."""
+def sinkhorn_cost(solution: Solution, cost: float, reg: float) -> float:
+    """T cost - reg (int b log b + d/2 log(2 pi reg)) with b the last density; collective."""
     problem, last = solution.problem, np.maximum(solution.density[-1], 0.0)
-    reg = 2 * float(problem.lagrangian.noise) * problem.layers.depth  # type: ignore[arg-type]
     content = np.where(last > 0, last * np.log(np.where(last > 0, last, 1.0)), 0.0)
     entropy = float(integrals(problem.domain, moment(problem.domain), content).sum())
     return problem.layers.depth * cost - reg * (entropy + problem.domain.dimension / 2 * np.log(2 * np.pi * reg))

@@ -22,7 +22,8 @@ from hydrodl.mesh.layer_partition import LAYERS
 from hydrodl.network.network import Network
 from hydrodl.network.random_paths import sample_paths
 from hydrodl.physics.lagrangian import NOISE, Lagrangian
-from hydrodl.transport.schroedinger_bridge import Bridge, bridge
+from hydrodl.transport.bridge_result import Bridge
+from hydrodl.transport.schroedinger_bridge import bridge
 from hydrodl.transport.snapshot_targets import snapshot_layers
 from hydrodl.transport.wasserstein_distance import displacement, pot, wasserstein
 

@@ -22,7 +22,8 @@ from scipy.stats import norm
 
 import hydrodl as hd
 from hydrodl.mesh.quadrature import moment
-from hydrodl.transport.schroedinger_bridge import Bridge, bridge
+from hydrodl.transport.bridge_result import Bridge
+from hydrodl.transport.schroedinger_bridge import bridge
 
 
 def gaussian_bridge(m: np.ndarray, s: np.ndarray, n: np.ndarray, q: np.ndarray, noise: float) -> tuple:

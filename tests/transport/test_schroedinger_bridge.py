@@ -13,7 +13,8 @@ import hydrodl as hd
 from hydrodl.common.errors import InputError
 from hydrodl.data.preprocessing import raw_metric
 from hydrodl.mesh.quadrature import moment
-from hydrodl.transport.schroedinger_bridge import Bridge, bridge
+from hydrodl.transport.bridge_result import Bridge
+from hydrodl.transport.schroedinger_bridge import bridge
 
 LAYERS = hd.layers(4)
 PHYSICS = hd.Lagrangian(0.25, decay=1e-3, smoothness=0.0)
