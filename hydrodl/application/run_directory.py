@@ -33,9 +33,6 @@ from hydrodl.problem_file.settling import make_layers
 REPORT, PROBLEM, CHECKPOINT = "report.json", "problem.toml", "solution.h5"
 
 
-CALIBRATION = "calibration.png"
-
-
 _SIGNED = "# What was solved, with nothing left open. A run replaces this file unless it has been edited: sha256 {}\n"
 
 

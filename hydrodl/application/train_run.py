@@ -16,7 +16,6 @@ from hydrodl.adaptivity.error_bar import error_bar
 from hydrodl.application.defaults import SAVE_EVERY
 from hydrodl.application.report import report
 from hydrodl.application.run_directory import (
-    CALIBRATION,
     CHECKPOINT,
     PROBLEM,
     REPORT,
@@ -36,7 +35,6 @@ from hydrodl.files.paraview import write_vtk
 from hydrodl.files.text_files import plain, write_json, write_text
 from hydrodl.network.network import Network
 from hydrodl.physics.losses import Density
-from hydrodl.pictures.calibration import plot_calibration
 from hydrodl.pictures.figures import plot_all
 from hydrodl.problem.solution import Controls, Solution, Statistics
 from hydrodl.problem_file import building
@@ -198,17 +196,12 @@ def _error_bar(solution: Solution, made: building.Setup) -> tuple[dict[str, floa
 def _for_others(folder: Path, solution: Solution, network: Network, given: Given) -> list[Exception]:
     """Fields and figures, which cost no report and no other file when they fail; what failed. Collective."""
 
-    def calibration() -> None:
-        if solution.problem.readout is not None and given.test is not None:
-            with progress.phase(f"drawing {CALIBRATION}"):
-                plot_calibration(network, given.test, folder / CALIBRATION)
-
     def fields_file() -> None:
         with progress.phase("writing fields for ParaView"):
             write_vtk(folder, solution, given.train)
 
     failed: list[Exception] = []
-    for write in (fields_file, lambda: plot_all(solution, network, given.train, folder), calibration):
+    for write in (fields_file, lambda: plot_all(solution, network, given.train, folder, given.test)):
         try:
             write()
         except Exception as error:

@@ -70,19 +70,24 @@ class Clamped:
             warnings.warn(self.words, stacklevel=3)
 
 
-def clamped(features: Floats, groups: Ints, fit: Callable[[Floats, Ints], Preprocessing]) -> Clamped:
+def clamped(
+    features: Floats, groups: Ints, fit: Callable[[Floats, Ints], Preprocessing], outliers: str = OUTLIERS.default
+) -> Clamped:
     """Features whose outliers lie at the edge of the others, and the preprocessing of these.
 
     Args:
         features: shape (n, p).
         groups: class of each row, 0, 1, ..., shape (n,); an outlier is one that is far outside of every class.
         fit: the preprocessing of a table, which has these rows of the features; weights of rows count there alone.
+        outliers: "clamp"; or "keep", and all features stay as they are.
 
     Raises:
         DataError: what ``fit`` raises for the whole table.
     """
     every = np.arange(len(features))
     whole = fit(features, every)
+    if outliers == "keep":
+        return Clamped(features, whole, every[:0])
     if whole.components is None:  # coordinates are features: one edge for each
         low, high = edges(features, groups)
         inside = np.clip(features, low, high)
@@ -100,11 +105,6 @@ def clamped(features: Floats, groups: Ints, fit: Callable[[Floats, Ints], Prepro
     inside = features.copy()
     inside[rows] = features_of(better, np.clip(points[rows], *edges(points, groups)))
     return Clamped(inside, better, rows)
-
-
-def unclamped(features: Floats, fit: Callable[[Floats, Ints], Preprocessing]) -> Clamped:
-    """Features as they are."""
-    return Clamped(features, fit(features, np.arange(len(features))), np.empty(0, dtype=np.int64))
 
 
 def edges(points: Floats, groups: Ints) -> tuple[Floats, Floats]:

@@ -19,7 +19,7 @@ from hydrodl.common.parameters import Choice
 from hydrodl.common.progress import phase, shown
 from hydrodl.data.class_densities import BANDWIDTH, densities
 from hydrodl.data.constant_features import preprocess
-from hydrodl.data.outliers import OUTLIERS, clamped, unclamped
+from hydrodl.data.outliers import OUTLIERS, clamped
 from hydrodl.data.preprocessing import LIFT, Preprocessing, numbered
 from hydrodl.data.samples import Samples
 from hydrodl.estimators.initial_readout import PENALTY, logistic_readout
@@ -218,7 +218,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
             some = None if weights is None else weights[rows]
             return preprocess(table, self.dimensions, names, bool(self.one_unit), self.lift, some)
 
-        found = unclamped(X, seen) if self.outliers == "keep" else clamped(X, labels, seen)
+        found = clamped(X, labels, seen, self.outliers)
         found.tell(comm.rank)
         self.preprocessing_, self.outliers_ = found.preprocessing, found.rows
         return Samples(

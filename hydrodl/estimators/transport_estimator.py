@@ -18,7 +18,7 @@ from hydrodl.common.parameters import COUNT, Choice
 from hydrodl.common.progress import shown
 from hydrodl.data.class_densities import BANDWIDTH, densities
 from hydrodl.data.constant_features import preprocess
-from hydrodl.data.outliers import OUTLIERS, clamped, unclamped
+from hydrodl.data.outliers import OUTLIERS, clamped
 from hydrodl.data.preprocessing import Preprocessing, features_of, numbered
 from hydrodl.data.samples import Samples
 from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
@@ -189,7 +189,7 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         def seen(table: Floats, rows: Ints) -> Preprocessing:
             return preprocess(table, None, names, bool(self.one_unit), 0)
 
-        inside = unclamped(union, seen) if self.outliers == "keep" else clamped(union, groups, seen)
+        inside = clamped(union, groups, seen, self.outliers)
         inside.tell(comm.rank)
         self.preprocessing_, self.outliers_ = inside.preprocessing, inside.rows
         both = [self._samples(inside.features[groups == g], names) for g in (0, 1)]

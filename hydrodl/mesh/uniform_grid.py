@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hydrodl.common.arrays import Floats, Ints
+from hydrodl.common.arrays import Floats, Ints, lattice
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import smallest, summed
 from hydrodl.mesh.bounding_box import folded
@@ -69,7 +69,7 @@ class Grid:
     def nodes(self) -> Floats:
         """Coordinates of all nodes, shape (size, d)."""
         axes = [np.linspace(a, b, n) for a, b, n in zip(self.lower, self.upper, self.counts, strict=True)]
-        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(self.size, self.dimension)
+        return lattice(axes)
 
     def into(self, points: Floats) -> Floats:
         """Points (n, d), those outside the box moved to its nearest point."""

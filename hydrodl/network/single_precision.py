@@ -16,13 +16,13 @@ MOVED = 1e-3
 """Without classes a point counts as changed if it ends further from its place than this part of the box."""
 
 
-def changed_by_rounding(network: Network, draws: int = DRAWS, seed: int = 0) -> tuple[int, int]:
+def changed_by_rounding(network: Network) -> tuple[int, int]:
     """(how many points change their label, or their end where there are no classes, how many were drawn); collective.
 
     The points are drawn from the initial densities.
     """
     problem = network.solution.problem
-    points = sample_density(network.domain, problem.densities.values.sum(axis=0), draws, seed)
+    points = sample_density(network.domain, problem.densities.values.sum(axis=0), DRAWS)
     exact = features_of(network.preprocessing, points)
     with np.errstate(over="ignore"):
         near = exact.astype(np.float32).astype(np.float64)
@@ -34,4 +34,4 @@ def changed_by_rounding(network: Network, draws: int = DRAWS, seed: int = 0) -> 
         lower, upper = network.bounds
         ways = np.abs(network.transform(exact) - network.transform(near))
         changed = (ways > MOVED * (upper - lower)).any(axis=1)
-    return int((changed | lost).sum()), draws
+    return int((changed | lost).sum()), DRAWS

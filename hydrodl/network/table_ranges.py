@@ -13,7 +13,7 @@ from itertools import product
 
 import numpy as np
 
-from hydrodl.common.arrays import Floats, Ints
+from hydrodl.common.arrays import Floats, Ints, lattice
 from hydrodl.network.layer_ranges import EPS, Boxes, norms
 
 MOST_CELLS = 256
@@ -164,8 +164,7 @@ class TableRanges:
     @cached_property
     def _stretches(self) -> Floats:
         """Of all layers, (N,)."""
-        every = np.stack(np.meshgrid(*(np.arange(len(axis) - 1) for axis in self.axes), indexing="ij"), axis=-1)
-        cells = every.reshape(-1, len(self.axes))
+        cells = lattice([np.arange(len(axis) - 1) for axis in self.axes])
         widths = self._widths(cells)
         found = np.zeros(len(self.steps))
         for k in range(len(self.steps)):

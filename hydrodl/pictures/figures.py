@@ -10,6 +10,7 @@ from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import on_all_ranks, raise_together
 from hydrodl.common.progress import phase
 from hydrodl.pictures.before_after import plot_transport
+from hydrodl.pictures.calibration import plot_calibration
 from hydrodl.pictures.convergence import plot_convergence
 from hydrodl.pictures.decision import plot_decision
 from hydrodl.pictures.densities import plot_densities
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 LAYERS = 3  # shown of densities and velocity: before, half the way, after; drawing must not take longer than solving
 
 
-def plot_all(solution: Solution, network: Network, samples: Samples, folder: str | Path) -> list[Path]:
+def plot_all(
+    solution: Solution, network: Network, samples: Samples, folder: str | Path, test: Samples | None = None
+) -> list[Path]:
     """Collective: every figure that the data give, as NAME.png in a folder.
 
-    NAME is transport, trajectories, densities and velocity (of three layers), convergence, and decision for a
-    classifier. One that fails costs no other.
+    NAME is transport, trajectories, densities and velocity (of three layers), convergence, for a classifier decision,
+    and calibration if there are samples to test it on. One that fails costs no other.
 
     Raises:
         InputError: files cannot be written; SolverError: a figure could not be drawn. Once all others are there.
@@ -49,6 +52,8 @@ def plot_all(solution: Solution, network: Network, samples: Samples, folder: str
     }
     if solution.problem.readout is not None:
         figures["decision"] = lambda path: plot_decision(network, samples, path)
+    if solution.problem.readout is not None and test is not None:
+        figures["calibration"] = lambda path: plot_calibration(network, test, path)
     drawn, failed, comm = [], {}, solution.problem.domain.comm
     for name, plot in figures.items():
         try:

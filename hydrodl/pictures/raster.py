@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.tri import Triangulation
 from scipy.spatial import Delaunay
 
-from hydrodl.common.arrays import Floats
+from hydrodl.common.arrays import Floats, lattice
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather_nodes, lexicographic
 from hydrodl.mesh.point_location import locate
@@ -43,16 +43,6 @@ class Raster:
         """Nodal values (..., nodes) -> (..., m_1, ..., m_d), NaN outside the mesh."""
         sampled = np.einsum("...pv,pv->...p", values[..., self.corners], self.weights)
         return sampled.reshape(*values.shape[:-1], *(len(axis) for axis in self.axes))
-
-    @property
-    def points(self) -> Floats:
-        """Coordinates of the grid points, shape (points, d)."""
-        return np.stack(np.meshgrid(*self.axes, indexing="ij"), axis=-1).reshape(-1, len(self.axes))
-
-    @property
-    def inside(self) -> np.ndarray:
-        """Which of the points lie in the mesh."""
-        return np.isfinite(self.weights).all(axis=1)
 
 
 def rasterise(domain: Domain, size: int) -> Raster | None:
@@ -99,7 +89,7 @@ def _interval(nodes: Floats, axes: tuple[Floats, ...]) -> Raster:
 
 def _plane(nodes: Floats, triangles: np.ndarray, axes: tuple[Floats, ...]) -> Raster:
     mesh = Triangulation(nodes[:, 0], nodes[:, 1], triangles)
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+    points = lattice(axes)
     found = np.asarray(mesh.get_trifinder()(points[:, 0], points[:, 1]))
     corners = mesh.triangles[found]
     origin, first, second = (nodes[corners[:, i]] for i in range(3))
@@ -109,7 +99,7 @@ def _plane(nodes: Floats, triangles: np.ndarray, axes: tuple[Floats, ...]) -> Ra
 
 def _space(nodes: Floats, axes: tuple[Floats, ...]) -> Raster:
     mesh = Delaunay(nodes)
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    points = lattice(axes)
     found = mesh.find_simplex(points)
     affine = mesh.transform[found]
     shares = np.einsum("pij,pj->pi", affine[:, :3], points - affine[:, 3])
@@ -138,17 +128,16 @@ class Pixels:
 
     Attributes:
         axes: of the picture; points: those in the mesh, (n, d); inside: which of all of them these are.
-        plane: x_3 of the plane, None but in d = 3.
     """
 
     def __init__(self, domain: Domain, size: int, plane: float | None = None) -> None:
         low, high = domain.bounds
         inset = 1e-9 * (high - low)  # a point on the wall may be outside by rounding
         lines = [np.linspace(a, b, size) for a, b in zip(low + inset, high - inset, strict=True)]
-        self.axes, self.plane = tuple(lines[:2]), plane
+        self.axes = tuple(lines[:2])
         if plane is not None:
             lines[2] = np.array([plane])
-        points = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, domain.dimension)
+        points = lattice(lines)
         self.inside = np.ones(len(points), dtype=bool)
         self.inside[locate(domain, points).outside] = False
         self.points = points[self.inside]

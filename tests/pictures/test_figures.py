@@ -18,6 +18,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from matplotlib.quiver import Quiver
 
+from hydrodl.common.arrays import lattice
 from hydrodl.common.errors import InputError
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import Preprocessing
@@ -99,8 +100,8 @@ def test_raster_is_exact_for_linear_functions(dimension: int, cells: str, degree
     raster, nodes = raster_of(Domain.box([-1] * dimension, [1, 2, 3][:dimension], 4, cells=cells, degree=degree))
     slope = np.arange(1.0, dimension + 1)
     sampled = raster(np.stack([nodes @ slope, 1 - nodes @ slope]))
-    assert sampled.shape == (2, *(len(axis) for axis in raster.axes)) and raster.inside.all()
-    assert np.allclose(sampled[0].ravel(), raster.points @ slope) and np.allclose(sampled.sum(axis=0), 1)
+    assert sampled.shape == (2, *(len(axis) for axis in raster.axes)) and np.isfinite(raster.weights).all()
+    assert np.allclose(sampled[0].ravel(), lattice(raster.axes) @ slope) and np.allclose(sampled.sum(axis=0), 1)
 
 
 @pytest.mark.parametrize(("cells", "degree"), [("box", 1), ("box", 2), ("simplex", 1), ("simplex", 2)])
@@ -120,10 +121,11 @@ def test_raster_leaves_out_what_the_mesh_leaves_out(tmp_path: Path) -> None:
     meshio.write(tmp_path / "L.vtu", meshio.Mesh(np.pad(np.array(points, float), ((0, 0), (0, 1))), cells))
     domain = Domain.from_file(tmp_path / "L.vtu")
     raster, _ = raster_of(domain, 16)
-    missing = (raster.points > 1).all(axis=1)
-    assert np.array_equal(raster.inside, ~missing) and missing.sum() == 64
+    points = lattice(raster.axes)
+    missing = (points > 1).all(axis=1)
+    assert np.array_equal(np.isnan(raster.weights).any(axis=1), missing) and missing.sum() == 64
     pixels = Pixels(domain, 16)
-    assert np.array_equal(pixels.inside, raster.inside) and np.array_equal(pixels.points, raster.points[~missing])
+    assert np.array_equal(pixels.inside, ~missing) and np.array_equal(pixels.points, points[~missing])
     assert np.array_equal(np.isnan(pixels.image(pixels.points)).all(axis=0).ravel(), missing)
 
 

@@ -85,18 +85,18 @@ def within(value: float, limit: float) -> bool:
     return bool(value <= limit * (1 + ROUNDING))
 
 
-def at_least(number: float, least: int = 1) -> int | None:
+def at_least(number: float) -> int | None:
     """The smallest whole number >= a real one, blind to rounding; None if it is not finite or beyond 2^53."""
     if not math.isfinite(number) or number > 2**53:
         return None
-    return max(least, math.ceil(number * (1 - ROUNDING)))
+    return max(1, math.ceil(number * (1 - ROUNDING)))
 
 
-def more_than(number: float, least: int = 1) -> int | None:
+def more_than(number: float) -> int | None:
     """The smallest whole number > a real one; None if it is not finite or beyond 2^53."""
     if not math.isfinite(number) or number > 2**53:
         return None
-    return max(least, math.floor(number * (1 + ROUNDING)) + 1)
+    return max(1, math.floor(number * (1 + ROUNDING)) + 1)
 
 
 def at_most(number: float) -> int:
