@@ -7,7 +7,6 @@ on any mesh (Botev, Grotowski and Kroese, "Kernel density estimation via diffusi
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -19,6 +18,7 @@ from dolfinx import fem
 from hydrodl.common.arrays import Floats
 from hydrodl.common.cards import Card, names, plural
 from hydrodl.common.errors import DataError, InputError
+from hydrodl.common.notices import warn_runtime
 from hydrodl.common.parallel import raise_together
 from hydrodl.common.parameters import COUNT, Number
 from hydrodl.data.diffusion_kernel import deposit, diffuse
@@ -134,8 +134,8 @@ def densities(samples: Samples, domain: Domain, bandwidth: float = BANDWIDTH.def
     smoothed = diffuse(linear, charges, bandwidth**2 / (2 * steps), int(steps))
     values = smoothed if linear is domain else _interpolate(linear, domain, smoothed)
     values *= (samples.shares / integrals(domain, moment(domain), values))[:, None]
-    for note in notes if domain.comm.rank == 0 else ():
-        warnings.warn(note, RuntimeWarning, stacklevel=2)
+    for note in notes:
+        warn_runtime(note, domain.comm)
     return Densities(domain, values, samples.class_names, samples.preprocessing, notes)
 
 

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from hydrodl.common.arrays import Floats, Ints
+from hydrodl.common.arrays import Floats, Ints, evenly
 from hydrodl.common.notices import warn_unconverged
 from hydrodl.common.parameters import Choice
 from hydrodl.common.progress import phase, shown
@@ -24,7 +24,7 @@ from hydrodl.data.preprocessing import LIFT, Preprocessing, numbered
 from hydrodl.data.samples import Samples
 from hydrodl.estimators.initial_readout import PENALTY, logistic_readout
 from hydrodl.estimators.labels_and_weights import check_labels, weights_of
-from hydrodl.estimators.neighbour_check import behind_neighbours, looked_at
+from hydrodl.estimators.neighbour_check import LOOKED_AT, behind_neighbours
 from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
 from hydrodl.estimators.ranks_and_seeds import COMM, agreed, check_choices, seed_of, width_of
 from hydrodl.mesh.bounding_box import MARGIN
@@ -205,7 +205,7 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
                 problem = self._problem(samples, comm)
             solution = train(problem, options=OPTIONS | dict(self.options or {}))
             self._keep(solution)
-        rows = looked_at(len(labels))
+        rows = evenly(len(labels), LOOKED_AT)
         predicted = self._at(samples.points[rows]).argmax(axis=1)
         if comm.rank == 0 and (words := behind_neighbours(samples, predicted, rows, solution)):
             warn_unconverged(words, comm)

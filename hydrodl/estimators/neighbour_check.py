@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hydrodl.common.arrays import Floats, Ints, evenly
+from hydrodl.common.arrays import Floats, Ints
 from hydrodl.data.resolution import spread_within
 from hydrodl.data.samples import Samples
 from hydrodl.problem.solution import Solution
@@ -13,17 +13,12 @@ NEIGHBOURS = (1, 5, 15)
 """Numbers of neighbours who vote; the best of them counts."""
 
 
-MOST = 2000
+LOOKED_AT = 2000
 """Samples that are looked at, spread evenly over their order."""
 
 
 MISSED, CHANCE = 0.02, 0.5
 """Behind the neighbours by more than MISSED + CHANCE / sqrt(n) is told."""
-
-
-def looked_at(n: int) -> Ints:
-    """Rows that are looked at, of n."""
-    return evenly(n, MOST)
 
 
 def neighbours_accuracy(points: Floats, labels: Ints) -> float:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from hydrodl.common.arrays import Floats, Ints, lattice
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import smallest, summed
-from hydrodl.mesh.bounding_box import folded
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import gather, gather_nodes, lexicographic
 
@@ -74,10 +73,6 @@ class Grid:
     def into(self, points: Floats) -> Floats:
         """Points (n, d), those outside the box moved to its nearest point."""
         return np.clip(points, self.lower, self.upper)
-
-    def reflect(self, points: Floats) -> Floats:
-        """Points (n, d) folded back at the walls."""
-        return folded(points, self.lower, self.upper)
 
     def draw(self, density: Floats, n: int, rng: np.random.Generator | np.random.RandomState) -> Floats:
         """n independent points (n, d) of the multilinear density with nodal values (size,), not negative; exact.

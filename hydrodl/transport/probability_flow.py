@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
 from hydrodl.discretisation.nodal_noise import NodalNoise
+from hydrodl.mesh.bounding_box import folded
 from hydrodl.mesh.interpolation import checked_points
 from hydrodl.mesh.uniform_grid import Grid, OnGrid, spread
 from hydrodl.network.inversion import report, solve_layer
@@ -117,7 +118,7 @@ class ProbabilityFlow(OnGrid):
             fields = np.concatenate([sign * self.table[k] + self.spreading[k], self.diffusivity[k]])
             found, step = self.grid.interpolate(fields, x), float(self.steps[k])
             drift, noise = np.split(found, 2, axis=1)
-            x = self.grid.reflect(x + step * drift + np.sqrt(2 * step * noise) * rng.standard_normal(x.shape))
+            x = folded(x + step * drift + np.sqrt(2 * step * noise) * rng.standard_normal(x.shape), *self.bounds)
         return x
 
 

@@ -12,7 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import LeaveOneOut, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 
-from hydrodl.estimators.neighbour_check import NEIGHBOURS, looked_at, neighbours_accuracy
+from hydrodl.common.arrays import evenly
+from hydrodl.estimators.neighbour_check import NEIGHBOURS, neighbours_accuracy
 
 
 def test_it_is_what_leaving_one_out_gives() -> None:
@@ -25,7 +26,8 @@ def test_it_is_what_leaving_one_out_gives() -> None:
     same = np.zeros((40, 2))
     assert 0.0 <= neighbours_accuracy(same, np.arange(40) % 2) <= 1.0
     assert neighbours_accuracy(np.zeros((1, 1)), np.zeros(1, dtype=int)) == 0.0
-    assert len(looked_at(10)) == 10 and len(looked_at(10**6)) == 2000 and looked_at(10**6)[-1] == 10**6 - 1
+    assert evenly(10, 2000).tolist() == list(range(10))
+    assert len(set(evenly(10**6, 2000))) == 2000 and evenly(10**6, 2000)[-1] == 10**6 - 1
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import hydrodl as hd
+from hydrodl.mesh.bounding_box import folded
 from hydrodl.mesh.interpolation import interpolate
 from hydrodl.mesh.uniform_grid import Grid, spread
 from hydrodl.network.inversion import solve_layer
@@ -177,11 +178,9 @@ def test_a_grid_draws_from_its_density() -> None:
     np.testing.assert_allclose(values, marginal, atol=0.05)
 
 
-def test_a_grid_folds_at_its_walls() -> None:
-    grid = Grid(np.array([0.0]), np.array([2.0]), np.array([3]))
-    np.testing.assert_allclose(
-        grid.reflect(np.array([[0.5], [-0.5], [2.5], [4.5], [-3.0]]))[:, 0], [0.5, 0.5, 1.5, 0.5, 1.0]
-    )
+def test_a_box_folds_at_its_walls() -> None:
+    outside = np.array([[0.5], [-0.5], [2.5], [4.5], [-3.0]])
+    np.testing.assert_allclose(folded(outside, np.zeros(1), np.full(1, 2.0))[:, 0], [0.5, 0.5, 1.5, 0.5, 1.0])
 
 
 def test_a_grid_is_a_box() -> None:

@@ -48,7 +48,7 @@ class Modes:
 def modes(domain: Domain) -> Modes:
     """The modes of a domain: by formula on a uniform box with the vertex rule, else from SLEPc; collective."""
     if not (domain.uniform_box and domain.lumped):
-        between = np.geomspace(slowest(domain), fastest(domain), 400)
+        between = np.geomspace(smallest_eigenvalue(domain), fastest(domain), 400)
         return Modes(between, between, False)
     low, high = domain.bounds
     kappas, drifts = [], []
@@ -66,11 +66,6 @@ def fastest(domain: Domain) -> float:
         low, high = domain.bounds
         return float((4 * (np.array(cells_per_direction(domain)) / (high - low)) ** 2).sum())
     return largest_eigenvalue(domain)
-
-
-def slowest(domain: Domain) -> float:
-    """kappa_1, the smallest eigenvalue of the discrete Laplacian beside 0; collective."""
-    return smallest_eigenvalue(domain)
 
 
 @dataclass(frozen=True)

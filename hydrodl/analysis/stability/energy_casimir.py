@@ -19,7 +19,7 @@ cells): lambda is the largest eigenvalue of the one squared against the other, w
 
 Between walls rest is the only equilibrium; streams need a periodic box. About a uniform gas, at rest or a stream,
 ``march_estimate`` has the theorem of the discrete system, layers included. About rest in a potential the estimate is
-that of the discrete energy too (:func:`along`):
+that of the discrete energy too (``along`` in ``casimir_estimate``):
 
     E = 1/2 (rho u, u)_h - nu (grad rho, grad phi)_h + [e(rho) - e(rho_e) - e'(rho_e) drho]_h
     Q = (1 - s) [1/2 rho_min (u, u)_h + 1/2 mu (drho, drho)_h]  <=  E,     s^2 = 1 - mu_nu/mu.
@@ -38,10 +38,13 @@ import numpy as np
 from hydrodl.analysis.stability.bounds import Bound
 from hydrodl.analysis.stability.discrete_modes import noise_against_pressure
 from hydrodl.analysis.stability.equilibrium import Equilibrium, State, on_grid
-from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import attempt
+from hydrodl.common.parameters import Number
 from hydrodl.mesh.uniform_grid import GatheredGrid
 from hydrodl.physics.energy_derivative import energy_derivative
+
+MARGIN = Number(0.0, least=0, below=1)
+
 
 SOURCE = "Holm, Marsden, Ratiu, Weinstein, Physics Reports 123 (1985); Arnold (1965)"
 
@@ -69,7 +72,7 @@ class Convexity:
     rotational: bool
 
 
-def convexity(equilibrium: Equilibrium, margin: float = 0.0) -> Convexity:
+def convexity(equilibrium: Equilibrium, margin: float = MARGIN.default) -> Convexity:
     """The convexity numbers in the region (1 - margin) min rho_e <= rho <= (1 + margin) max rho_e; collective.
 
     Raises:
@@ -80,8 +83,7 @@ def convexity(equilibrium: Equilibrium, margin: float = 0.0) -> Convexity:
         >>> hd.analysis.convexity(still, margin=0.1).rotational
         False
     """
-    if not 0 <= margin < 1:
-        raise InputError(f"margin is {margin}, must be at least 0 and less than 1")
+    MARGIN.check("margin", margin)
     domain, grid = equilibrium.domain, GatheredGrid(equilibrium.domain)
     ratio = noise_against_pressure(domain)
     state = on_grid(equilibrium, grid, equilibrium.density, equilibrium.velocity)
@@ -106,7 +108,7 @@ def _convexity(equilibrium: Equilibrium, state: State, margin: float, ratio: flo
     return Convexity(float(state.speed.max()), mach, (low, high), pressure, modulus, least, bool(steepness.size))
 
 
-def energy_casimir(equilibrium: Equilibrium, margin: float = 0.0) -> tuple[Bound, ...]:
+def energy_casimir(equilibrium: Equilibrium, margin: float = MARGIN.default) -> tuple[Bound, ...]:
     """The criteria of an equilibrium: subsonic, convex, and with vorticity in the plane B'(Omega)/Omega > 0;
     collective.
 

@@ -19,6 +19,7 @@ from slepc4py import SLEPc
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import summed
+from hydrodl.common.parameters import Number
 from hydrodl.common.petsc_options import OptionScope
 
 
@@ -112,8 +113,7 @@ def spectrum(
         if not key.startswith("eps_"):
             raise InputError(f"eigenvalue option {key!r} is unknown; options start with eps_")
     total = summed(comm, int(np.prod(functional.shape)))
-    if not 1 <= count <= total:
-        raise InputError(f"count is {count}, must be between 1 and the number {total} of unknowns")
+    Number(least=1, most=total, whole=True).check("count", count)
     problem = _Problem(functional, comm, total)
     try:
         which = SLEPc.EPS.Which

@@ -14,15 +14,15 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.analysis.stability.bounds import SPECIFICATION, Bound, at_least, more_than, within
-from hydrodl.analysis.stability.discrete_modes import slowest
 from hydrodl.analysis.stability.hessian_spectrum import Quadratic, Spectrum, spectrum
 from hydrodl.analysis.stability.layer_gradients import accelerations, layer_lipschitz, lipschitz
 from hydrodl.analysis.stability.map_bounds import map_bounds
 from hydrodl.analysis.stability.neuron_bounds import NeuronLayers
 from hydrodl.analysis.stability.positivity import cell_peclet, maximum_principle
 from hydrodl.common.arrays import Floats
-from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import smallest, summed
+from hydrodl.common.parameters import POSITIVE
+from hydrodl.mesh.laplacian_spectrum import smallest_eigenvalue
 from hydrodl.physics.energy_derivative import energy_derivative
 from hydrodl.problem.flow import Flow
 
@@ -85,8 +85,7 @@ def depth_convergence(flow: Flow, tolerance: float, *, by_layer: bool = False) -
         >>> bound.holds == (bound.value <= 0.1)
         True
     """
-    if not (np.isfinite(tolerance) and tolerance > 0):
-        raise InputError(f"tolerance is {tolerance}, must be a positive number")
+    POSITIVE.check("tolerance", tolerance)
     bends, steps = accelerations(flow), flow.layers.steps
     if by_layer:
         rates = (layer_lipschitz(flow) - 1) / steps
@@ -139,7 +138,7 @@ def focusing(flow: Flow) -> Bound:
     total = total[total > 1e-6 * count[0] / count[1]]
     lagrangian = flow.lagrangian
     weight = float(lagrangian.kinetic) * total + float(lagrangian.decay)
-    kappa = slowest(flow.domain)
+    kappa = smallest_eigenvalue(flow.domain)
     margin = energy_derivative(lagrangian, total, 2) + float(lagrangian.noise) ** 2 * kappa * weight / total**2
     value = smallest(flow.domain.comm, margin.min(initial=inf))
     return Bound(

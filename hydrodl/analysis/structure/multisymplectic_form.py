@@ -20,8 +20,10 @@ import numpy as np
 import sympy
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import COUNT, Number
 from hydrodl.physics.lagrangian import Lagrangian
+
+DIMENSION = Number(least=1, most=3, whole=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +75,8 @@ def multisymplectic_form(lagrangian: Lagrangian, dimension: int, classes: int) -
         >>> hd.analysis.multisymplectic_form(problem.lagrangian, dimension=1, classes=1).names[:3]
         ('u_0', 'rho_0', 'phi_0')
     """
-    if dimension not in (1, 2, 3):
-        raise InputError(f"dimension is {dimension}, must be 1, 2 or 3")
-    if classes < 1:
-        raise InputError(f"classes is {classes}, must be at least 1")
+    DIMENSION.check("dimension", dimension)
+    COUNT.check("classes", classes)
     smooth = float(lagrangian.smoothness) > 0
     names = _names(dimension, classes, smooth)
     place = {name: n for n, name in enumerate(names)}

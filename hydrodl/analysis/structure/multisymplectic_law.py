@@ -31,6 +31,7 @@ from hydrodl.analysis.structure.space_time_action import SpaceTime, Tangent
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import everywhere, summed
+from hydrodl.common.parameters import COUNT
 from hydrodl.discretisation.layer_map_scheme import LayerMapScheme
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
@@ -93,8 +94,7 @@ def multisymplecticity(
         >>> hd.analysis.multisymplecticity(flow, patches=2, slabs=(0, 4)).residual < 1e-8
         True
     """
-    if patches < 1:
-        raise InputError(f"patches is {patches}, must be at least 1")
+    COUNT.check("patches", patches)
     flow = flow if slabs is None else flow.window(*slabs)
     data = [random_data(flow, seed), random_data(flow, seed + 1)]
     if isinstance(flow.scheme, LayerMapScheme):
