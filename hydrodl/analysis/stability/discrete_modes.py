@@ -35,21 +35,21 @@ Axes = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Modes:
-    """Eigenvalues of the discrete Laplacian and of the discrete drift (for R = w R + eps = 1, alpha = 0), (m,) each.
-
-    ``complete``: every mode but the constant is there; else 400 between the slowest and the fastest, drift = laplacian.
-    """
+    """Eigenvalues of the discrete Laplacian and of the discrete drift (for R = w R + eps = 1, alpha = 0), (m,) each."""
 
     laplacian: Floats
     drift: Floats
-    complete: bool
 
 
 def modes(domain: Domain) -> Modes:
-    """The modes of a domain: by formula on a uniform box with the vertex rule, else from SLEPc; collective."""
+    """The modes of a domain; collective.
+
+    By formula on a uniform box with the vertex rule: every mode but the constant. Else 400 numbers between the slowest
+    and the fastest that SLEPc finds, drift = laplacian.
+    """
     if not (domain.uniform_box and domain.lumped):
         between = np.geomspace(smallest_eigenvalue(domain), fastest(domain), 400)
-        return Modes(between, between, False)
+        return Modes(between, between)
     low, high = domain.bounds
     kappas, drifts = [], []
     for length, cells in zip(high - low, cells_per_direction(domain), strict=True):
@@ -57,7 +57,7 @@ def modes(domain: Domain) -> Modes:
         kappas.append((2 / h) ** 2 * np.sin(angles / 2) ** 2)
         drifts.append((np.sin(angles) / h) ** 2)
     total = [reduce(np.add.outer, parts).ravel()[1:] for parts in (kappas, drifts)]
-    return Modes(total[0], total[1], True)
+    return Modes(total[0], total[1])
 
 
 def fastest(domain: Domain) -> float:
