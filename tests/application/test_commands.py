@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from hydrodl.application import analysis_page, analyze_run, cli
+from hydrodl.application import analysis_summary, analyze_run, cli
 from tests.builders.cli_runs import MOONS
 
 Captured = pytest.CaptureFixture[str]
@@ -67,7 +67,7 @@ def test_quiet_and_speaking_runs_and_json(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_json_of_analyses_and_data_sets(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     monkeypatch.setattr(analyze_run, "analyze_run", lambda *_, **__: {"energy_drift": 0.5, "notes": {}})
-    monkeypatch.setattr(analysis_page, "summary", lambda found: ["Use at least 3 layers."])
+    monkeypatch.setattr(analysis_summary, "summary", lambda found: ["Use at least 3 layers."])
     assert cli.invoke(["analyze", "o", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"energy_drift": 0.5, "notes": {}}
     assert cli.invoke(["analyze", "o"]) == 0

@@ -31,7 +31,6 @@ def test_run_opens_without_the_data_it_came_from(
     problem, predicts = KINDS[kind]
     if kind not in ("table", "snapshots, mesh"):  # figures and analyses of these two are enough, and take their time
         monkeypatch.setattr(train_run, "plot_all", lambda *_: None)
-        monkeypatch.setattr(train_run, "plot_calibration", lambda *_: None)
     before, after = tmp_path / "before", tmp_path / "after"
     before.mkdir()
     write_inputs(before, problem)
