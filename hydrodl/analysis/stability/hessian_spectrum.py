@@ -21,6 +21,7 @@ from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import summed
 from hydrodl.common.parameters import Number
 from hydrodl.common.petsc_options import OptionScope
+from hydrodl.linear_algebra.shells import Action, Shell
 
 
 class Quadratic(Protocol):
@@ -134,10 +135,13 @@ class _Problem:
         self._sizes = ((size, total), (size, total))
         self._hessian, self._metric = self._shell(self._apply_hessian), self._shell(self._apply_metric)
 
-    def _shell(self, action: Any) -> Any:
-        matrix = PETSc.Mat().createPython(self._sizes, _Shell(self, action), comm=self.comm)
+    def _shell(self, action: Action) -> Any:
+        matrix = PETSc.Mat().createPython(self._sizes, self._flat(action), comm=self.comm)
         matrix.setUp()
         return matrix
+
+    def _flat(self, action: Action) -> Shell:
+        return Shell(lambda x: action(x.reshape(self.functional.shape)).ravel())
 
     def _apply_hessian(self, direction: Floats) -> Floats:
         self.products += 1
@@ -158,7 +162,7 @@ class _Problem:
         inner = solver.getST().getKSP()
         inner.setType("preonly")
         inner.getPC().setType("python")
-        inner.getPC().setPythonContext(_Shell(self, self.functional.precondition))
+        inner.getPC().setPythonContext(self._flat(self.functional.precondition))
         scope = OptionScope("spectrum", options)
         try:
             scope.apply(solver)
@@ -191,22 +195,3 @@ class _Problem:
         """Free the shell matrices; collective."""
         self._hessian.destroy()
         self._metric.destroy()
-
-
-class _Shell:
-    """PETSc's view of a function of controls, as a matrix or as a preconditioner."""
-
-    def __init__(self, problem: _Problem, action: Any) -> None:
-        self._shape, self._action = problem.functional.shape, action
-
-    def mult(self, matrix: Any, x: Any, y: Any) -> None:
-        """y = A x."""
-        y.array[:] = self._action(x.getArray(readonly=True).reshape(self._shape).copy()).ravel()
-
-    def multTranspose(self, matrix: Any, x: Any, y: Any) -> None:
-        """y = A x: all of them are symmetric."""
-        self.mult(matrix, x, y)
-
-    def apply(self, preconditioner: Any, x: Any, y: Any) -> None:
-        """y = P^-1 x."""
-        self.mult(preconditioner, x, y)
