@@ -13,29 +13,31 @@ and u belongs to the moved fields in both. So one number, c, corrects a scheme
     a = c/8 R'', a* = c/8 phi'', b = c delta/24 R''', b* = -c delta/24 phi'''     c = D^2 - delta^2    midpoint
     a = c/2 R',  a* = -c/2 phi'                                                     c = D - delta        Euler box
 
-For layer maps a slab of twice the thickness takes the place of the series (``doubled_slabs``), to first order:
+For layer maps slabs of 2, .. p times the thickness take the place of the series (``thick_slabs``), to order p; with
+e the corrected curve less what a slab makes of it, R above and phi below,
 
-    b = -c E_R, b* = -c E_phi, with what the thick slab does otherwise than two, E      c = (D - delta)/(2 delta)
+    S'' b = -e_R,  S' b* = -e_phi,    e = (delta - D)/(2 delta) (e of a double slab)            p = 2
 
 With D the thickness of coarse layers, layers of thickness delta < D solve the modified system of the coarse ones; with
-D = 0 they solve the original system to order 4 (midpoint) or 2 (Euler box): a modifying action. Derivatives are
+D = 0 they solve the original system to order 4 (midpoint), 2 (Euler box) or p: a modifying action. Derivatives are
 differences over layers, taken from the solution before: each round is one training, warm, and gains an order of c.
 Nothing else is expanded: space, losses and velocity are those of the scheme.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from hydrodl.adaptivity.doubled_slabs import differences
+from hydrodl.adaptivity.depth_differences import derivative
 from hydrodl.adaptivity.refined_problem import velocity_on
+from hydrodl.adaptivity.thick_slabs import MapCurve
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.common.notices import warn_runtime
 from hydrodl.common.parallel import summed
 from hydrodl.common.parameters import COUNT, Number
 from hydrodl.mesh.layer_partition import Layers
@@ -47,11 +49,11 @@ from hydrodl.problem.solution import Solution
 from hydrodl.solver.sweeps import Sweeps
 from hydrodl.training.minimisation import train
 
-_POINTS, _FEWEST = 8, 4
-"""Layers in a difference, and layers that there must be."""
+_FEWEST, _SETTLED = 4, 1e-6
+"""Layers that there must be; moves of a round, relative, of which nothing is said."""
 
 
-_ODD = Number(3, least=1, whole=True)
+_ODD, _ORDER = Number(3, least=1, whole=True), Number(2, least=2, whole=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +64,7 @@ class Corrected:
         solution: its objective is the corrected action; its fields are those of the corrected system at layers.
         objective: J of that system: running cost and losses, without the action's own correction.
         thickness: D, of the layers whose modified system it is; 0: it is the original system.
+        order: in the thickness of the layers, of what the series leaves out.
         rounds: how far the fields still moved in each round, relative.
 
     Example:
@@ -74,44 +77,58 @@ class Corrected:
     solution: Solution
     objective: float
     thickness: float
+    order: int
     rounds: tuple[float, ...]
 
 
-def corrected(problem: Problem, *, rounds: int = 2, options: Mapping[str, Any] | None = None) -> Corrected:
-    """Train coarse layers that have the fields of infinitely many to order 4 ("midpoint") or 2 (other schemes).
+def corrected(
+    problem: Problem, *, rounds: int | None = None, order: int | None = None, options: Mapping[str, Any] | None = None
+) -> Corrected:
+    """Train coarse layers that have the fields, and J, of infinitely many to order 4 ("midpoint") or 2 (other schemes).
 
-    Collective. For layer maps each round trains one layer for every pair of layers besides, and J is of order 1 still.
+    Collective. For layer maps each round trains ``order`` - 1 problems of one layer for every layer besides.
 
     Args:
-        problem: with equal layers, at least 4 of them, and no loss inside.
-        rounds: how often the correction is made anew; options: as in ``train``.
+        problem: with equal layers, at least 4 of them and two more than ``order``, and no loss inside.
+        rounds: how often the correction is made anew, None: as often as the order, twice for box schemes.
+        order: of a layer map's, from 2 on, None: 2; box schemes have their own.
+        options: as in ``train``.
+
+    Warns:
+        RuntimeWarning: the last round moved the fields further than the one before: layers too thick for the series.
 
     Raises:
-        InputError: another problem, or rounds less than 1.
+        InputError: another problem, rounds less than 1, or an order that the scheme does not have.
 
     Example:
         >>> box = replace(problem, scheme="midpoint", layers=hd.layers(8))
         >>> abs(hd.corrected(box).objective - hd.train(box).objective) < 0.1
         True
     """
-    return _solved(problem, 0.0, rounds, options)
+    return _solved(problem, 0.0, rounds, order, options)
 
 
 def modified(
-    given: Problem | Solution, *, pieces: int = 3, rounds: int = 2, options: Mapping[str, Any] | None = None
+    given: Problem | Solution,
+    *,
+    pieces: int = 3,
+    rounds: int | None = None,
+    order: int | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Corrected:
     """Solve the modified system of a problem's layers in layers ``pieces`` times as thin; collective.
 
-    The problem's own solution differs from it by order 4 ("midpoint") or 2 (others), and from that of the original
-    system by half of that.
+    The problem's own solution differs from it by order 4 ("midpoint"), 2 ("euler-box") or ``order`` (layer maps), and
+    from that of the original system by order 2 or 1.
 
     Args:
         given: the problem, or its solution; as for :func:`corrected`.
-        pieces: thin layers in one; odd, so that the middles of layers are middles of thin layers too.
-        rounds, options: as for :func:`corrected`.
+        pieces: thin layers in one; odd, so that the middles of layers are middles of thin layers too, and for layer
+            maps above the order: slabs as thick as the given ones take no part.
+        rounds, order, options: as for :func:`corrected`.
 
     Raises:
-        InputError: as for :func:`corrected`, or an even number of pieces.
+        InputError: as for :func:`corrected`, or a number of pieces that is not allowed.
 
     Example:
         >>> coarse = hd.train(replace(problem, scheme="midpoint", layers=hd.layers(4)))
@@ -123,63 +140,91 @@ def modified(
     if pieces % 2 == 0:
         raise InputError(f"pieces is {pieces}, must be odd")
     problem = given.problem if isinstance(given, Solution) else given
+    if pieces <= (_order(problem, order) if problem.method.moves_points else 1):
+        raise InputError(f"pieces is {pieces}, must be above the order, {_order(problem, order)}")
     layers = problem.layers
     thin = Layers(np.linspace(0.0, layers.depth, pieces * len(layers) + 1))
     fine = replace(problem, layers=thin)
     start = velocity_on(given.flow, thin, problem.domain) if isinstance(given, Solution) else None
     _check(problem)
-    return _solved(fine, float(layers.steps.mean()), rounds, options, start)
+    return _solved(fine, float(layers.steps.mean()), rounds, order, options, start)
 
 
-def correction_of(solution: Solution, thickness: float, options: Mapping[str, Any] | None = None) -> Correction:
-    """The correction that makes layers of a flow solve the modified system of layers of another thickness; collective.
+def correction_of(solution: Solution, thickness: float) -> Correction:
+    """The correction that makes a box scheme's layers solve the modified system of layers of another thickness.
 
     Args:
-        solution: in equal layers, corrected before or not.
-        thickness: D; 0: the original system.
-        options: as in ``train``, for the slabs of layer maps.
+        solution: in equal layers, corrected before or not; thickness: D, 0: the original system.
     """
     flow = solution.flow
     step, times = float(flow.layers.steps.mean()), flow.layers.times
     fields, middle = (flow.density, flow.potential), times[:-1] + flow.layers.steps / 2
     none = np.zeros_like(flow.density[1:])
-    if flow.scheme.moves_points:
-        c = (thickness - step) / (2 * step)
-        above, below = differences(solution, options)
-        return Correction(none, none, -c * above, -c * below)
     if flow.scheme.order == 1:
         c = thickness - step
-        first = [_derivative(field, times, middle, 1) for field in fields]
+        first = [derivative(field, times, middle, 1) for field in fields]
         return Correction(c / 2 * first[0], -c / 2 * first[1], none, none)
     c = thickness**2 - step**2
-    second, third = ([_derivative(field, times, middle, order) for field in fields] for order in (2, 3))
+    second, third = ([derivative(field, times, middle, order) for field in fields] for order in (2, 3))
     growth, decline = (sign * c * step / 24 * field for sign, field in zip((1, -1), third, strict=True))
     return Correction(c / 8 * second[0], c / 8 * second[1], growth, decline)
 
 
 def _solved(
-    problem: Problem, thickness: float, rounds: int, options: Mapping[str, Any] | None, start: Floats | None = None
+    problem: Problem,
+    thickness: float,
+    rounds: int | None,
+    order: int | None,
+    options: Mapping[str, Any] | None,
+    start: Floats | None = None,
 ) -> Corrected:
     _check(problem)
+    order = _order(problem, order)
+    maps = problem.method.moves_points
+    if maps and len(problem.layers) < order + 2:
+        raise InputError(f"order {order} needs at least {order + 2} layers; there are {len(problem.layers)}")
+    rounds = (order if maps else 2) if rounds is None else rounds
     COUNT.check("rounds", rounds)
     found = train(problem, options=options, initial=start)
     moves = []
     for _ in range(rounds):
-        with_it = replace(problem, correction=correction_of(found, thickness, options))
-        before, found = found, train(with_it, options=options, initial=found.velocity)
+        correction = _curve(found, order, options).correction(thickness) if maps else correction_of(found, thickness)
+        before, found = found, train(replace(problem, correction=correction), options=options, initial=found.velocity)
         moves.append(distance(before.flow, found.flow))
-    return Corrected(found, _objective(found, thickness), thickness, tuple(moves))
+    if len(moves) > 1 and moves[-1] > max(moves[-2], _SETTLED):
+        words = f"corrected layers do not settle: fields moved by {moves[-2]:.2g}, then {moves[-1]:.2g}"
+        warn_runtime(f"{words}; the layers are too thick for the series", problem.domain.comm)
+    if maps:
+        running = _curve(found, order, options).running_cost(thickness)
+        losses = sum(value for name, value in found.parts.items() if name not in ("running", "correction"))
+        return Corrected(found, running + losses, thickness, order, tuple(moves))
+    return Corrected(found, _objective(found, thickness), thickness, order, tuple(moves))
+
+
+def _order(problem: Problem, order: int | None) -> int:
+    """The order given, or the scheme's own; raise InputError where the scheme does not have it."""
+    if problem.method.moves_points:
+        _ORDER.check("order", 2 if order is None else order)
+        return 2 if order is None else order
+    own = 2 * problem.method.order
+    if order not in (None, own):
+        raise InputError(f"order is {order}; that of {problem.scheme!r} is {own}")
+    return own
+
+
+def _curve(solution: Solution, order: int, options: Mapping[str, Any] | None) -> MapCurve:
+    return MapCurve(solution, _running_costs(solution), order, options)
 
 
 def _objective(solution: Solution, thickness: float) -> float:
-    """Running cost, by the midpoint rule of layers of the thickness, and losses."""
+    """Running cost, by the midpoint rule of layers of the thickness, and losses; box schemes."""
     plain = solution.objective - solution.parts["correction"]
-    if solution.flow.scheme.order == 1 or solution.flow.scheme.moves_points:
+    if solution.flow.scheme.order == 1:
         return plain
     layers = solution.problem.layers
     step, middle = float(layers.steps.mean()), layers.times[:-1] + layers.steps / 2
     costs = _running_costs(solution)
-    curved = layers.steps @ _derivative(costs, middle, middle, 2)
+    curved = layers.steps @ derivative(costs, middle, middle, 2)
     return plain - (thickness**2 - step**2) / 24 * float(curved)
 
 
@@ -192,21 +237,6 @@ def _running_costs(solution: Solution) -> Floats:
         return sweeps.running_costs()
     finally:
         sweeps.transport.close()
-
-
-def _derivative(samples: Floats, at: Floats, places: Floats, order: int) -> Floats:
-    """d_t^order of samples (n, ...) given at ``at`` (n,), at each of the places, from the samples nearest to it."""
-    count = min(_POINTS, len(at))
-    out = np.empty((len(places), *samples.shape[1:]))
-    for row, place in enumerate(places):
-        first = int(np.clip(np.searchsorted(at, place) - count // 2, 0, len(at) - count))
-        near = slice(first, first + count)
-        scale = at[first + count - 1] - at[first]
-        powers = np.vander((at[near] - place) / scale, increasing=True).T
-        target = np.zeros(count)
-        target[order] = math.factorial(order) / scale**order
-        out[row] = np.tensordot(np.linalg.solve(powers, target), samples[near], axes=1)
-    return out
 
 
 def distance(first: Flow, second: Flow) -> float:

@@ -73,7 +73,7 @@ class LayerMapTransport(Marched):
 
     def add_own(self, own: Floats, out: Floats) -> None:
         """Add fields on the grid at this rank's layers (mine, m, nodes) to a stack (N, m, local); collective."""
-        if self.shares.mine == len(out):  # all of them, on one rank
+        if self.shares.mine == len(out) and len(self.nodes.mass) == self.halo.owned:  # all of them, on one rank
             out += self.nodes.to_whole(own)
             return
         found = np.empty((*out.shape[:2], self.halo.owned))

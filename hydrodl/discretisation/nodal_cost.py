@@ -56,18 +56,17 @@ class NodalCost:
         shape, spacing, stiffness = grid.nodes.shape, grid.nodes.spacing, numbers.stiffness
         self.stiffness = GridStiffness(shape, spacing, stiffness) if stiffness else None
 
-    def value(self, velocity: Floats, total: Floats, steps: Floats) -> float:
+    def values(self, velocity: Floats, total: Floats) -> Floats:
         """See :class:`~hydrodl.discretisation.running_cost.RunningCost`."""
         u, R = velocity[..., : self._owned], total[:, : self._owned]
         density = 0.5 * self.numbers.inertia(R) * np.einsum("kdn,kdn->kn", u, u)
         if self._energy is not None:
             density += self._energy(R, 0)
-        found = float(steps @ (density @ self._mass))
+        found = density @ self._mass
         if self.stiffness is not None:
             own = self._grid.own_fields(velocity, "u")
-            bent = np.einsum("kdn,kdn->k", own, self.stiffness.product(own))
-            found += 0.5 * float(steps[self._grid.shares.layers] @ bent)
-        return found
+            found[self._grid.shares.layers] += 0.5 * np.einsum("kdn,kdn->k", own, self.stiffness.product(own))
+        return np.asarray(found)
 
     def slopes(self, velocity: Floats, total: Floats) -> tuple[Floats, Floats]:
         """See :class:`~hydrodl.discretisation.running_cost.RunningCost`."""

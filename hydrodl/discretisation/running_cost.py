@@ -13,8 +13,8 @@ from hydrodl.discretisation.slab_action import SlabAction
 class RunningCost(Protocol):
     """cost(u_k, R_k) of every slab, without what V costs; stacks of local nodes, methods collective."""
 
-    def value(self, velocity: Floats, total: Floats, steps: Floats) -> float:
-        """sum_k Delta_k cost(u_k, R_k), this rank's part, of u (N, d, local) and R (N, local)."""
+    def values(self, velocity: Floats, total: Floats) -> Floats:
+        """cost(u_k, R_k) of every slab, (N,), this rank's part, of u (N, d, local) and R (N, local)."""
 
     def slopes(self, velocity: Floats, total: Floats) -> tuple[Floats, Floats]:
         """The derivatives of every slab's cost in u, (N, d, local), and in R, (N, 1, local), to be accumulated."""
@@ -26,12 +26,12 @@ class FormCost:
     def __init__(self, action: SlabAction) -> None:
         self._action = action
 
-    def value(self, velocity: Floats, total: Floats, steps: Floats) -> float:
+    def values(self, velocity: Floats, total: Floats) -> Floats:
         """See :class:`RunningCost`."""
-        action, found = self._action, 0.0
-        for u, R, step in zip(velocity, total, steps, strict=True):
+        action, found = self._action, np.empty(len(velocity))
+        for k, (u, R) in enumerate(zip(velocity, total, strict=True)):
             action.set_slab(u, R)
-            found += step * action.scalar(action.cost)
+            found[k] = action.scalar(action.cost)
         return found
 
     def slopes(self, velocity: Floats, total: Floats) -> tuple[Floats, Floats]:

@@ -101,7 +101,7 @@ class Sweeps:
     def objective(self) -> dict[str, float]:
         """Parts of J after a forward sweep: "running" and one entry a loss, summed over ranks."""
         start = perf_counter()
-        running = self.transport.cost.value(self.velocity, self.total, self.steps)
+        running = float(self.steps @ self.transport.cost.values(self.velocity, self.total))
         local = [running, 0.0] + [loss.value(self.density[loss.layer]) for loss in self.losses]
         owned = self.halo.owned
         weights = self.steps[:, None, None]
@@ -119,13 +119,9 @@ class Sweeps:
         return parts
 
     def running_costs(self) -> Floats:
-        """l(u_k, r_k) of every slab after a forward sweep, (N,), summed over ranks; they need one slab at a time."""
-        one, owned = np.ones(1), self.halo.owned
-        local = np.einsum("kcn,cn->k", self.slab_density[..., :owned], self._static)
-        for k in range(len(local)):
-            slab = slice(k, k + 1)
-            local[k] += self.transport.cost.value(self.velocity[slab], self.total[slab], one)
-        return summed(self.problem.domain.comm, local)
+        """l(u_k, r_k) of every slab after a forward sweep, (N,), summed over ranks."""
+        local = np.einsum("kcn,cn->k", self.slab_density[..., : self.halo.owned], self._static)
+        return summed(self.problem.domain.comm, local + self.transport.cost.values(self.velocity, self.total))
 
     def backward(self, layers: Mapping[int, Floats] | None = None) -> Floats:
         """Potentials of every slab for the loaded velocity and the densities of the last forward sweep.

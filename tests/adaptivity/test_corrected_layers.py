@@ -57,22 +57,40 @@ def test_corrected_layers_have_the_fields_and_the_objective_of_many_more(scheme:
     assert abs(found.objective - best.objective) < max(abs(before.objective - best.objective), 1e-6) / 2
 
 
-@pytest.mark.slow
-def test_layer_maps_are_corrected_by_slabs_of_twice_the_thickness() -> None:
-    """To first order: the modified system of "residual" is three times nearer to six layers than the original."""
-    line = hd.Domain.interval(0.0, 1.0, 33)
+def mirrored(layers: int, scheme: str) -> hd.Problem:
+    """The exchange in slow layers of a layer map: without smoothness the velocity at the walls is 0."""
+    given = exchange(layers, "midpoint")
+    line = hd.Domain.interval(0.0, 1.0, 25)
     start, target = (
-        hd.densities_from_function([lambda x, s=s: 1 + s * np.cos(np.pi * x[:, 0]) / 2 for s in signs], line)
+        hd.densities_from_function([lambda x, s=s: 1 + s * np.cos(np.pi * x[:, 0]) / 3 for s in signs], line)
         for signs in ((1, -1), (-1, 1))
     )
-    loss, physics = hd.Density(2.0, target, divergence="l2"), hd.Lagrangian(0.05, 0.5, 0.1)
-    problem = hd.Problem(line, hd.layers(6), start, physics, loss, "residual")
-    solution = hd.train(problem, options=OPTIONS)
-    near, own = (solve(problem, rounds=1, options=OPTIONS) for solve in (modified, corrected))
-    best = corrected(replace(problem, layers=hd.layers(18)), rounds=1, options=OPTIONS)
-    far = distance(solution.flow, best.solution.flow)
-    assert 3 * distance(solution.flow, near.solution.flow) < far
-    assert distance(own.solution.flow, best.solution.flow) < 0.8 * far
+    loss, physics = hd.Density(1.0, target, divergence="l2"), replace(given.lagrangian, smoothness=0.0, fitted=None)
+    return replace(given, domain=line, densities=start, losses=loss, lagrangian=physics, scheme=scheme)
+
+
+@pytest.mark.slow
+def test_a_layer_map_solves_its_modified_system_to_the_order_asked_for() -> None:
+    near = []
+    for n in (6, 12):
+        solution = hd.train(mirrored(n, "strang"), options=OPTIONS)
+        found = modified(solution, pieces=5, order=3, options=OPTIONS)
+        near.append(distance(solution.flow, found.solution.flow))
+        assert found.order == 3 and abs(found.objective - solution.objective) < near[-1]
+    assert np.log2(near[0] / near[1]) > 2.8
+
+
+@pytest.mark.slow
+def test_corrected_layer_maps_have_the_objective_of_many_more_to_the_order_asked_for() -> None:
+    """The limit is that of a polynomial in the thickness through J of plain layers."""
+    counts = np.array([6, 12, 24, 48])
+    plain = np.array([hd.train(mirrored(n, "strang"), options=OPTIONS).objective for n in counts])
+    limit = np.linalg.solve(np.vander(1 / counts, increasing=True), plain)[0]
+    better = [corrected(mirrored(n, "strang"), options=OPTIONS).objective for n in (6, 12)]
+    best = corrected(mirrored(12, "strang"), order=3, options=OPTIONS).objective
+    assert np.log2((plain[0] - limit) / (plain[1] - limit)) == pytest.approx(1.0, abs=0.1)
+    assert np.log2((better[0] - limit) / (better[1] - limit)) > 1.8
+    assert abs(best - limit) < 0.1 * abs(better[1] - limit) < 0.02 * abs(plain[1] - limit)
 
 
 def test_the_corrected_action_has_exact_derivatives() -> None:
@@ -122,6 +140,13 @@ def test_what_cannot_be_corrected_is_named() -> None:
         modified(replace(problem, layers=hd.layers([0.0, 0.2, 0.5, 0.6, 1.0])))
     with pytest.raises(hd.InputError, match="pieces is 2, must be odd"):
         modified(problem, pieces=2)
+    maps = mirrored(6, "strang")
+    with pytest.raises(hd.InputError, match="pieces is 3, must be above the order, 3"):
+        modified(maps, pieces=3, order=3)
+    with pytest.raises(hd.InputError, match="order 5 needs at least 7 layers"):
+        corrected(maps, order=5)
+    with pytest.raises(hd.InputError, match="order is 3; that of 'midpoint' is 4"):
+        corrected(problem, order=3)
     with pytest.raises(hd.InputError, match="no loss may act inside"):
         corrected(replace(problem, losses=[replace(problem.terms[0], layer=3)]))
     with pytest.raises(hd.InputError, match="correction has shape"):

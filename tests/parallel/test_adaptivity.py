@@ -94,7 +94,7 @@ def test_error_bars() -> None:
 def test_corrected_layers() -> None:
     def run(comm: MPI.Comm) -> list[float]:
         found = []
-        for scheme in ("midpoint", "euler-box"):
+        for scheme in ("midpoint", "euler-box", "strang"):
             domain = hd.Domain.box([-2.0, -2.0], [2.0, 2.0], 9, comm=comm)
             rho = hd.mixture([hd.Gaussian([-0.5, 0.0], 0.5, label=0), hd.Gaussian([0.5, 0.2], 0.5, label=1)], domain)
             loss = hd.Position(1.0, [[-1.0, 0.0], [1.0, 0.0]])
