@@ -23,6 +23,7 @@ from hydrodl.mesh.interpolation import interpolate, into
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.mesh.quadrature import moment
 from hydrodl.problem.flow import Flow, HasFlow
+from hydrodl.problem.solution import Solution
 
 _SUPPORT = 1e-6
 """Of the largest density: nodes with less are outside the data."""
@@ -76,7 +77,7 @@ class OutputError:
 def output_error(given: HasFlow | Flow) -> OutputError:
     """Push the nodes that have data through N, 2 N and 4 N layers of the same velocity; collective.
 
-    Neurons count as the fields that they make at the nodes. Nothing is trained and no density is moved.
+    A solution's neurons are the same in all parts of their layer. Nothing is trained and no density is moved.
 
     Example:
         >>> found = hd.output_error(solution)
@@ -86,11 +87,25 @@ def output_error(given: HasFlow | Flow) -> OutputError:
     flow = given if isinstance(given, Flow) else given.flow
     points, weights = data_points(flow)
     ends, layers = [], flow.layers
-    for _ in range(3):
+    for parts in (1, 2, 4):
+        if isinstance(given, Solution) and given.coefficients is not None:
+            ends.append(through_neurons(given, parts, points))
+            continue
         ends.append(pushed(flow.domain, velocity_on(flow, layers, flow.domain), layers, points))
         layers = finer_layers(layers)
     once, twice, four = ends
     return OutputError(points, weights, 2 * four - twice - once, np.linalg.norm(four - twice, axis=1))
+
+
+def through_neurons(solution: Solution, parts: int, points: Floats) -> Floats:
+    """Where points (n, d) are after all layers of neurons, each cut into so many; collective."""
+    hidden, coefficients = solution.neurons, solution.coefficients
+    assert hidden is not None and coefficients is not None
+    x = points
+    for k, (A, step) in enumerate(zip(coefficients, solution.problem.layers.steps, strict=True)):
+        for _ in range(parts):
+            x = into(solution.problem.domain, x + step / parts * (hidden.values(k, x) @ A.T))
+    return x
 
 
 def data_points(flow: Flow) -> tuple[Floats, Floats]:

@@ -56,10 +56,11 @@ KEYS = (
 
 
 NEURONS = (
-    "the velocity is made of neurons: layer invertibility, tangent solutions and the Hessian are theirs, all else here "
-    "is about the flow of their values at the nodes; the momentum map holds for the neurons' coefficients and not node "
-    "by node, so that there is a law at every layer and none on patches; depth convergence is left out, because layers "
-    "drawn apart are no samples of one velocity"
+    "the velocity is made of neurons: layer invertibility, depth convergence, the error of the output, tangent "
+    "solutions and the Hessian are theirs, all else here is about the flow of their values at the nodes; the momentum "
+    "map holds for the neurons' coefficients and not node by node, so that there is a law at every layer and none on "
+    "patches; infinitely deep means the same neurons in ever thinner layers, because layers drawn apart are no samples "
+    "of one velocity"
 )
 
 

@@ -6,6 +6,7 @@ w_j . x + b_j lie in intervals, and with them sigma, which grows, and s_j.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -100,28 +101,33 @@ class NeuronRanges:
         """A bound on max |shift I + step grad u|_2 over one box (d,), within 2 percent unless it takes too many boxes.
 
         The norm is convex, so that it is largest where all s_j are at ends. The neurons whose intervals matter most
-        are taken at both ends, the others at their middles with the triangle inequality for the rest. Boxes that may
-        hold the largest norm are halved until they hold no more than a little above what is found at midpoints.
+        are taken at both ends, the others at their middles with the triangle inequality for the rest.
         """
         eye = shift * np.eye(len(low))
-        half = np.broadcast_to((high - low) / (2 * FIRST), (FIRST ** len(low), len(low)))
-        middles = low + half[0] * (1 + 2 * np.array(list(product(range(FIRST), repeat=len(low)))))
-        known = done = 0.0
-        count = 0
-        while len(middles):
-            found = eye + step * neuron_gradients(self.hidden, self.outputs, self.layer, middles)
-            known = max(known, float(np.linalg.norm(found, ord=2, axis=(1, 2)).max()))
-            most = self._norms(eye, step, middles, half)
-            open_ = most > known * (1 + TOLERANCE)
-            done = max(done, float(most[~open_].max(initial=0.0)))
-            count += len(middles)
-            if count > MOST_BOXES:
-                return (1 + ROUNDING) * max(done, float(most.max()))
-            signs = np.array(list(product((-0.5, 0.5), repeat=len(low))))
-            parents, half = middles[open_], half[open_] / 2
-            middles = (parents[:, None] + 2 * half[:, None] * signs).reshape(-1, len(low))
-            half = np.repeat(half, len(signs), axis=0)
-        return (1 + ROUNDING) * done
+
+        def found(x: Floats) -> Floats:
+            layer = eye + step * neuron_gradients(self.hidden, self.outputs, self.layer, x)
+            return np.linalg.norm(layer, ord=2, axis=(1, 2))
+
+        return _bounded(low, high, found, lambda middles, half: self._norms(eye, step, middles, half))
+
+    def acceleration(self, low: Floats, high: Floats) -> float:
+        """A bound on max |grad u u| over one box (d,), within 2 percent unless it takes too many boxes."""
+
+        def found(x: Floats) -> Floats:
+            velocity = self.hidden.values(self.layer, x) @ self.outputs.T
+            gradients = neuron_gradients(self.hidden, self.outputs, self.layer, x)
+            return np.linalg.norm(np.einsum("nij,nj->ni", gradients, velocity), axis=1)
+
+        def above(middles: Floats, half: Floats) -> Floats:
+            least, most = self.values(middles - half, middles + half)
+            gradient, spread = self.gradients(middles - half, middles + half)
+            velocity, reach = (least + most) / 2, (most - least) / 2
+            at = np.abs(np.einsum("nij,nj->ni", gradient, velocity))
+            at += np.einsum("nij,nj->ni", np.abs(gradient), reach)
+            return np.linalg.norm(at + np.einsum("nij,nj->ni", spread, np.abs(velocity) + reach), axis=1)
+
+        return _bounded(low, high, found, above)
 
     def _norms(self, eye: Floats, step: float, middles: Floats, half: Floats) -> Floats:
         """Bounds on the largest norm in each box, (boxes,)."""
@@ -140,3 +146,32 @@ class NeuronRanges:
             for signs in product((-1.0, 1.0), repeat=taken)
         ]
         return np.max(norms, axis=0) + rest
+
+
+def _bounded(
+    low: Floats, high: Floats, found: Callable[[Floats], Floats], above: Callable[[Floats, Floats], Floats]
+) -> float:
+    """A bound on the largest value of a function over a box (d,).
+
+    Boxes that may hold it are halved until they hold no more than a little above what is found at midpoints.
+
+    Args:
+        found: the function at points (n, d); above: bounds on it over boxes, by middles and half widths (n, d).
+    """
+    half = np.broadcast_to((high - low) / (2 * FIRST), (FIRST ** len(low), len(low)))
+    middles = low + half[0] * (1 + 2 * np.array(list(product(range(FIRST), repeat=len(low)))))
+    signs = np.array(list(product((-0.5, 0.5), repeat=len(low))))
+    known = done = 0.0
+    count = 0
+    while len(middles):
+        known = max(known, float(found(middles).max()))
+        most = above(middles, half)
+        open_ = most > known * (1 + TOLERANCE)
+        done = max(done, float(most[~open_].max(initial=0.0)))
+        count += len(middles)
+        if count > MOST_BOXES:
+            return (1 + ROUNDING) * max(done, float(most.max()))
+        parents, half = middles[open_], half[open_] / 2
+        middles = (parents[:, None] + 2 * half[:, None] * signs).reshape(-1, len(low))
+        half = np.repeat(half, len(signs), axis=0)
+    return (1 + ROUNDING) * done

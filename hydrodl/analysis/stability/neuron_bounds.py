@@ -1,4 +1,4 @@
-"""How much a layer of neurons stretches feature space: a proven bound on grad u of the network itself."""
+"""How much a layer of neurons stretches and bends: proven bounds on grad u and (u . grad) u of the network itself."""
 
 from __future__ import annotations
 
@@ -32,7 +32,19 @@ class NeuronLayers:
             return None
         return cls(hidden, solution.coefficients, np.array(solution.problem.domain.bounds))
 
+    @property
+    def _ranges(self) -> list[NeuronRanges]:
+        return [NeuronRanges(self.hidden, k, outputs) for k, outputs in enumerate(self.outputs)]
+
     def lipschitz(self) -> Floats:
         """Bounds on Lip(u_k) over the box, (N,), within 2 percent unless it takes too many boxes."""
-        ranges = (NeuronRanges(self.hidden, k, outputs) for k, outputs in enumerate(self.outputs))
-        return np.array([layer.largest(*self.bounds) for layer in ranges])
+        return np.array([layer.largest(*self.bounds) for layer in self._ranges])
+
+    def layer_lipschitz(self, steps: Floats) -> Floats:
+        """Bounds on Lip(id + Delta_k u_k), (N,), as tight."""
+        (low, high), pairs = self.bounds, zip(self._ranges, steps, strict=True)
+        return np.array([layer.largest(low, high, shift=1.0, step=step) for layer, step in pairs])
+
+    def accelerations(self) -> Floats:
+        """Bounds on |(u_k . grad) u_k|, (N,), as tight."""
+        return np.array([layer.acceleration(*self.bounds) for layer in self._ranges])

@@ -60,7 +60,9 @@ def layer_invertibility(flow: Flow, norms: Floats | None = None) -> Bound:
     )
 
 
-def depth_convergence(flow: Flow, tolerance: float, *, by_layer: bool = False) -> Bound:
+def depth_convergence(
+    flow: Flow, tolerance: float, *, by_layer: bool = False, neurons: NeuronLayers | None = None
+) -> Bound:
     """Delta/2 max |x''| (e^{Lip T} - 1)/Lip <= tol: at every point within tol of the infinitely deep network.
 
     Euler's error obeys e_{k+1} <= Lip(id + Delta_k u_k) e_k + Delta_k^2/2 max |x''|_k. The formula takes the largest
@@ -72,10 +74,14 @@ def depth_convergence(flow: Flow, tolerance: float, *, by_layer: bool = False) -
     of the layers. Never larger, and much smaller where layers contract. m_j falls when layers get thinner, so
     needs_layers is enough where it asks for more layers than there are, and an estimate where it asks for fewer.
 
+    Layers of neurons are drawn apart, and no samples of one velocity in depth: their infinitely deep network is that of
+    the same neurons in ever thinner layers, x' = u_k(x) at the depth of layer k, and x'' = (u_k . grad) u_k.
+
     Args:
         flow: the discrete flow.
         tolerance: tol > 0, a distance in feature space.
         by_layer: the sharper form.
+        neurons: the layers of the network, where they are neurons: the bounds are then theirs.
 
     Raises:
         InputError: tol is not positive.
@@ -86,15 +92,17 @@ def depth_convergence(flow: Flow, tolerance: float, *, by_layer: bool = False) -
         True
     """
     POSITIVE.check("tolerance", tolerance)
-    bends, steps = accelerations(flow), flow.layers.steps
+    steps = flow.layers.steps
+    bends = accelerations(flow) if neurons is None else neurons.accelerations()
     if by_layer:
-        rates = (layer_lipschitz(flow) - 1) / steps
+        rates = ((layer_lipschitz(flow) if neurons is None else neurons.layer_lipschitz(steps)) - 1) / steps
         later = np.append(np.cumsum((steps * rates)[::-1])[::-1][1:], 0.0)
         widths = np.array([_exponential_mean(max(rate, 0.0), step) for rate, step in zip(rates, steps, strict=True)])
         with np.errstate(over="ignore"):
             slope = float((bends * widths * np.exp(later)).sum()) / 2
     else:
-        slope = float(bends.max()) * _exponential_mean(float(lipschitz(flow).max()), flow.layers.depth) / 2
+        norms = lipschitz(flow) if neurons is None else neurons.lipschitz()
+        slope = float(bends.max()) * _exponential_mean(float(norms.max()), flow.layers.depth) / 2
     value = float(steps.max()) * slope
     form = (
         "Delta/2 sum_k Delta_k max|x''|_k exp(sum_j (Lip(id + Delta_j u_j) - 1)) <= tol"
@@ -110,7 +118,8 @@ def depth_convergence(flow: Flow, tolerance: float, *, by_layer: bool = False) -
         inequality=form,
         sufficient_only=True,
         source=EULER,
-        note="the error is of first order in Delta; the constant is a worst case over all points and depths",
+        note="the error is of first order in Delta; the constant is a worst case over all points and depths"
+        + ("" if neurons is None else "; infinitely deep: the same neurons in ever thinner layers"),
     )
 
 
@@ -194,8 +203,8 @@ def training_bounds(
         flow: the trained flow.
         tolerance: for :func:`depth_convergence`, in its form by layer.
         functional: linearised at the flow's velocity; without it there is no second variation.
-        neurons: the layers of the network where they are neurons: invertibility is then that of these, and there is no
-            depth convergence, since layers of neurons drawn apart are no samples of one velocity.
+        neurons: the layers of the network where they are neurons: invertibility and depth convergence are then those
+            of these.
 
     Raises:
         InputError: the tolerance is not positive.
@@ -209,7 +218,7 @@ def training_bounds(
         cell_peclet(flow),
         *map_bounds(flow),
         layer_invertibility(flow, None if neurons is None else neurons.lipschitz()),
-        replace(depth_convergence(flow, tolerance, by_layer=True), applies=neurons is None),
+        depth_convergence(flow, tolerance, by_layer=True, neurons=neurons),
         focusing(flow),
     ]
     # the network of a midpoint flow is still made of Euler's residual blocks
