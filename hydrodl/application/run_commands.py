@@ -1,4 +1,4 @@
-"""The commands that work on a run: train, analyze, predict, view, export, plot."""
+"""The commands that work on a run: train, analyze, predict, view, export, plot; and evolve."""
 
 from __future__ import annotations
 
@@ -161,6 +161,33 @@ def analyze(
     _tell(found, [*summary(found), f"files are in {folder}: {PAGE}, {ANALYSIS}, figures"], as_json, quiet)
 
 
+def evolve(
+    march: Annotated[Path, typer.Argument(metavar="WAVE.toml", help="Box, layers, gas and first state.")],
+    out: Annotated[Path | None, typer.Option(help="Output directory (default: WAVE-march here).")] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a key of the file.")
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+) -> None:
+    """March a flow from its first state, and say whether it is certified to stay near the uniform gas.
+
+    \b
+    Examples:
+      hydrodl evolve wave.toml --out wave
+      hydrodl evolve wave.toml --set network.layers=400 --json | jq .certified
+    """
+    with speaking(quiet, verbose, as_json):
+        with importing():
+            from hydrodl.application.evolve_run import ARRAYS, MARCH, evolve_into, summary
+            from hydrodl.problem_file.reading import load_march
+
+        folder = out or Path(f"{march.stem}-march")
+        found = evolve_into(folder, load_march(march, assignments or []))
+    _tell(found, [*summary(found), f"files are in {folder}: {MARCH}, {ARRAYS}"], as_json, quiet)
+
+
 def predict(
     folder: Directory,
     points: Annotated[
@@ -268,4 +295,4 @@ def plot(folder: Directory, quiet: Quiet = False, verbose: Verbose = 0) -> None:
         redraw(folder)
 
 
-COMMANDS = (train, analyze, predict, view, export, plot)
+COMMANDS = (train, analyze, evolve, predict, view, export, plot)

@@ -15,8 +15,10 @@ from mpi4py import MPI
 from pydantic import ValidationError
 
 from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import on_root
 from hydrodl.data.datasets import DATASETS
 from hydrodl.problem_file import toml_text
+from hydrodl.problem_file.march_schema import March
 from hydrodl.problem_file.schema import Config
 from hydrodl.problem_file.schema_errors import explain
 
@@ -67,6 +69,23 @@ def load(
     if isinstance(content, InputError):
         raise content
     return content
+
+
+def load_march(path: str | Path, overrides: Sequence[str] = (), *, comm: MPI.Comm = MPI.COMM_WORLD) -> March:
+    """Read and check the file of a march on one rank, for all; collective.
+
+    Raises:
+        InputError: as :func:`load`.
+    """
+
+    def read() -> March:
+        tables = _overridden(Path(path), overrides)
+        try:
+            return March.model_validate(tables)
+        except ValidationError as error:
+            raise InputError(explain(error, March, tables)) from None
+
+    return on_root(comm, read)
 
 
 def dumps(config: Config, folder: Path) -> str:

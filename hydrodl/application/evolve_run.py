@@ -1,0 +1,141 @@
+"""``hydrodl evolve WAVE.toml``: march a flow, and say whether it is certified to stay near the uniform gas.
+
+Writes march.json and march.npz.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from hydrodl.analysis.stability.march_estimate import MarchEstimate, march_estimate
+from hydrodl.analysis.stability.marching_bounds import marching_bounds
+from hydrodl.application.report import versions
+from hydrodl.application.run_directory import check_writable
+from hydrodl.common.arrays import Floats
+from hydrodl.common.errors import InputError
+from hydrodl.common.parallel import attempt, replacing, smallest
+from hydrodl.common.progress import phase
+from hydrodl.data.class_densities import Densities
+from hydrodl.files.text_files import plain, write_json
+from hydrodl.mesh.domain import Domain
+from hydrodl.mesh.gathering import whole
+from hydrodl.mesh.layer_partition import layers
+from hydrodl.mesh.quadrature import integrals, moment
+from hydrodl.problem.flow import Flow
+from hydrodl.problem_file.building import make_lagrangian
+from hydrodl.problem_file.formula import Expression
+from hydrodl.problem_file.march_schema import March
+from hydrodl.solver.marching import evolve
+
+MARCH, ARRAYS = "march.json", "march.npz"
+
+
+def evolve_into(folder: Path, wanted: March, comm: MPI.Comm = MPI.COMM_WORLD) -> dict[str, Any]:
+    """March what a file describes, and write what is known of it; collective.
+
+    Returns:
+        What march.json holds: ``certified`` (None where the estimate is for other flows, ``notes`` say why), the
+        ``estimate`` by layer or slab, ``needs_layers`` and ``most_nodes`` of the certificate, ``stability`` (its bounds
+        and those of the waves), ``mass_error``, ``min_density``, sizes.
+
+    Raises:
+        InputError: formulas that do not fit the box, or what ``evolve`` refuses; a folder that cannot be written to.
+        SolverError: a slab's equations have no solution that SNES finds.
+    """
+    check_writable(folder, comm)
+    with phase("marching"):
+        flow = marched(wanted)
+    notes: dict[str, str] = {}
+    estimate = None
+    try:
+        estimate = march_estimate(flow)
+    except InputError as error:  # the same on every rank
+        notes["certified"] = str(error)
+    bounds = [*(estimate.bounds if estimate else ()), *marching_bounds(flow)]
+    rows = {"stability": [bound.to_dict() for bound in bounds], "notes": notes, "versions": versions()}
+    result: dict[str, Any] = comm.bcast(plain(_sizes(flow) | _certificate(estimate) | rows), root=0)
+    _write_arrays(folder / ARRAYS, flow)
+    write_json(folder / MARCH, result, comm)
+    return result
+
+
+def marched(wanted: March) -> Flow:
+    """The flow that a file describes; collective."""
+    box, network, start = wanted.domain, wanted.network, wanted.start
+    shape: dict[str, Any] = {"cells": box.cells, "degree": box.degree, "lumped": box.lumped, "periodic": box.periodic}
+    domain = Domain.box(box.lower or [], box.upper or [], box.nodes or 0, **shape)
+    partition = layers(network.layers, network.depth) if network.times is None else layers(np.array(network.times))
+    x = domain.coordinates[: domain.owned]
+
+    def values() -> list[Floats]:
+        return [np.array([Expression(f)(x) for f in start.formulas(name)]) for name in ("density", "potential")]
+
+    density, potential = attempt(domain.comm, values)
+    gas = make_lagrangian(wanted.physics, Densities(domain, density, tuple(map(str, range(len(density))))))
+    return evolve(domain, partition, gas, density, potential, network.scheme or "euler-box")
+
+
+def summary(found: dict[str, Any]) -> list[str]:
+    """A few lines for a person."""
+    drift = f"{found['steps']} layers of {found['scheme']}, {found['nodes']} nodes: mass {found['mass_error']:.1e} off"
+    lines = [f"{drift}, smallest density {found['min_density']:.4g}"]
+    failing = [row for row in found["stability"] if not row["holds"]]
+    if found["certified"] is None:
+        lines.append(f"not known to be certified: {found['notes']['certified']}")
+    elif found["certified"]:
+        lines.append(
+            f"certified: in exact arithmetic the density stays within {found['estimate']['margin']:g} of uniform, and "
+            "no later state leaves the estimate"
+        )
+    else:
+        names = ", ".join(row["name"] for row in failing if row["name"].startswith("energy-Casimir"))
+        lines.append(f"not certified: {names or 'the estimate, before the depth ends,'} fails")
+    needs = [("at least {} layers", found["needs_layers"]), ("at most {} nodes", found["most_nodes"])]
+    if said := [words.format(number) for words, number in needs if number is not None]:
+        lines.append("a certificate needs " + " and ".join(said))
+    return lines
+
+
+def _sizes(flow: Flow) -> dict[str, Any]:
+    domain = flow.domain
+    masses = np.array([integrals(domain, moment(domain), rho) for rho in flow.density])
+    return {
+        "scheme": flow.scheme.name,
+        "steps": len(flow.layers),
+        "depth": flow.layers.depth,
+        "nodes": domain.nodes,
+        "periodic": list(domain.periodic),
+        "mass_error": float(np.abs(masses - masses[0]).max()),
+        "min_density": smallest(domain.comm, float(flow.density.min(initial=np.inf))),
+    }
+
+
+def _certificate(found: MarchEstimate | None) -> dict[str, Any]:
+    if found is None:
+        return {"certified": None, "estimate": None, "needs_layers": None, "most_nodes": None}
+    layers_asked = [bound.needs_layers for bound in found.bounds if bound.needs_layers is not None]
+    most = [bound.most_nodes for bound in found.bounds if bound.most_nodes is not None]
+    names = ("margin", "share", "limit", "functional", "norms", "ratio", "drift")
+    return {
+        "certified": found.holds,
+        "estimate": {name: getattr(found, name) for name in names},
+        "needs_layers": max(layers_asked, default=None),
+        "most_nodes": min(most, default=None),
+    }
+
+
+def _write_arrays(path: Path, flow: Flow) -> None:
+    """nodes (n, d), times (N + 1,), density and potential (N + 1, C, n), velocity (N, d, n); collective."""
+    domain: Domain = flow.domain
+    fields = {name: whole(domain, getattr(flow, name)) for name in ("density", "potential", "velocity")}
+    arrays: dict[str, Any] = {name: values for name, (_, values) in fields.items()}
+
+    def write() -> None:
+        with replacing(path) as file, file.open("wb") as out:
+            np.savez(out, nodes=fields["density"][0], times=flow.layers.times, **arrays)
+
+    attempt(domain.comm, lambda: write() if domain.comm.rank == 0 else None)
