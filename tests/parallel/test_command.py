@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 
 from hydrodl.application import cli
 from hydrodl.common import displays
+from tests.builders.cli_runs import WITHOUT_FIGURES
 from tests.builders.launch import COMMAND, run_alone
 from tests.builders.on_ranks import WORLD
 from tests.builders.run_inputs import KINDS, write_inputs
@@ -64,23 +66,42 @@ def command(*arguments: object) -> tuple[int, str, str]:
     return code, "".join(printed), "".join(told)
 
 
+def of_one_rank_and_of_all(folder: Path, alone: list[str], together: list[object]) -> str:
+    """A command of one rank in a process of its own, and meanwhile one of all ranks: what the latter print."""
+
+    def own() -> None:
+        if WORLD.rank == 0:
+            run_alone(COMMAND, *alone, cwd=folder)
+
+    with ThreadPoolExecutor(1) as meanwhile:
+        done = meanwhile.submit(own)
+        code, out, told = command(*together)
+        done.result()
+    WORLD.barrier()
+    assert (code, told) == (0, "")
+    return out
+
+
 @pytest.fixture(scope="module")
 def where(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of one rank in a process of its own, "alone", and a run of all ranks, "together"; both analysed."""
+    """A run of one rank, "alone", and a run of all ranks, "together"."""
     folder = WORLD.bcast(tmp_path_factory.mktemp("command"))
     if WORLD.rank == 0:
         (folder / "p.toml").write_text(PROBLEM)
-        run_alone(COMMAND, "train", "p.toml", "--out", "alone", cwd=folder)
-        run_alone(COMMAND, "analyze", "alone", cwd=folder)
-    code, out, told = command("train", folder / "p.toml", "--out", folder / "together")
-    assert (code, told) == (0, "")
+    WORLD.barrier()
+    alone = ["train", "p.toml", "--out", "alone"]
+    out = of_one_rank_and_of_all(folder, alone, ["train", folder / "p.toml", "--out", folder / "together"])
     assert out.count("converged (") == 1 and out.count("newton   0 ") == 1
-    code, out, told = command("analyze", folder / "together")
-    assert (code, told) == (0, "")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def analysed(where: Path) -> Path:
+    """Both analysed, too."""
+    out = of_one_rank_and_of_all(where, ["analyze", "alone"], ["analyze", where / "together"])
     assert out.count("stability bounds: done") == 1, out
     assert out.count("Use at least") == 1 and "left out" not in out, out
-    WORLD.barrier()
-    return folder
+    return where
 
 
 def read(where: Path, name: str) -> list[dict[str, Any]]:
@@ -99,6 +120,7 @@ def test_same_report_on_any_number_of_ranks(where: Path) -> None:
     for key in ("layers", "nodes", "unknowns", "train_accuracy", "test_accuracy", "versions"):
         assert together[key] == alone[key], key
     assert together["mass_error"] < 1e-12
+    same_files(where, {"report.json", "solution.h5", "problem.toml", "fields.pvd"})
 
 
 def compare(alone: Any, other: Any, where: str) -> None:
@@ -117,8 +139,8 @@ def compare(alone: Any, other: Any, where: str) -> None:
         assert alone == other, where
 
 
-def test_same_analysis_on_any_number_of_ranks(where: Path) -> None:
-    alone, together = read(where, "analysis.json")
+def test_same_analysis_on_any_number_of_ranks(analysed: Path) -> None:
+    alone, together = read(analysed, "analysis.json")
     assert (alone["run"].pop("ranks"), together["run"].pop("ranks")) == (1, WORLD.size)
     for found in (alone, together):
         assert found["mass_error"] < 1e-12 and found["duality_residual"] < 1e-12
@@ -129,13 +151,14 @@ def test_same_analysis_on_any_number_of_ranks(where: Path) -> None:
     assert kept >= {"energy_drift", "modified_energy_drift", "equation_residual", "stability", "recommended"}
     for key in sorted(kept):
         compare(alone[key], together[key], key)
+    same_files(analysed, {"analysis.json", "analysis.md", "analysis_energy.png", "analysis_residuals.png"})
 
 
-@pytest.mark.three_ranks
-def test_one_set_of_files(where: Path) -> None:
+def same_files(where: Path, some: set[str]) -> None:
+    """One set of files, some of which are known."""
     alone, together = ({path.name for path in (where / run).iterdir() if path.suffix != ".vtu"} for run in RUNS)
     assert alone == together
-    assert alone >= {"analysis.json", "analysis.md", "analysis_energy.png", "analysis_residuals.png"}
+    assert alone >= some
     assert not [name for name in alone if name.endswith(".partial")]
     assert len({(where / run / "problem.toml").read_text() for run in RUNS}) == 1
 
@@ -154,9 +177,9 @@ def test_a_run_is_read_on_another_number_of_ranks(where: Path) -> None:
     features = hd.load_dataset("two_moons").feature_names
     if WORLD.rank == 0:
         (where / "q.csv").write_text(",".join(features) + "\n0.1,0.7\n1.2,-0.4\n-0.9,0.2\n")
-        run_alone(COMMAND, "predict", "together", "q.csv", "--out", "alone.csv", cwd=where)
-    assert command("predict", where / "alone", where / "q.csv", "--out", where / "together.csv")[0] == 0
     WORLD.barrier()
+    alone = ["predict", "together", "q.csv", "--out", "alone.csv"]
+    of_one_rank_and_of_all(where, alone, ["predict", where / "alone", where / "q.csv", "--out", where / "together.csv"])
     assert len(same_predictions(where, 1e-7)) == 3
     code, out, told = command("train", where / "p.toml", "--out", where / "alone", "--resume")
     assert code == 0, told
@@ -191,21 +214,31 @@ def test_no_convergence_is_told_once(where: Path) -> None:
     assert (where / "short" / "solution.h5").is_file()
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize("problem", ["mesh", "snapshots, mesh"])
 def test_a_run_opens_without_the_tables_and_the_mesh_it_came_from(folder: Path, problem: str) -> None:
+    """The first is a run of one rank, the second one of all."""
+    inputs, predicts = KINDS[problem]
+    arguments = ["train", "p.toml", "--out", "run", "--set", "network.layers=2"]
     if WORLD.rank == 0:
-        write_inputs(folder, KINDS[problem][0])
-        run_alone(COMMAND, "train", "p.toml", "--out", "run", "--set", "network.layers=2", cwd=folder)
+        write_inputs(folder, inputs)
+        if predicts:
+            run_alone(WITHOUT_FIGURES, *arguments, cwd=folder)
+    WORLD.barrier()
+    if not predicts:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            assert command(*arguments)[0] == 0
+    if WORLD.rank == 0:
         for path in folder.iterdir():
             if path.is_file():
                 path.unlink()
         (folder / "q.csv").write_text("length,width\n2.9,31\n5.1,11\n3.9,20\n")
     WORLD.barrier()
-    if KINDS[problem][1]:
-        if WORLD.rank == 0:
-            run_alone(COMMAND, "predict", "run", "q.csv", "--out", "alone.csv", cwd=folder)
-        assert command("predict", folder / "run", folder / "q.csv", "--out", folder / "together.csv")[0] == 0
-        WORLD.barrier()
+    if predicts:
+        alone = ["predict", "run", "q.csv", "--out", "alone.csv"]
+        together = ["predict", folder / "run", folder / "q.csv", "--out", folder / "together.csv"]
+        of_one_rank_and_of_all(folder, alone, together)
         assert len(same_predictions(folder, 1e-12)) == 3
     else:
         for action in ("export", "plot"):
