@@ -155,7 +155,7 @@ class _March:
         points = domain.coordinates[: domain.owned]
         costs = physics.potentials(points, self.classes)
         self._load(self._static, np.concatenate([zeros, costs, 0 * costs]))
-        residual = self._residual(physics.on(domain.mesh), theta)
+        residual = self._residual(physics.on(domain.mesh), fem.Constant(domain.mesh, float(theta)))
         self._problem = fem_petsc.NonlinearProblem(residual, self._new, petsc_options_prefix="hydrodl_evolve_")
         own: dict[str, Any] = {"snes_rtol": 1e-12, "snes_stol": 1e-10, "snes_max_it": 30}
         # the Jacobian is indefinite: MUMPS pivots, PETSc's own factorisation does not
@@ -178,7 +178,7 @@ class _March:
         parts, d, upper = list(ufl.split(function)), self.domain.dimension, self.domain.dimension + self.classes
         return parts[:d], parts[d:upper], parts[upper:]
 
-    def _residual(self, physics: Lagrangian, theta: float) -> Any:
+    def _residual(self, physics: Lagrangian, theta: fem.Constant) -> Any:
         """The three equations of the module's docstring, tested with v, s_c and t_c, from the one H_h."""
         domain, step = self.domain, self._step
         slab = fem.Function(self._new.function_space)

@@ -9,6 +9,7 @@ The physics comes from ``Lagrangian``; every row and block below is a ``ufl.deri
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -31,9 +32,8 @@ class SlabDensity:
 
     Attributes:
         size: d + 3 C, number of components of y.
-        patch: chi, a cell-wise factor of the density: 1 where a patch is, 0 elsewhere; 1 everywhere to begin with.
-        rows_1: dA/dy; rows_2: (d2A/dy2) times ``direction``; energy: H_h; energy_at: H_h's density times each hat
-            function; energy_along: its derivative along ``direction`` at each hat function. All times chi.
+        patch: chi, a cell-wise factor of the density and of all forms: 1 where a patch is, 0 elsewhere; 1 everywhere to
+            begin with.
     """
 
     def __init__(self, flow: Flow) -> None:
@@ -50,19 +50,40 @@ class SlabDensity:
         self._potential = fem.Function(domain.space(self.classes))
         values = flow.lagrangian.potentials(domain.coordinates, self.classes)
         self._potential.x.array[:] = values.T.ravel()
-        self._compile()
-
-    def _compile(self) -> None:
-        D, dx = ufl.derivative, self.domain.dx
         u, r, phi, p = self.parts(self.state)
-        theta, step, chi = self._theta, self._step, self.patch
-        H = self._hamiltonian(u, r, theta * phi + (1 - theta) * p)
-        action = chi * (-ufl.inner(r, p - phi) + step * H) * dx
-        self._first, hat = D(action, self.state), ufl.TestFunction(self.domain.V)
-        self.rows_1 = fem.form(self._first)
-        self.rows_2 = fem.form(D(self._first, self.state, self.direction))
-        self.energy, self.energy_at = fem.form(chi * H * dx), fem.form(chi * H * hat * dx)
-        self.energy_along = fem.form(D(chi * H * hat * dx, self.state, self.direction))
+        H = self._hamiltonian(u, r, self._theta * phi + (1 - self._theta) * p)
+        self._energy = self.patch * H
+        self._first = ufl.derivative(
+            self.patch * (-ufl.inner(r, p - phi) + self._step * H) * self.domain.dx, self.state
+        )
+
+    # Compiled when first asked for, by all ranks: marching needs the rows alone, and each form takes up to a second.
+
+    @cached_property
+    def rows_1(self) -> fem.Form:
+        """dA/dy."""
+        return fem.form(self._first)
+
+    @cached_property
+    def rows_2(self) -> fem.Form:
+        """(d2A/dy2) times ``direction``."""
+        return fem.form(ufl.derivative(self._first, self.state, self.direction))
+
+    @cached_property
+    def energy(self) -> fem.Form:
+        """H_h."""
+        return fem.form(self._energy * self.domain.dx)
+
+    @cached_property
+    def energy_at(self) -> fem.Form:
+        """H_h's density times each hat function."""
+        return fem.form(self._energy * ufl.TestFunction(self.domain.V) * self.domain.dx)
+
+    @cached_property
+    def energy_along(self) -> fem.Form:
+        """The derivative of ``energy_at`` along ``direction``."""
+        hats = self._energy * ufl.TestFunction(self.domain.V) * self.domain.dx
+        return fem.form(ufl.derivative(hats, self.state, self.direction))
 
     def parts(self, y: Any) -> list[Any]:
         """u, r, phi and p as UFL vectors."""
