@@ -53,7 +53,7 @@ def pushes(functional: hd.ReducedFunctional) -> Callable[[], None]:
 
 def petsc(functional: hd.ReducedFunctional) -> None:
     """The PETSc calls."""
-    operators, tangent = functional.sweeps.transport.operators, functional.tangent
+    operators, tangent = functional.sweeps.transport.operators, functional.own.tangent
     for solver in operators.solvers:
         solver.matSolve(operators.right, operators.left)
     for solver in reversed(operators.solvers):

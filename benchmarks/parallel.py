@@ -1,8 +1,11 @@
 """Strong scaling of training over MPI ranks, with the time of each phase.
 
-    python benchmarks/parallel.py [--ranks 1 2] [--repeat 1] [--plane 32 128] [--space 8 24]
+    python benchmarks/parallel.py [--ranks 1 2] [--repeat 1] [--schemes strang euler-box]
+                                  [--plane 32 128] [--space 16 41] [--transport 32 128]
 
-"plane" is two moons on nodes x nodes, "space" is two classes in d = 3 on nodes^3, each with layers and nodes as given.
+"plane" is two moons on nodes x nodes, "space" is two classes in d = 3 on nodes^3, "transport" carries one density to
+another on nodes x nodes by a loss that is curved, so that no two sweeps go at once: the hardest case. Each has layers
+and nodes as given, no nodes leave it out. Box schemes take (8, 24) for "space", unless it is given.
 Every run is a process group of its own; wall time counts from the problem to the solution, after a small training that
 loads the compiled forms. CPU is the largest over ranks; phases are wall times on the rank where each took longest.
 Ranks that wait spin, so that CPU time is no measure of balance. GB is the peak resident size of all ranks, libraries
@@ -16,14 +19,27 @@ import json
 import shutil
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
+CASES = {"plane": 2, "space": 3, "transport": 2}
 PHASES = ("assembly", "sweeps", "optimiser")
 
 
-def in_space(layers: int, nodes: int) -> Any:
+def transport(layers: int, nodes: int, scheme: str) -> Any:
+    """One class from one mixture to another, d = 2."""
+    import hydrodl as hd
+
+    domain = hd.Domain.box([-3.0] * 2, [3.0] * 2, nodes)
+    start = hd.mixture([hd.Gaussian([-1.0, 0.0], 0.5)], domain)
+    target = hd.mixture([hd.Gaussian([1.0, 0.5], 0.6)], domain)
+    physics = hd.Lagrangian(noise=0.05, decay=0.02, smoothness=0.1)
+    return hd.Problem(domain, hd.layers(layers), start, physics, hd.Density(5.0, target, "kl"), scheme)
+
+
+def in_space(layers: int, nodes: int, scheme: str | None = None) -> Any:
     """Two classes of two Gaussians each, crosswise, d = 3."""
     import hydrodl as hd
 
@@ -31,10 +47,10 @@ def in_space(layers: int, nodes: int) -> Any:
     corners = [((-1.0, -1.0, -0.5), "a"), ((1.0, 1.0, -0.5), "a"), ((-1.0, 1.0, 0.5), "b"), ((1.0, -1.0, 0.5), "b")]
     rho = hd.mixture([hd.Gaussian(mean, 0.5, label=label) for mean, label in corners], domain)
     physics = hd.Lagrangian(noise=0.05, decay=0.02, smoothness=0.1)
-    return hd.Problem(domain, hd.layers(layers), rho, physics, hd.Classification(10.0))
+    return hd.Problem(domain, hd.layers(layers), rho, physics, hd.Classification(10.0), scheme)
 
 
-def one(case: str, layers: int, nodes: int) -> None:
+def one(case: str, scheme: str, layers: int, nodes: int) -> None:
     """Train on the ranks at hand and print the measurements as JSON."""
     from memory import peak_bytes
     from moons import two_moons
@@ -42,10 +58,10 @@ def one(case: str, layers: int, nodes: int) -> None:
     import hydrodl as hd  # isort: skip
     from mpi4py import MPI
 
-    make = {"plane": two_moons, "space": in_space}[case]
-    hd.train(make(2, 5))  # imports and compiled forms
+    make = {"plane": two_moons, "space": in_space, "transport": transport}[case]
+    hd.train(make(2, 5, scheme))  # imports and compiled forms
     comm = MPI.COMM_WORLD
-    problem = make(layers, nodes)
+    problem = make(layers, nodes, scheme)
     comm.Barrier()
     wall, cpu = perf_counter(), process_time()
     found = hd.train(problem)
@@ -58,38 +74,43 @@ def one(case: str, layers: int, nodes: int) -> None:
         print(json.dumps(measured | about | {"newton": found.iterations, "products": found.hessian_products}))
 
 
-def run(ranks: int, case: str, layers: int, nodes: int) -> dict[str, Any]:
+def run(ranks: int, case: str, scheme: str, layers: int, nodes: int) -> dict[str, Any]:
     """The measurements of one run in a process group of its own."""
     beside = Path(sys.executable).with_name("mpiexec")
     mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
     if mpiexec is None:
         raise SystemExit("no mpiexec beside this Python nor on the path")
-    command = [mpiexec, "-n", str(ranks), sys.executable, __file__, "--one", case, str(layers), str(nodes)]
+    command = [mpiexec, "-n", str(ranks), sys.executable, __file__, "--one", case, scheme, str(layers), str(nodes)]
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
     return dict(json.loads(found))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--one", nargs=3, metavar=("CASE", "LAYERS", "NODES"), help="one run only, as JSON")
+    parser.add_argument("--one", nargs=4, metavar=("CASE", "SCHEME", "LAYERS", "NODES"), help="one run only, as JSON")
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeat", type=int, default=1, help="runs of each; the fastest counts")
-    parser.add_argument("--plane", type=int, nargs=2, default=[32, 128], metavar=("LAYERS", "NODES"))
-    parser.add_argument("--space", type=int, nargs=2, default=[8, 24], metavar=("LAYERS", "NODES"))
+    parser.add_argument("--schemes", nargs="+", default=["strang", "euler-box"])
+    for case in CASES:
+        parser.add_argument(f"--{case}", type=int, nargs="*", metavar="N", help="layers, nodes")
     given = parser.parse_args()
     if given.one:
-        one(given.one[0], int(given.one[1]), int(given.one[2]))
+        one(given.one[0], given.one[1], int(given.one[2]), int(given.one[3]))
         return
-    for case, d in (("plane", 2), ("space", 3)):
-        layers, nodes = getattr(given, case)
-        print(f"\n{layers} layers, {nodes}^{d} nodes\n")
+    for scheme, (case, d) in product(given.schemes, CASES.items()):
+        size = getattr(given, case)
+        layers, nodes = size or ((32, 128) if d == 2 else (16, 41) if scheme in ("strang", "residual") else (8, 24))
+        if size == []:
+            continue
+        print(f"\n{case}, {scheme}, {layers} layers, {nodes}^{d} nodes\n")
         print(
             "| ranks | wall s | CPU s | assembly s | sweeps s | optimiser s | Newton | products | J | GB | speed-up |"
         )
         print("|---|---|---|---|---|---|---|---|---|---|---|")
         first: dict[str, Any] = {}
         for ranks in given.ranks:
-            row = min((run(ranks, case, layers, nodes) for _ in range(given.repeat)), key=lambda found: found["wall"])
+            runs = [run(ranks, case, scheme, layers, nodes) for _ in range(given.repeat)]
+            row = min(runs, key=lambda found: found["wall"])
             first = first or row
             phases = " | ".join(f"{row[phase]:.2f}" for phase in PHASES)
             print(

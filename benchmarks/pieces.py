@@ -138,7 +138,7 @@ def measured(problem: hd.Problem, speed: float) -> Units:
         sweeps.objective()
         sweeps.backward()
 
-    with functional.inexact(LOOSE):
+    with functional.own.inexact(LOOSE):
         product = each * cpu(lambda: functional.hessian_product(velocity))
     whole = each * cpu(evaluate), product
     sweeps.transport.operators.set = lambda k, values: None

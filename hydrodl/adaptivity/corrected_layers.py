@@ -232,7 +232,7 @@ def _running_costs(solution: Solution) -> Floats:
     """l of every slab, (N,); collective."""
     sweeps = Sweeps(solution.problem, {})
     try:
-        sweeps.set_velocity(solution.velocity)
+        sweeps.set_velocity(sweeps.stacks.spread(solution.velocity))
         sweeps.forward()
         return sweeps.running_costs()
     finally:

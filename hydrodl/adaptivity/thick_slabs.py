@@ -35,7 +35,7 @@ from hydrodl.mesh.layer_partition import Layers
 from hydrodl.mesh.quadrature import moment
 from hydrodl.problem.correction import Correction
 from hydrodl.problem.problem import Problem
-from hydrodl.problem.solution import Solution
+from hydrodl.problem.solution import Controls, Solution
 from hydrodl.training.controlled_functional import ControlledFunctional
 from hydrodl.training.minimisation import DEFAULTS
 from hydrodl.training.optimiser import Optimiser
@@ -183,11 +183,12 @@ class _OneSlab:
 
     def between(self, density: Floats, potential: Floats, velocity: Floats) -> Solution:
         """The slab, from a velocity (d, owned) on; collective."""
-        self._functional.set_data(density)
-        self._functional.set_loss(0, LinearLoss(-potential))
-        optimiser = Optimiser(ControlledFunctional(self._functional), self._settings, set(), lambda step: None, None)
+        self._functional.own.set_data(density)
+        self._functional.own.set_loss(0, LinearLoss(-potential))
+        controlled = ControlledFunctional(self._functional)
+        optimiser = Optimiser(controlled, self._settings, set(), lambda step: None, None)
         try:
-            found = optimiser.run(velocity.ravel())
+            found = optimiser.run(controlled.flat(Controls(velocity[None])))
         finally:
             optimiser.destroy()
         if not found.converged:

@@ -57,6 +57,10 @@ class BoxCoupling:
         for i, j in self._pairs:
             self._control.put(k, i, j, control[i * dim + j][:, 0])
 
+    @property
+    def alone(self) -> None:
+        """Slabs have nodes on other ranks."""
+
     def apply(self, direction: Floats, out: Floats) -> None:
         """K direction."""
         self._flux.apply(direction, out)

@@ -13,16 +13,20 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from mpi4py import MPI
+from numpy.typing import NDArray
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import summed
 from hydrodl.common.petsc_options import subset
 from hydrodl.discretisation.box_coupling import BoxCoupling
-from hydrodl.discretisation.layer_recursion import LayerMarch, Marched, NodeMarch
+from hydrodl.discretisation.layer_march import HandedOut, LayerMarch
+from hydrodl.discretisation.layer_recursion import March, NodeMarch
 from hydrodl.discretisation.nodal_noise import NodalNoise
 from hydrodl.discretisation.running_cost import FormCost
 from hydrodl.discretisation.scheme import EffectiveNoise
 from hydrodl.discretisation.slab_action import OperatorEntries, SlabAction
+from hydrodl.discretisation.stacks import NodeStacks
 from hydrodl.linear_algebra.layered_family import LayeredFamily, operator_family
 from hydrodl.linear_algebra.mass_matrix import Mass
 from hydrodl.linear_algebra.operator_family import OperatorFamily
@@ -57,7 +61,7 @@ class Generator:
         return self.entries().copy()
 
 
-class BoxTransport(Marched):
+class BoxTransport:
     """See :class:`~hydrodl.discretisation.scheme.Transport`.
 
     Args:
@@ -72,20 +76,18 @@ class BoxTransport(Marched):
         self._physics = lagrangian.resolved(domain.lumped)
         self._generator = generator = Generator(domain, lagrangian)
         self.halo, self.action, self.mass = generator.halo, generator.action, generator.mass
-        self.cost = FormCost(self.action)
+        self.cost, self.stacks = FormCost(self.action), NodeStacks(self.halo, slabs)
         own = subset(options, "slab_")
         self.operators, self.linear_solver = operator_family(
             domain, generator.pattern, generator.columns, slabs, classes, options=own, name="slab operator"
         )
-        if isinstance(self.operators, LayeredFamily):
-            inner = BoxSlabs(self.operators.own, whole_mass(self.operators, self.mass), theta)
-            self.march = LayerMarch(inner, self.operators.shares, domain.comm, self.operators.name)
-        else:
-            self.march = NodeMarch(BoxSlabs(self.operators, self.mass.apply, theta))
+        self._slabs = box_slabs(self.operators, self.mass, theta)
+        self.march = march(self.operators, self._slabs, domain.comm)
 
     def set_velocity(self, velocity: Floats, steps: Floats) -> None:
         """Build and factor every slab operator M - theta Delta L(u)."""
-        self._steps, self.weights = steps, (self.theta * steps)[:, None, None]
+        self._steps = steps
+        self._slabs.set_steps(steps)
         for k, step in enumerate(steps):
             self.action.set_slab(velocity[k])
             self.operators.set(k, self._generator.mass_values - self.theta * step * self._generator.entries())
@@ -135,21 +137,57 @@ class BoxTransport(Marched):
 
 
 class BoxSlabs:
-    """The steps of both recursions, for fields (m, nodes) on the nodes of a family's operators."""
+    """The steps of both recursions, for fields (m, nodes) on the nodes of a family's operators.
 
-    def __init__(self, family: OperatorFamily, mass: Callable[[Floats], Floats], theta: float) -> None:
-        self._family, self._mass, self._theta = family, mass, theta
+    Args:
+        family: the operators; mass: M times fields; theta: of the scheme; layers: their numbers.
+    """
+
+    def __init__(
+        self, family: OperatorFamily, mass: Callable[[Floats], Floats], theta: float, layers: NDArray[np.int64]
+    ) -> None:
+        self._family, self._mass, self._theta, self._layers = family, mass, theta, layers
+        self._weights = np.full(len(layers), theta)
+
+    def set_steps(self, steps: Floats) -> None:
+        """Thicknesses of all layers, (N,): with theta times them sources enter."""
+        self._weights = self._theta * steps[self._layers]
 
     def forward(self, k: int, layer: Floats, source: Floats | None) -> tuple[Floats, Floats]:
-        """(r_k, R_{k+1}) of R_k and a weighted source."""
+        """(r_k, R_{k+1}) of R_k and a source."""
         rhs = self._mass(layer)
-        slab = self._family.solve(k, rhs if source is None else rhs - source).copy()
+        slab = self._family.solve(k, rhs if source is None else rhs - self._weights[k] * source).copy()
         return slab, slab if self._theta == 1.0 else (slab - (1 - self._theta) * layer) / self._theta
 
     def backward(self, k: int, dual: Floats, source: Floats | None) -> tuple[Floats, Floats]:
-        """(q_k, D_k) of D_{k+1}, pulls included, and a weighted source."""
-        slab = self._family.solve(k, dual if source is None else dual - source, transpose=True).copy()
+        """(q_k, D_k) of D_{k+1}, pulls included, and a source."""
+        given = dual if source is None else dual - self._weights[k] * source
+        slab = self._family.solve(k, given, transpose=True).copy()
         return slab, (self._mass(slab) - (1 - self._theta) * dual) / self._theta
+
+
+def box_slabs(family: OperatorFamily | LayeredFamily, mass: Mass, theta: float) -> BoxSlabs:
+    """The slabs that this rank solves with; collective."""
+    if isinstance(family, OperatorFamily):
+        return BoxSlabs(family, mass.apply, theta, np.arange(len(family.solvers)))
+    return BoxSlabs(family.own, whole_mass(family, mass), theta, family.shares.layers)
+
+
+def march(family: OperatorFamily | LayeredFamily, slabs: BoxSlabs, comm: MPI.Comm) -> March:
+    """Both recursions, on the ranks that have the operators."""
+    if isinstance(family, OperatorFamily):
+        return NodeMarch(slabs)
+    shares = family.shares
+    by_layers = LayerMarch(
+        slabs,
+        shares,
+        comm,
+        family.name,
+        everywhere=shares.everywhere,
+        field=lambda own, k: shares.layer(own, k)[:, shares.here],
+        together=False,
+    )
+    return HandedOut(by_layers, shares)
 
 
 def whole_mass(family: LayeredFamily, mass: Mass) -> Callable[[Floats], Floats]:

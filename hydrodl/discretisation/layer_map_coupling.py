@@ -15,21 +15,18 @@ from typing import Protocol
 import numpy as np
 
 from hydrodl.common.arrays import Floats
-from hydrodl.discretisation.nodal_cost import NodalCost, OnGrid
+from hydrodl.discretisation.nodal_cost import NodalCost
 from hydrodl.discretisation.nodal_kernels import across, along
 from hydrodl.discretisation.push import Push
-from hydrodl.discretisation.slab_action import SlabAction
+from hydrodl.mesh.grid_nodes import GridNodes
 
 
-class OwnSlabs(OnGrid, Protocol):
+class OwnSlabs(Protocol):
     """What the coupling asks of the slabs."""
 
-    action: SlabAction
+    nodes: GridNodes
     cost: NodalCost
     pushes: list[Push]
-
-    def put_own(self, own: Floats, out: Floats) -> None:
-        """Put fields on the grid at this rank's layers into a stack."""
 
     @property
     def own_steps(self) -> Floats:
@@ -39,13 +36,12 @@ class OwnSlabs(OnGrid, Protocol):
 class NodalEnergy:
     """M U''(R), numbers at nodes."""
 
-    def __init__(self, owned: int) -> None:
-        self._owned, self.values = owned, np.zeros((0, owned))
+    def __init__(self) -> None:
+        self.values = np.zeros((0, 0))
 
     def apply(self, x: Floats, y: Floats) -> None:
-        """y = M U''(R) x for stacks (N, 1, local)."""
-        y[...] = 0.0
-        np.multiply(self.values[:, None], x[..., : self._owned], out=y[..., : self._owned])
+        """y = M U''(R) x for stacks (slabs here, 1, nodes)."""
+        np.multiply(self.values[:, None], x, out=y)
 
 
 class LayerMapCoupling:
@@ -53,48 +49,50 @@ class LayerMapCoupling:
 
     def __init__(self, slabs: OwnSlabs, classes: int) -> None:
         self._slabs, self._classes = slabs, classes
-        count, d, nodes = slabs.shares.mine, slabs.action.dimension, len(slabs.nodes.mass)
-        self.energy = NodalEnergy(slabs.halo.owned) if slabs.cost.has_energy else None
+        count, d, nodes = len(slabs.pushes), len(slabs.nodes.shape), len(slabs.nodes.mass)
+        self.energy = NodalEnergy() if slabs.cost.has_energy else None
         # M r_c; d2H/drho_c du and d2H/du2 without the stiffness
         self._masses, self._weighted = np.zeros((count, classes, nodes)), np.zeros((count, classes, d, nodes))
         self._curvature = np.zeros((count, d, d, nodes))
-        self._by_potential, self._by_density = np.zeros((2, count, classes, nodes))
-        self._dual = np.zeros((count, d, nodes))
 
     def assemble(self, velocity: Floats, density: Floats, potential: Floats) -> None:
-        """Masses, weighted gradients and curvatures at the point; collective."""
+        """Masses, weighted gradients and curvatures at the point."""
         slabs, numbers, mass = self._slabs, self._slabs.cost.numbers, self._slabs.nodes.mass
         if self.energy is not None:
             self.energy.values = slabs.cost.energy(density.sum(axis=1))
-        densities, potentials = slabs.own_fields(density, "r"), slabs.own_fields(potential, "q")
-        velocities = slabs.own_fields(velocity, "u")
-        np.multiply(mass, densities, out=self._masses)
+        np.multiply(mass, density, out=self._masses)
         for j, (push, step) in enumerate(zip(slabs.pushes, slabs.own_steps, strict=True)):
-            slopes = push.pull_with_slopes(potentials[j])[1]
-            np.multiply(mass, numbers.kinetic * velocities[j] - slopes, out=self._weighted[j])
-            curvature = push.curvatures(self._masses[j], potentials[j], out=self._curvature[j])
+            slopes = push.pull_with_slopes(potential[j])[1]
+            np.multiply(mass, numbers.kinetic * velocity[j] - slopes, out=self._weighted[j])
+            curvature = push.curvatures(self._masses[j], potential[j], out=self._curvature[j])
             curvature *= -step
-            inertia = mass * numbers.inertia(densities[j].sum(axis=0))
+            inertia = mass * numbers.inertia(density[j].sum(axis=0))
             for a in range(len(curvature)):
                 curvature[a, a] += inertia
 
+    @property
+    def alone(self) -> LayerMapCoupling:
+        """This."""
+        return self
+
     def apply(self, direction: Floats, out: Floats) -> None:
         """K direction."""
-        slabs, classes = self._slabs, self._classes
-        own = slabs.own_fields(direction, "u")
-        along(self._weighted, own, self._by_density)
-        for masses, field, found, push in zip(self._masses, own, self._by_potential, slabs.pushes, strict=True):
-            push.carry_shift(masses, field, out=found, factor=-1.0)
-        slabs.put_own(self._by_density, out[:, classes:])
-        slabs.put_own(self._by_potential, out[:, :classes])
+        for k in range(len(out)):
+            self.apply_at(k, direction, out)
+
+    def apply_at(self, k: int, direction: Floats, out: Floats) -> None:
+        """K direction of the slab at place k."""
+        along(self._weighted[k], direction[k], out[k])
+        self._slabs.pushes[k].carry_shift(self._masses[k], direction[k], out=out[k, : self._classes], factor=-1.0)
 
     def transposed(self, response: Floats, direction: Floats, out: Floats) -> None:
         """K^T response + B direction."""
-        slabs, classes = self._slabs, self._classes
-        own, changes = slabs.own_fields(direction, "u"), slabs.own_fields(response, "response")
-        for masses, change, found, push in zip(self._masses, changes, self._dual, slabs.pushes, strict=True):
-            push.forces(masses, change[:classes], out=found, factor=-1.0)
-        across(self._curvature, own, self._weighted, changes, self._dual)
-        if slabs.cost.stiffness is not None:
-            self._dual += slabs.cost.stiffness.product(own)
-        slabs.put_own(self._dual, out)
+        for k in range(len(out)):
+            self.transposed_at(k, response, direction, out)
+
+    def transposed_at(self, k: int, response: Floats, direction: Floats, out: Floats) -> None:
+        """K^T response + B direction of the slab at place k."""
+        self._slabs.pushes[k].forces(self._masses[k], response[k, : self._classes], out=out[k], factor=-1.0)
+        across(self._curvature[k], direction[k], self._weighted[k], response[k], out[k])
+        if self._slabs.cost.stiffness is not None:
+            out[k] += self._slabs.cost.stiffness.product(direction[k])

@@ -20,7 +20,7 @@ from hydrodl.common.errors import InputError
 from hydrodl.discretisation.layer_map_transport import LayerMapTransport, resolvents
 from hydrodl.discretisation.layer_map_walk import LayerMapWalk
 from hydrodl.discretisation.push import Splines
-from hydrodl.linear_algebra.layer_shares import Shares
+from hydrodl.discretisation.stacks import LayerStacks
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.grid_nodes import GridNodes
 from hydrodl.physics.cost_numbers import cost_numbers
@@ -113,17 +113,15 @@ class LayerMapScheme:
     def _smoothed(
         self, domain: Domain, lagrangian: Lagrangian, steps: Floats, fields: Floats, *, first: bool
     ) -> Floats:
-        nodes, shares = GridNodes(domain), Shares(domain, len(steps))
+        stacks = LayerStacks(domain, len(steps))
+        nodes, own = stacks.nodes, stacks.spread(fields).copy()
         splines = Splines(nodes.shape, nodes.spacing, self.degree)
-        own = nodes.to_grid(shares.to_layers(fields)).copy()
-        noise = resolvents(nodes, float(lagrangian.noise), steps[shares.layers], splines, self.before)
+        noise = resolvents(nodes, float(lagrangian.noise), steps[stacks.layers], splines, self.before)
         for field, (before, after) in zip(own, noise, strict=True):
             resolvent = before if first else after
             if resolvent is not None:
                 field[...] = resolvent.smooth(nodes.mass * field)
-        out = np.empty(fields.shape)
-        shares.to_nodes(nodes.to_whole(own), out)
-        return out
+        return stacks.collect(own)
 
     def exact_spacing(self, noise: float, step: float) -> float | None:
         """h at which the splines bring what the resolvent before the map leaves: nu_B = nu, or nu/2 for "strang"."""

@@ -9,7 +9,7 @@ before and after it. What is carried is
     H = -(1/Delta) sum_c (M r_c, W q_c),
 
 a function of (u, r, q): its derivatives in u are those of the weights. W, R' and R'' need every node, so that a rank
-has its layers whole; it makes the pushes of those alone.
+has its layers whole, and stacks are by layers; it makes the pushes of those alone.
 """
 
 from __future__ import annotations
@@ -17,23 +17,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
 from hydrodl.discretisation.layer_map_coupling import LayerMapCoupling
-from hydrodl.discretisation.layer_recursion import LayerMarch, Marched, NodeMarch
+from hydrodl.discretisation.layer_march import LayerMarch
+from hydrodl.discretisation.layer_recursion import March, NodeMarch
 from hydrodl.discretisation.nodal_cost import NodalCost
 from hydrodl.discretisation.noise_resolvent import NoiseResolvent, NoiseSplit, noise_split
 from hydrodl.discretisation.push import Push, Splines
 from hydrodl.discretisation.scheme import EffectiveNoise
 from hydrodl.discretisation.slab_action import SlabAction
-from hydrodl.linear_algebra.layer_shares import Shares
+from hydrodl.discretisation.stacks import LayerStacks
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.grid_nodes import GridNodes
 from hydrodl.physics.lagrangian import Lagrangian
 
 
-class LayerMapTransport(Marched):
+class LayerMapTransport:
     """See :class:`~hydrodl.discretisation.scheme.Transport`.
 
     Args:
@@ -45,53 +47,36 @@ class LayerMapTransport(Marched):
         self.halo, self.action = Halo(domain), SlabAction(domain, lagrangian)
         self.mass = self.action.mass_matrix()
         self.linear_solver = f"spline push of degree {degree}"
-        self.nodes, self.shares = GridNodes(domain), Shares(domain, slabs)
-        assert self.mass.diagonal is not None  # by the vertex rule
-        self.cost = NodalCost(domain, lagrangian, self.mass.diagonal, self)
+        self.stacks = stacks = LayerStacks(domain, slabs)
+        self.nodes = nodes = stacks.nodes
+        self.cost = NodalCost(lagrangian, nodes)
         self._noise, self._before, self._steps = float(lagrangian.noise), before, np.ones(slabs)
-        self._splines = Splines(self.nodes.shape, self.nodes.spacing, degree)
+        self._splines = Splines(nodes.shape, nodes.spacing, degree)
         still = np.zeros((domain.dimension, domain.nodes))
-        self.pushes = [Push(self._splines, still) for _ in range(self.shares.mine)]
-        self._slabs = LayerMapSlabs(self.nodes, self.pushes)
-        one = domain.comm.size == 1
-        self.march = NodeMarch(self._slabs) if one else LayerMarch(self._slabs, self.shares, domain.comm, "slab")
+        self.pushes = [Push(self._splines, still) for _ in stacks.layers]
+        self._slabs = LayerMapSlabs(nodes.mass, self.pushes)
+        self.march = self._march(domain.comm)
+
+    def _march(self, comm: MPI.Comm) -> March:
+        stacks = self.stacks
+        if comm.size == 1 and stacks.nodes.sorted:
+            return NodeMarch(self._slabs)
+        return LayerMarch(
+            self._slabs, stacks.shares, comm, "slab", everywhere=stacks.everywhere, field=stacks.field, together=True
+        )
 
     def set_velocity(self, velocity: Floats, steps: Floats) -> None:
-        """Move the pushes of this rank's layers; collective."""
-        self._steps, self.weights = steps, steps[:, None, None]
-        own = self.nodes.to_grid(self.shares.to_layers(velocity[..., : self.halo.owned]))
-        for push, field, k in zip(self.pushes, own, self.shares.layers, strict=True):
-            push.move(steps[k] * field)
-        self._slabs.noise = resolvents(self.nodes, self._noise, steps[self.shares.layers], self._splines, self._before)
-
-    def own_fields(self, stack: Floats, name: str) -> Floats:
-        """A stack (N, m, local) on the grid at this rank's layers, (mine, m, nodes); collective.
-
-        Not to be written to, and valid until the next call with the same shape and ``name``.
-        """
-        return self.nodes.to_grid(self.shares.to_layers(stack[..., : self.halo.owned], name=name))
-
-    def add_own(self, own: Floats, out: Floats) -> None:
-        """Add fields on the grid at this rank's layers (mine, m, nodes) to a stack (N, m, local); collective."""
-        if self.shares.mine == len(out) and len(self.nodes.mass) == self.halo.owned:  # all of them, on one rank
-            out += self.nodes.to_whole(own)
-            return
-        found = np.empty((*out.shape[:2], self.halo.owned))
-        self.shares.to_nodes(self.nodes.to_whole(own), found)
-        out[..., : self.halo.owned] += found
-
-    def put_own(self, own: Floats, out: Floats) -> None:
-        """Put fields on the grid at this rank's layers into a stack (N, m, local), its ghosts 0; collective."""
-        out[..., self.halo.owned :] = 0.0
-        self.shares.to_nodes(self.nodes.to_whole(own), out[..., : self.halo.owned])
+        """Move the pushes of this rank's layers."""
+        self._steps = steps
+        for push, field, step in zip(self.pushes, velocity, self.own_steps, strict=True):
+            push.move(step * field)
+        self._slabs.steps = self.own_steps
+        self._slabs.noise = resolvents(self.nodes, self._noise, self.own_steps, self._splines, self._before)
 
     def velocity_gradient(self, velocity: Floats, density: Floats, potential: Floats, out: Floats) -> None:
         """Add -sum_c M r_c grad (Pi q_c)(y)."""
-        masses, potentials = self.nodes.mass * self.own_fields(density, "r"), self.own_fields(potential, "q")
-        own = np.empty((self.shares.mine, velocity.shape[1], len(self.nodes.mass)))
-        for weights, potential_, force, push in zip(masses, potentials, own, self.pushes, strict=True):
-            push.forces(weights, potential_, out=force)
-        self.add_own(-own, out)
+        for r, q, force, push in zip(density, potential, out, self.pushes, strict=True):
+            force -= push.forces(self.nodes.mass * r, q)
 
     def effective_noise(self, velocity: Floats, total: Floats) -> EffectiveNoise:
         """nu, or the noise of the splines on axes where that is larger; the mean over layers by thickness."""
@@ -124,7 +109,7 @@ class LayerMapTransport(Marched):
     @property
     def own_steps(self) -> Floats:
         """Delta of this rank's layers, (mine,)."""
-        return self._steps[self.shares.layers]
+        return self._steps[self.stacks.layers]
 
     def solve_to(self, accuracy: float) -> None:
         """Nothing: the resolvents are exact."""
@@ -138,39 +123,40 @@ class LayerMapTransport(Marched):
 
 
 class LayerMapSlabs:
-    """The steps of both recursions, for fields (m, nodes) in the order of global numbers.
+    """The steps of both recursions, for fields (m, nodes) on the grid, of lumped mass ``mass``.
 
     Attributes:
-        noise: R' (None where there is no noise before the map) and R'' of each of this rank's layers.
+        steps: Delta, with which sources enter; noise: R' (None where there is no noise before the map) and R''; of each
+            of this rank's layers.
     """
 
-    def __init__(self, nodes: GridNodes, pushes: Sequence[Push]) -> None:
-        self._nodes, self._pushes = nodes, pushes
+    def __init__(self, mass: Floats, pushes: Sequence[Push]) -> None:
+        self._mass, self._pushes = mass, pushes
+        self.steps = np.ones(len(pushes))
         self.noise: list[tuple[NoiseResolvent | None, NoiseResolvent]] = []
 
     def forward(self, k: int, layer: Floats, source: Floats | None) -> tuple[Floats, Floats]:
-        """(r_k, R_{k+1}) of R_k and a weighted source."""
-        nodes, (first, then) = self._nodes, self.noise[k]
-        masses = nodes.mass * nodes.to_grid(layer)
-        slab = layer
+        """(r_k, R_{k+1}) of R_k and a source."""
+        first, then = self.noise[k]
+        slab, masses = layer, self._mass * layer
         if first is not None:
-            density = first.smooth(masses)
-            slab, masses = nodes.to_whole(density), nodes.mass * density
+            slab = first.smooth(masses)
+            np.multiply(self._mass, slab, out=masses)
         carried = self._pushes[k].carry(masses)
         if source is not None:
-            carried -= nodes.to_grid(source)
-        return slab, nodes.to_whole(then.smooth(carried, out=carried))
+            carried -= self.steps[k] * source
+        return slab, then.smooth(carried, out=carried)
 
     def backward(self, k: int, dual: Floats, source: Floats | None) -> tuple[Floats, Floats]:
-        """(q_k, D_k) of D_{k+1}, pulls included, and a weighted source."""
-        nodes, (first, then) = self._nodes, self.noise[k]
-        potential = then.smooth(nodes.to_grid(dual))
-        below = nodes.mass * self._pushes[k].pull(potential)
+        """(q_k, D_k) of D_{k+1}, pulls included, and a source."""
+        first, then = self.noise[k]
+        potential = then.smooth(dual)
+        below = self._mass * self._pushes[k].pull(potential)
         if source is not None:
-            below -= nodes.to_grid(source)
+            below -= self.steps[k] * source
         if first is not None:
-            below = nodes.mass * first.smooth(below, out=below)
-        return nodes.to_whole(potential), nodes.to_whole(below)
+            below = self._mass * first.smooth(below, out=below)
+        return potential, below
 
 
 def resolvents(

@@ -11,13 +11,13 @@ from hydrodl.discretisation.slab_action import SlabAction
 
 
 class RunningCost(Protocol):
-    """cost(u_k, R_k) of every slab, without what V costs; stacks of local nodes, methods collective."""
+    """cost(u_k, R_k) of slabs, without what V costs; for all slabs here or some."""
 
     def values(self, velocity: Floats, total: Floats) -> Floats:
-        """cost(u_k, R_k) of every slab, (N,), this rank's part, of u (N, d, local) and R (N, local)."""
+        """cost(u_k, R_k) of every slab, (n,), this rank's part, of u (n, d, local) and R (n, local)."""
 
     def slopes(self, velocity: Floats, total: Floats) -> tuple[Floats, Floats]:
-        """The derivatives of every slab's cost in u, (N, d, local), and in R, (N, 1, local), to be accumulated."""
+        """The derivatives of every slab's cost in u, (n, d, local), and in R, (n, 1, local), to be accumulated."""
 
 
 class FormCost:

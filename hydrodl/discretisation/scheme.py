@@ -14,9 +14,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from hydrodl.common.arrays import Floats, Ints
-from hydrodl.discretisation.layer_recursion import Pulls
+from hydrodl.discretisation.layer_recursion import March
 from hydrodl.discretisation.running_cost import RunningCost
 from hydrodl.discretisation.slab_action import SlabAction
+from hydrodl.discretisation.stacks import Stacks
 from hydrodl.linear_algebra.mass_matrix import Mass
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
@@ -30,7 +31,17 @@ class NodeOperator(Protocol):
     """One operator a slab."""
 
     def apply(self, x: Floats, y: Floats) -> None:
-        """y = A x for whole stacks (N, 1, local); y is to be accumulated."""
+        """y = A x for whole stacks (slabs here, 1, local); y is to be accumulated."""
+
+
+class SlabCoupling(Protocol):
+    """``apply`` and ``transposed`` of a coupling for the slab at place k of stacks."""
+
+    def apply_at(self, k: int, direction: Floats, out: Floats) -> None:
+        """K direction."""
+
+    def transposed_at(self, k: int, response: Floats, direction: Floats, out: Floats) -> None:
+        """K^T response + B direction."""
 
 
 class Coupling(Protocol):
@@ -43,16 +54,18 @@ class Coupling(Protocol):
     def energy(self) -> NodeOperator | None:
         """U''(R) as operators on R, None where it vanishes."""
 
+    @property
+    def alone(self) -> SlabCoupling | None:
+        """The same slab by slab, where every slab has all that it needs on its rank."""
+
     def assemble(self, velocity: Floats, density: Floats, potential: Floats) -> None:
-        """Take the point u (N, d, local), r and q (N, C, local), ghosts valid; collective."""
+        """Take the point u (slabs here, d, local), r and q (slabs here, C, local), ghosts valid."""
 
     def apply(self, direction: Floats, out: Floats) -> None:
-        """K direction: (N, d, local) with valid ghosts -> dH/dphi, then dH/drho, (N, 2 C, local) to be accumulated;
-        collective."""
+        """K direction: stacks of d fields with valid ghosts -> dH/dphi, then dH/drho, 2 C fields to be accumulated."""
 
     def transposed(self, response: Floats, direction: Floats, out: Floats) -> None:
-        """K^T response + B direction: (N, 2 C, local) and (N, d, local) -> (N, d, local) to be accumulated;
-        collective."""
+        """K^T response + B direction: stacks of 2 C and of d fields -> of d, to be accumulated."""
 
 
 class EffectiveNoise(NamedTuple):
@@ -70,11 +83,11 @@ class EffectiveNoise(NamedTuple):
 class Transport(Protocol):
     """The slabs of one flow: both sweeps for a velocity, and the derivatives of what is carried.
 
-    Stacks are (slabs, classes or components, owned or local nodes). Sources are derivatives of H_h, dual vectors; the
-    scheme knows with what weight they enter.
+    Stacks are (slabs here, classes or components, owned or local nodes), where ``stacks`` says; fields of one layer are
+    by nodes. Sources are derivatives of H_h, dual vectors; the scheme knows with what weight they enter.
 
     Attributes:
-        halo: ghosts of stacks; action: forms of a slab; mass: M; linear_solver: what solves, in words.
+        halo: ghosts of fields by nodes; action: forms of a slab; mass: M; linear_solver: what solves, in words.
     """
 
     halo: Halo
@@ -83,31 +96,26 @@ class Transport(Protocol):
     linear_solver: str
 
     @property
+    def stacks(self) -> Stacks:
+        """Where stacks are."""
+
+    @property
+    def march(self) -> March:
+        """Both sweeps; sources are dH/dphi at r = 0 and dH/drho at q = 0."""
+
+    @property
     def cost(self) -> RunningCost:
         """The running cost."""
 
     def set_velocity(self, velocity: Floats, steps: Floats) -> None:
-        """Build all slabs for u (N, d, local) and thicknesses (N,); collective."""
-
-    def forward(self, start: Floats, sources: Floats | None, slabs: Floats, layers: Mapping[int, Floats]) -> None:
-        """From R_0 (C, owned) and dH/dphi at r = 0: r_k into ``slabs``, R_j into ``layers`` for the j asked for."""
-
-    def backward(self, sources: Floats | None, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
-        """From dG and dH/drho at q = 0: q_k into ``slabs``, M phi_j below the pull at j into ``layers``, as asked."""
-
-    def both(self, sources: Floats, pulls: Pulls, slabs: Floats, layers: Mapping[int, Floats]) -> None:
-        """Two sweeps that do not need each other, stacks (N, 2 C, owned).
-
-        From R_0 = 0: r_k into the last C fields of ``slabs`` by the first C sources, R_j into ``layers``; q_k into the
-        first C by the last C sources and the pulls.
-        """
+        """Build all slabs for u, a stack with valid ghosts, and thicknesses (N,); collective."""
 
     def velocity_gradient(self, velocity: Floats, density: Floats, potential: Floats, out: Floats) -> None:
-        """Add d/du of what slabs carry at u (N, d, local), r and q (N, C, local) to ``out``, (N, d, local) to be
-        accumulated; collective."""
+        """Add d/du of what slabs carry at u, r and q, stacks with valid ghosts, to ``out``, to be accumulated;
+        collective."""
 
     def effective_noise(self, velocity: Floats, total: Floats) -> EffectiveNoise:
-        """What the slabs spread densities with, at u (N, d, local) and R (N, local); collective."""
+        """What the slabs spread densities with, at u, a stack, and R (slabs here, local); collective."""
 
     def coupling(self, slabs: int, classes: int) -> Coupling:
         """Room for the second derivatives of all slabs."""

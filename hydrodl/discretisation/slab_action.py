@@ -77,7 +77,6 @@ class SlabAction(NodeAssembler):
 
     Attributes:
         mass: (w, v), on V x V; potential: V_c; potential_1: (V_c, v).
-        cost_density, carried_density: the integrands with the functions they are derived by, for sums over corners.
     """
 
     def __init__(self, domain: Domain, lagrangian: Lagrangian) -> None:
@@ -85,17 +84,31 @@ class SlabAction(NodeAssembler):
         d = self.dimension = domain.dimension
         self.R = self.RHO = d
         self.PHI = d + 1
-        self._y, self._z = self.blocked(d + 1), self.blocked(d + 2)
         self.potential = fem.Function(domain.V)
-        physics = lagrangian.resolved(domain.lumped).on(domain.mesh)
-        y, z = ufl.split(self._y), ufl.split(self._z)
-        self.cost_density: Integrand = (physics.running_cost(ufl.as_vector(y[:d]), y[d]), self._y)
-        transport = physics.transport(ufl.as_vector(z[:d]), z[d], z[d + 1], domain.edges)
-        self.carried_density: Integrand = (-transport, self._z)
-        self._physics = physics
+        self._physics = lagrangian.resolved(domain.lumped).on(domain.mesh)
         self.potential_1 = fem.form(self.potential * ufl.TestFunction(domain.V) * domain.dx)
 
-    # Compiled when first asked for, by all ranks: a scheme needs some of them, and each takes a few milliseconds.
+    # Made when first asked for, by all ranks: a scheme needs some of them, and each takes a few milliseconds or more.
+
+    @cached_property
+    def _y(self) -> fem.Function:
+        return self.blocked(self.dimension + 1)
+
+    @cached_property
+    def _z(self) -> fem.Function:
+        return self.blocked(self.dimension + 2)
+
+    @cached_property
+    def cost_density(self) -> Integrand:
+        """Of the cost, and y."""
+        y, d = ufl.split(self._y), self.dimension
+        return self._physics.running_cost(ufl.as_vector(y[:d]), y[d]), self._y
+
+    @cached_property
+    def carried_density(self) -> Integrand:
+        """Of one class's carried part, and z."""
+        z, d = ufl.split(self._z), self.dimension
+        return -self._physics.transport(ufl.as_vector(z[:d]), z[d], z[d + 1], self.domain.edges), self._z
 
     @cached_property
     def cost(self) -> fem.Form:

@@ -15,22 +15,23 @@ SEGMENTS = 16
 class Shares:
     """Which nodes and which layers each rank has, and stacks from one distribution to the other.
 
+    Args:
+        domain: whose nodes; count: number of layers; segments: of layers a rank, about.
+
     Attributes:
         owners: the rank of every layer; layers: numbers of this rank's layers, increasing; nodes: number of all
             nodes, which come in the order of their global numbers; segments: (rank, its consecutive layers), in the
             order of layers.
     """
 
-    def __init__(self, domain: Domain, count: int) -> None:
+    def __init__(self, domain: Domain, count: int, segments: int = SEGMENTS) -> None:
         self._comm = comm = domain.comm
         self.nodes, self.owned = domain.nodes, domain.owned
-        length = max(1, count // (SEGMENTS * comm.size))
-        owner = np.arange(count) // length % comm.size
+        parts = np.array_split(np.arange(count), min(count, segments * comm.size))
+        self.segments = [(number % comm.size, part) for number, part in enumerate(parts)]
+        self.owners = owner = np.concatenate([np.full(len(part), rank) for rank, part in self.segments])
         self.layers = np.flatnonzero(owner == comm.rank)
         self._order, self._layers = np.argsort(owner, kind="stable"), np.bincount(owner, minlength=comm.size)
-        starts = np.flatnonzero(np.diff(owner, prepend=-1))
-        self.segments = [(int(owner[part[0]]), part) for part in np.split(np.arange(count), starts[1:])]
-        self.owners = owner
         self._rooms: dict[tuple[str, tuple[int, ...]], Floats] = {}
         self._owned = np.array(comm.allgather(domain.owned))
         self._offsets = np.append(0, np.cumsum(self._owned))
@@ -105,3 +106,11 @@ class Shares:
         self._comm.Allgatherv(np.ascontiguousarray(fields), [buffer, len(fields) * self._owned])
         parts = np.split(buffer, (len(fields) * self._offsets)[1:-1])
         return np.concatenate([part.reshape(len(fields), -1) for part in parts], axis=1)
+
+    def layer(self, own: Floats, k: int) -> Floats:
+        """The fields of layer k of a stack (mine, m, nodes) on every rank, from the one that has it."""
+        root, found = self.holder(k), np.empty(own.shape[1:])
+        if self._comm.rank == root:
+            found[...] = own[self.place(k)]
+        self._comm.Bcast(found, root)
+        return found

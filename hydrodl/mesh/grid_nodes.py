@@ -15,7 +15,8 @@ class GridNodes:
     "Whole" fields stand in the order of global node numbers, as sweeps hand them on.
 
     Attributes:
-        shape: nodes per direction; spacing: h_a, (d,); mass: the lumped mass at each node of the grid.
+        shape: nodes per direction; spacing: h_a, (d,); mass: the lumped mass at each node of the grid; sorted: both
+            orders are one, as on a single rank.
     """
 
     def __init__(self, domain: Domain) -> None:
@@ -23,7 +24,7 @@ class GridNodes:
         self.shape, self.spacing = tuple(int(n) for n in grid.counts), grid.spacing
         self._place = np.concatenate(domain.comm.allgather(order))
         self._number = np.argsort(self._place)
-        self._sorted = bool((np.diff(self._place) > 0).all())  # as on one rank
+        self.sorted = bool((np.diff(self._place) > 0).all())
         self.mass = np.ones(1)
         for n, h in zip(self.shape, self.spacing, strict=True):
             line = np.full(n, h)
@@ -32,8 +33,8 @@ class GridNodes:
 
     def to_grid(self, whole: Floats) -> Floats:
         """Fields (..., nodes) in the order of the grid; those given themselves, where they are so already."""
-        return whole if self._sorted else np.take(whole, self._number, axis=-1)
+        return whole if self.sorted else np.take(whole, self._number, axis=-1)
 
     def to_whole(self, on_grid: Floats) -> Floats:
         """Fields (..., nodes) in the order of global numbers; perhaps those given themselves."""
-        return on_grid if self._sorted else np.take(on_grid, self._place, axis=-1)
+        return on_grid if self.sorted else np.take(on_grid, self._place, axis=-1)

@@ -23,6 +23,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.cards import Card, plural
 from hydrodl.common.errors import InputError
 from hydrodl.data.preprocessing import Preprocessing
+from hydrodl.discretisation.stacks import placed
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.mesh.interpolation import checked_points, interpolate, into
@@ -121,14 +122,14 @@ def sweep_back(solution: Solution, last: Floats) -> Floats:
     """
     problem, steps = solution.problem, solution.problem.layers.steps
     transport = problem.method.transport(problem.domain, problem.lagrangian, 1, len(last), {})
-    values, slab = np.empty((len(steps) + 1, *last.shape)), np.empty((1, *last.shape))
+    values, slab = np.empty((len(steps) + 1, *last.shape)), transport.stacks.stack(len(last))
+    slab = slab[..., : transport.stacks.owned]
     values[-1] = last
-    velocity = transport.halo.with_ghosts(solution.velocity)
     try:
         for k in reversed(range(len(steps))):
             below = np.empty_like(last)
-            transport.set_velocity(velocity[k : k + 1], steps[k : k + 1])
-            transport.backward(None, {1: -transport.mass.apply(values[k + 1])}, slab, {0: below})
+            transport.set_velocity(placed(transport.stacks, solution.velocity[k : k + 1]), steps[k : k + 1])
+            transport.march.backward(None, {1: -transport.mass.apply(values[k + 1])}, slab, {0: below})
             values[k] = transport.mass.solve(below)
     finally:
         transport.close()

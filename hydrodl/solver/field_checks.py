@@ -7,18 +7,20 @@ from typing import Any
 import numpy as np
 
 from hydrodl.common.parallel import smallest
+from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.problem.flow import peclet
 from hydrodl.solver.sweeps import Sweeps
 
 
 def measures(sweeps: Sweeps) -> dict[str, Any]:
     """min_density, negative_mass, mass_error, peclet, noise and warnings of the fields in the sweeps."""
-    domain, owned = sweeps.problem.domain, sweeps.halo.owned
-    layers, slabs = sweeps.density[..., :owned], sweeps.slab_density[..., :owned]
+    domain, stacks = sweeps.problem.domain, sweeps.stacks
+    layers, slabs = sweeps.density[..., : sweeps.halo.owned], sweeps.slab_density[..., : stacks.owned]
     least = smallest(domain.comm, min(float(layers.min(initial=np.inf)), float(slabs.min(initial=np.inf))))
     masses = np.array([sweeps.mass.integrals(layer) for layer in layers])
     negative = max(float(sweeps.mass.integrals(np.maximum(-layer, 0.0)).sum()) for layer in layers)
-    number = peclet(domain, sweeps.velocity, float(sweeps.problem.lagrangian.noise))
+    velocity = with_ghosts(domain, stacks.collect(sweeps.velocity[..., : stacks.owned]))
+    number = peclet(domain, velocity, float(sweeps.problem.lagrangian.noise))
     noise = sweeps.transport.effective_noise(sweeps.velocity, sweeps.total)
     notes = [noise.note] if noise.note else []
     if least < 0:

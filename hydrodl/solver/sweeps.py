@@ -24,11 +24,11 @@ from hydrodl.solver.corrected_slabs import CorrectedSlabs
 class Sweeps:
     """The coupled forward-backward system of one problem, given a velocity.
 
-    Fields are stacks (slabs or layers, classes or components, local nodes).
+    Fields are stacks (slabs here, classes or components, local nodes) where the scheme has them.
 
     Attributes:
-        transport: the scheme's slabs; velocity: u_k, (N, d, local); slab_density: r, (N, C, local);
-        slab_potential: q, (N, C, local); density: R at layers, (N + 1, C, local);
+        transport: the scheme's slabs; stacks: where fields are; halo: ghosts of fields by nodes; velocity: u_k;
+        slab_density: r; slab_potential: q; steps: of all layers; own_steps: of the slabs here, (slabs here,);
         seconds: time spent in "assembly" and "sweeps".
     """
 
@@ -40,22 +40,29 @@ class Sweeps:
         start = perf_counter()
         self.transport = problem.method.transport(domain, problem.lagrangian, slabs, classes, options)
         self.halo, self.action, self.mass = self.transport.halo, self.transport.action, self.transport.mass
+        self.stacks = stacks = self.transport.stacks
+        self.own_steps = self.steps[stacks.layers]
         halo, action = self.halo, self.action
         given = problem.correction
         self._corrected = None if given is None else CorrectedSlabs(given, self.transport, self.steps)
         self.losses = [CompiledLoss(loss, action, halo, classes, slabs) for loss in problem.terms]
-        self.velocity = halo.stack(slabs, domain.dimension)
-        self.slab_density, self.slab_potential = halo.stack(slabs, classes), halo.stack(slabs, classes)
-        self.density = halo.stack(slabs + 1, classes)
-        self.density[0, :, : halo.owned] = problem.densities.values
-        halo.update(self.density[0])
+        self.velocity = stacks.stack(domain.dimension)
+        self.slab_density, self.slab_potential, self._above = (stacks.stack(classes) for _ in range(3))
+        self._seen = {layer: halo.stack(classes) for layer in sorted({loss.layer for loss in self.losses})}
+        self.data = halo.stack(classes)
+        self.set_data(problem.densities.values)
         self._potential = halo.stack(classes)
         nodes = domain.coordinates[: halo.owned]
         self._potential[:, : halo.owned] = problem.lagrangian.potentials(nodes, classes)
         halo.update(self._potential)
-        self._static = self._potential_dual()
+        self._static = stacks.everywhere(self._potential_dual())
         self.set_up_seconds = perf_counter() - start
         self.seconds["assembly"] += self.set_up_seconds
+
+    def set_data(self, densities: Floats) -> None:
+        """Put densities (C, owned) at the first layer; collective."""
+        self.data[:, : self.halo.owned] = densities
+        self.halo.update(self.data)
 
     def _potential_dual(self) -> Floats:
         out = self.halo.stack(self.problem.classes)
@@ -67,14 +74,27 @@ class Sweeps:
 
     @property
     def total(self) -> Floats:
-        """R of every slab, (N, local)."""
+        """R of the slabs here, (slabs here, local)."""
         return self.slab_density.sum(axis=1)
 
+    @property
+    def density(self) -> Floats:
+        """R at all layers by nodes, ghosts valid, (N + 1, C, local), a new array; collective."""
+        out = self.halo.stack(len(self.steps) + 1, self.problem.classes)
+        out[1:, :, : self.halo.owned] = self.stacks.collect(self._above[..., : self.stacks.owned])
+        self.halo.update(out)
+        out[0] = self.data
+        return out
+
+    def density_at(self, layer: int) -> Floats:
+        """R at a layer where a loss acts by nodes, ghosts valid, (C, local)."""
+        return self._seen[layer]
+
     def set_velocity(self, velocity: Floats) -> None:
-        """Load u (N, d, owned) and build every slab."""
+        """Load u, a stack (slabs here, d, owned), and build every slab."""
         start = perf_counter()
-        self.velocity[..., : self.halo.owned] = velocity
-        self.halo.update(self.velocity)
+        self.velocity[..., : self.stacks.owned] = velocity
+        self.stacks.update(self.velocity)
         self.transport.set_velocity(self.velocity, self.steps)
         if self._corrected is not None:
             self._corrected.set_velocity(self.velocity)
@@ -86,28 +106,28 @@ class Sweeps:
         Raises:
             SolverError: a density is not finite; the layer is named.
         """
-        start, owned = perf_counter(), self.halo.owned
-        layers = {k: self.density[k, :, :owned] for k in range(1, len(self.density))}
+        start, owned, nodes = perf_counter(), self.stacks.owned, self.halo.owned
+        layers = {k: field[:, :nodes] for k, field in self._seen.items()}
         corrected, slabs = self._corrected, self.slab_density[..., :owned]
-        sources = None if corrected is None else corrected.to_density
-        self.transport.forward(self.density[0, :, :owned], sources, slabs, layers)
+        sources = None if corrected is None else self.stacks.spread(corrected.to_density)
+        self.transport.march.forward(self.data[:, :nodes], sources, slabs, layers, self._above[..., :owned])
         if corrected is not None:
-            slabs += corrected.density
-        self._check_finite(self.density, "density")
-        self.halo.update(self.slab_density)
-        self.halo.update(self.density)
+            slabs += self.stacks.spread(corrected.density)
+        self._check_finite(self._above, "density", 1)
+        self.stacks.update(self.slab_density)
+        for field in self._seen.values():
+            self.halo.update(field)
         self.seconds["sweeps"] += perf_counter() - start
 
     def objective(self) -> dict[str, float]:
         """Parts of J after a forward sweep: "running" and one entry a loss, summed over ranks."""
         start = perf_counter()
-        running = float(self.steps @ self.transport.cost.values(self.velocity, self.total))
-        local = [running, 0.0] + [loss.value(self.density[loss.layer]) for loss in self.losses]
-        owned = self.halo.owned
-        weights = self.steps[:, None, None]
-        local[1] = float((weights * self.slab_density[..., :owned] * self._static[None]).sum())
+        running = float(self.own_steps @ self.transport.cost.values(self.velocity, self.total))
+        local = [running, 0.0] + [loss.value(self._seen[loss.layer]) for loss in self.losses]
+        local[1] = float(self.own_steps @ self._static_costs())
         if self._corrected is not None:
-            local.append(self._corrected.value(self.density[..., :owned], self.slab_density[..., :owned]))
+            layers, slabs = (self.density[..., : self.halo.owned], self.slab_density[..., : self.stacks.owned])
+            local.append(self._corrected.value(layers, self.stacks.collect(slabs)))
         values = np.array(local)
         result = summed(self.problem.domain.comm, values)
         parts = {"running": float(result[0] + result[1])}
@@ -118,10 +138,19 @@ class Sweeps:
         self.seconds["assembly"] += perf_counter() - start
         return parts
 
+    def _static_costs(self) -> Floats:
+        """(V_c, r_c) of the slabs here, this rank's part."""
+        return np.einsum("kcn,cn->k", self.slab_density[..., : self.stacks.owned], self._static)
+
     def running_costs(self) -> Floats:
         """l(u_k, r_k) of every slab after a forward sweep, (N,), summed over ranks."""
-        local = np.einsum("kcn,cn->k", self.slab_density[..., : self.halo.owned], self._static)
-        return summed(self.problem.domain.comm, local + self.transport.cost.values(self.velocity, self.total))
+        return self._by_layer(self._static_costs() + self.transport.cost.values(self.velocity, self.total))
+
+    def _by_layer(self, local: Floats) -> Floats:
+        """Numbers of the slabs here, summed over ranks, for all slabs, (N,)."""
+        out = np.zeros(len(self.steps))
+        out[self.stacks.layers] = local
+        return summed(self.problem.domain.comm, out)
 
     def backward(self, layers: Mapping[int, Floats] | None = None) -> Floats:
         """Potentials of every slab for the loaded velocity and the densities of the last forward sweep.
@@ -130,33 +159,34 @@ class Sweeps:
             layers: takes M phi_j at layers j, dual vectors (C, owned), as asked.
 
         Returns:
-            the derivative of every slab's running cost in u, (N, d, local), to be accumulated.
+            the derivative of every slab's running cost in u, a stack to be accumulated.
         """
         start = perf_counter()
         slope = self._sweep_back(layers or {})
-        self._check_finite(self.slab_potential, "potential")
-        self.halo.update(self.slab_potential)
+        self._check_finite(self.slab_potential, "potential", 0)
+        self.stacks.update(self.slab_potential)
         self.seconds["sweeps"] += perf_counter() - start
         return slope
 
-    def _sweep_back(self, layers: Mapping[int, Floats]) -> Floats:
-        """As for ``backward``, M phi_j into ``layers``; the running costs are assembled once for both."""
-        slabs = self.slab_potential[..., : self.halo.owned]
+    def _sweep_back(self, layers: Mapping[int, Floats], states: Floats | None = None) -> Floats:
+        """As for ``backward``, M phi_k into a stack too; the running costs are assembled once for both."""
+        stacks = self.stacks
+        slabs = self.slab_potential[..., : stacks.owned]
         by_velocity, by_density = self.transport.cost.slopes(self.velocity, self.total)
-        self.halo.accumulate(by_density)
-        sources = by_density[..., : self.halo.owned] + self._static[None]
+        stacks.accumulate(by_density)
+        sources = by_density[..., : stacks.owned] + self._static[None]
         if self._corrected is not None:
-            sources += self._corrected.to_potential
-        self.transport.backward(sources, self.pulls(), slabs, layers)
+            sources += stacks.spread(self._corrected.to_potential)
+        self.transport.march.backward(sources, self.pulls(), slabs, layers, states)
         if self._corrected is not None:
-            slabs += self._corrected.potential
+            slabs += stacks.spread(self._corrected.potential)
         return by_velocity
 
     def pulls(self) -> dict[int, Floats]:
         """dG at the layers of losses, dual vectors (C, owned)."""
-        found = {loss.layer: np.zeros_like(self._static) for loss in self.losses}
+        found = {layer: np.zeros((len(seen), self.halo.owned)) for layer, seen in self._seen.items()}
         for loss in self.losses:
-            found[loss.layer] += loss.gradient(self.density[loss.layer])
+            found[loss.layer] += loss.gradient(self._seen[loss.layer])
         return found
 
     def layer_potentials(self) -> tuple[Floats, Floats]:
@@ -167,18 +197,18 @@ class Sweeps:
         start, steps = perf_counter(), len(self.steps)
         out = np.zeros((steps + 1, self.problem.classes, self.halo.owned))
         jumps = np.zeros_like(out[1:])
-        self._sweep_back({k: out[k] for k in range(steps)})
-        out[:steps] = [self.mass.solve(dual) for dual in out[:steps]]
+        below = np.empty((len(self.stacks.layers), self.problem.classes, self.stacks.owned))
+        self._sweep_back({}, below)
+        out[:steps] = [self.mass.solve(dual) for dual in self.stacks.collect(below)]
         for layer, pull in self.pulls().items():
             jumps[layer - 1] = -self.mass.solve(pull)
         out[steps], jumps[-1] = jumps[-1], 0.0
-        self.halo.update(self.slab_potential)
+        self.stacks.update(self.slab_potential)
         self.seconds["sweeps"] += perf_counter() - start
         return out, jumps
 
-    def _check_finite(self, stack: Floats, name: str) -> None:
-        sums = np.ascontiguousarray(stack[..., : self.halo.owned].sum(axis=(1, 2)))
-        total = summed(self.problem.domain.comm, sums)
+    def _check_finite(self, stack: Floats, name: str, first: int) -> None:
+        total = self._by_layer(stack[..., : self.stacks.owned].sum(axis=(1, 2)))
         if not np.isfinite(total).all():
-            bad = int(np.flatnonzero(~np.isfinite(total))[0])
+            bad = int(np.flatnonzero(~np.isfinite(total))[0]) + first
             raise SolverError(f"the {name} is not finite at layer {bad}")

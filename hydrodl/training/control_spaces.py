@@ -16,15 +16,15 @@ from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import everywhere, summed
 from hydrodl.physics.neurons import Neurons
 from hydrodl.problem.solution import Controls
-from hydrodl.training.reduced_functional import ReducedFunctional
+from hydrodl.training.stack_functional import StackFunctional
 from hydrodl.training.trained_readout import broadcast
 
 
 class Slope(Protocol):
-    """The derivative of the velocity in the controls at one point, and the second one."""
+    """The derivative of the velocity, a stack, in the controls at one point, and the second one."""
 
     def change(self, direction: Floats) -> Floats:
-        """Of the velocity along a direction of controls, shape (N, d, owned)."""
+        """Of the velocity along a direction of controls, shape (slabs here, d, owned)."""
 
     def pull_back(self, dual: Floats) -> Floats:
         """The transposed map, of a dual velocity."""
@@ -49,7 +49,7 @@ class Space(Protocol):
         """What ``Controls`` hold of neurons at x; collective."""
 
     def velocity(self, x: Floats) -> Floats:
-        """u of controls x, shape (N, d, owned)."""
+        """u of controls x, shape (slabs here, d, owned), where the scheme has its stacks; collective."""
 
     def at(self, x: Floats) -> Slope:
         """The derivative of ``velocity`` at x."""
@@ -92,7 +92,7 @@ def checked(comm: MPI.Comm, name: str, given: Floats | None, needed: tuple[int, 
 class FieldSpace:
     """The velocity at every node is the control."""
 
-    def __init__(self, functional: ReducedFunctional) -> None:
+    def __init__(self, functional: StackFunctional) -> None:
         self._functional = functional
         self.size = int(np.prod(functional.shape))
 
@@ -101,7 +101,9 @@ class FieldSpace:
         if given is None:
             return np.zeros(self.size)
         comm = self._functional.problem.domain.comm
-        return checked(comm, "velocity", given.velocity, self._functional.shape).ravel()
+        domain = self._functional.problem.domain
+        shape = len(self._functional.problem.layers), domain.dimension, domain.owned
+        return self._functional.stacks.spread(checked(comm, "velocity", given.velocity, shape)).ravel()
 
     def found(self, x: Floats) -> dict[str, Any]:
         """Nothing."""
@@ -185,13 +187,14 @@ def decayed(grams: Floats, decay: Floats) -> list[Floats]:
 class NeuronSpace:
     """u_k = A_k Phi_k with Phi_k = sigma(W_k x_i + b_k) at the nodes; P becomes Phi_k P_k Phi_k^T + decay."""
 
-    def __init__(self, functional: ReducedFunctional, neurons: Neurons) -> None:
-        domain, slabs = functional.problem.domain, functional.shape[0]
-        self._functional, self._comm = functional, domain.comm
+    def __init__(self, functional: StackFunctional, neurons: Neurons) -> None:
+        domain, slabs = functional.problem.domain, len(functional.problem.layers)
+        self._functional, self._comm, self._stacks = functional, domain.comm, functional.stacks
         hidden = neurons.draw(domain, slabs)
-        nodes = domain.coordinates[: domain.owned]
-        self._basis = np.array([hidden.values(k, nodes).T for k in range(slabs)])  # (N, J, owned)
-        self.shape = (slabs, functional.shape[1], neurons.width)
+        nodes = self._stacks.everywhere(domain.coordinates[: domain.owned].T).T
+        self._basis = np.array([hidden.values(int(k), nodes).T for k in self._stacks.layers])
+        self._basis = self._basis.reshape(-1, neurons.width, len(nodes))  # (slabs here, J, owned), also without any
+        self.shape = (slabs, domain.dimension, neurons.width)
         self.size = int(np.prod(self.shape)) if self._comm.rank == 0 else 0
         self._decay = neurons.decay * functional.problem.layers.steps
         self._grams: list[Floats] = []
@@ -213,7 +216,7 @@ class NeuronSpace:
 
     def velocity(self, x: Floats) -> Floats:
         """A_k Phi_k; collective."""
-        return self.coefficients(x) @ self._basis
+        return self.coefficients(x)[self._stacks.layers] @ self._basis
 
     def at(self, x: Floats) -> NeuronSpace:
         """The same everywhere."""
@@ -229,14 +232,18 @@ class NeuronSpace:
 
     def pull_back(self, dual: Floats) -> Floats:
         """dual_k Phi_k^T summed over ranks, on rank 0; collective."""
-        local = np.ascontiguousarray(dual @ self._basis.transpose(0, 2, 1))
-        total = summed(self._comm, local)
-        return total.ravel()[: self.size]
+        return self._by_layer(dual @ self._basis.transpose(0, 2, 1)).ravel()[: self.size]
+
+    def _by_layer(self, local: Floats) -> Floats:
+        """Tables of the slabs here, summed over ranks, for all slabs; collective."""
+        out = np.zeros((self.shape[0], *local.shape[1:]))
+        out[self._stacks.layers] = local
+        return summed(self._comm, out)
 
     def refresh(self, slope: Slope) -> None:
         """Gram matrices of the neurons in the control inner product, factored on rank 0; collective."""
         local = self._functional.metric_product(self._basis) @ self._basis.transpose(0, 2, 1)
-        self._grams = decayed(summed(self._comm, local), self._decay)
+        self._grams = decayed(self._by_layer(local), self._decay)
         self._factors = [sla.cho_factor(gram) for gram in self._grams] if self._comm.rank == 0 else []
 
     def precondition(self, dual: Floats) -> Floats:

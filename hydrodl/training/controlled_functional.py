@@ -29,16 +29,17 @@ class ControlledFunctional:
     It has the methods of ``ReducedFunctional``, so that the Taylor tests take either.
 
     Attributes:
-        reduced: the functional of the velocity, at the readout last loaded.
+        reduced: the functional of the velocity by nodes, at the readout last loaded; own: of stacks where the scheme
+            has them.
     """
 
     def __init__(self, reduced: ReducedFunctional) -> None:
-        self.reduced, self.problem = reduced, reduced.problem
+        self.reduced, self.own, self.problem = reduced, reduced.own, reduced.problem
         control = self.problem.control
         if control is None:
-            self.space: Space = FieldSpace(reduced)
+            self.space: Space = FieldSpace(self.own)
         else:
-            self.space = WholeNeuronSpace(reduced, control) if control.whole else NeuronSpace(reduced, control)
+            self.space = WholeNeuronSpace(self.own, control) if control.whole else NeuronSpace(self.own, control)
         self._comm = self.problem.domain.comm
         self._number = next((j for j, loss in enumerate(self.problem.terms) if _trained(loss)), None)
         self._head: TrainedReadout | None = None
@@ -55,14 +56,14 @@ class ControlledFunctional:
     @property
     def parts(self) -> Mapping[str, float]:
         """Parts of the objective last evaluated."""
-        return {**self.reduced.parts, **self._extra}
+        return {**self.own.parts, **self._extra}
 
     _extra: Mapping[str, float] = {}
 
     @property
     def products(self) -> int:
         """Hessian products so far."""
-        return self.reduced.products
+        return self.own.products
 
     def flat(self, start: Controls | None) -> Floats:
         """The local vector of controls; None: u = 0 (A = 0) and the problem's own readout.
@@ -79,7 +80,7 @@ class ControlledFunctional:
 
     def controls(self, x: Floats) -> Controls:
         """The point that a local vector stands for; collective."""
-        velocity = self.space.velocity(x[: self.space.size]).copy()
+        velocity = self.own.stacks.collect(self.space.velocity(x[: self.space.size])).copy()
         readout = self._head.readout(self._parameters(x)) if self._head else None
         return Controls(velocity, readout=readout, **self.space.found(x[: self.space.size]))
 
@@ -100,7 +101,7 @@ class ControlledFunctional:
         if self._head is not None and self._number is not None:
             parameters = self._parameters(x)
             if not np.array_equal(parameters, self._loaded):
-                self.reduced.set_loss(self._number, replace(self._loss, readout=self._head.readout(parameters)))
+                self.own.set_loss(self._number, replace(self._loss, readout=self._head.readout(parameters)))
                 self._loaded = parameters
         return self.space.velocity(x[: self.space.size])
 
@@ -110,18 +111,18 @@ class ControlledFunctional:
         Raises:
             SolverError: a density is not finite.
         """
-        value = self.reduced.evaluate(self._load(x))
+        value = self.own.evaluate(self._load(x))
         penalty = self.space.penalty(x[: self.space.size])
         self._extra = {} if self.problem.control is None else {"neuron decay": penalty}
         return value + penalty
 
     def gradient(self, x: Floats) -> Floats:
         """dJ/dx; the inner product moves to this point too."""
-        return self._pulled_back(x, self.reduced.gradient(self._load(x)))
+        return self._pulled_back(x, self.own.gradient(self._load(x)))
 
     def gradients(self, x: Floats) -> tuple[Floats, Floats]:
         """dJ/dx and dJ/drho(0), dual vectors (size,) and (C, owned): the data as controls too."""
-        dual, data = self.reduced.gradients(self._load(x))
+        dual, data = self.own.gradients(self._load(x))
         return self._pulled_back(x, dual), data
 
     def _pulled_back(self, x: Floats, dual: Floats) -> Floats:
@@ -138,14 +139,14 @@ class ControlledFunctional:
 
     def _read_density(self) -> Floats:
         assert self._head is not None
-        return self.reduced.sweeps.density[self._head.layer, :, : self.problem.domain.owned]
+        return self.own.sweeps.density_at(self._head.layer)[:, : self.problem.domain.owned]
 
     def linearise(self, x: Floats) -> None:
         """Assemble every second derivative at x."""
         self.gradient(x)
         velocity = self._load(x)
-        self.reduced.linearise(velocity)
-        self._slope, self._dual = self.space.at(x[: self.space.size]), self.reduced.gradient(velocity)
+        self.own.linearise(velocity)
+        self._slope, self._dual = self.space.at(x[: self.space.size]), self.own.gradient(velocity)
         if self._head is not None:
             self._head.linearise(self._loaded, self._read_density())
 
@@ -155,9 +156,9 @@ class ControlledFunctional:
         change = slope.change(own)
         rest = self.space.penalty_product(own) + slope.curvature(self._dual, own)
         if self._head is None:
-            return slope.pull_back(self.reduced.hessian_product(change)) + rest
+            return slope.pull_back(self.own.response(change, {}).dual) + rest
         parameters, layer = self._parameters(direction), self._head.layer
-        response = self.reduced.response(change, {layer: self._head.pull(parameters)})
+        response = self.own.response(change, {layer: self._head.pull(parameters)})
         head = self._head.matrix @ parameters + self._head.push(response.layers[layer])
         return np.concatenate([slope.pull_back(response.dual) + rest, head[: self._head_size]])
 
@@ -167,7 +168,7 @@ class ControlledFunctional:
         domain = self.problem.domain
         phase = 1e3 * domain.coordinates[:owned] @ np.sqrt([2.0, 3.0, 5.0])[: domain.dimension]
         shift = np.arange(layers)[:, None, None] + np.sqrt(7.0) * np.arange(components)[:, None]
-        dual = self.space.at(x[: self.space.size]).pull_back(np.sin(phase + shift))
+        dual = self.space.at(x[: self.space.size]).pull_back(self.own.stacks.spread(np.sin(phase + shift)))
         return np.pad(dual, (0, self.shape[0] - len(dual)))
 
     def precondition(self, dual: Floats) -> Floats:

@@ -9,7 +9,7 @@ operator a slab, the second derivative of the UFL expression.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,33 +17,35 @@ import numpy as np
 from hydrodl.common.arrays import Floats
 from hydrodl.common.petsc_options import subset
 from hydrodl.discretisation.slab_action import OperatorEntries, SlabAction
+from hydrodl.discretisation.stacks import LayerStacks, Stacks
 from hydrodl.linear_algebra.grid_operators import GridOperators
-from hydrodl.linear_algebra.layer_shares import Shares
 from hydrodl.linear_algebra.layered_family import operator_family
 from hydrodl.linear_algebra.mass_matrix import Mass
 from hydrodl.linear_algebra.solver_choice import EXACT
-from hydrodl.mesh.grid_nodes import GridNodes
+from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.physics.cost_numbers import CostNumbers, cost_numbers
 from hydrodl.problem.problem import Problem
+
+Move = Callable[[Floats], Floats]
 
 _SQUARE = 1e-5
 """Relative error of a solve, in the norm of P, of which a square has its own square."""
 
 
 class InnerProduct(Protocol):
-    """P at one point; stacks (N, m, owned), all methods collective."""
+    """P at one point; stacks (slabs here, m, owned) where the scheme has them, all methods collective."""
 
     def move(self, velocity: Floats, total: Floats, steps: Floats) -> None:
-        """To u (N, d, local), R (N, local), all positive, and thicknesses (N,)."""
+        """To u (slabs here, d, local), R (slabs here, local), all positive, and thicknesses of all layers, (N,)."""
 
     def solve(self, dual: Floats) -> Floats:
-        """P^-1 dual for dual vectors (N, d, owned), to the accuracy last asked for."""
+        """P^-1 dual for dual vectors (slabs here, d, owned), to the accuracy last asked for."""
 
     def square(self, dual: Floats, rough: bool = False) -> float:
         """(dual, P^-1 dual), this rank's part, or a number within a percent of it if that is sooner had."""
 
     def product(self, direction: Floats) -> Floats:
-        """P direction, (N, m, owned)."""
+        """P direction, (slabs here, m, owned)."""
 
     def solve_to(self, accuracy: float) -> None:
         """From now on: to rounding (EXACT), or as preconditioners need it, one fixed operator near P^-1."""
@@ -55,28 +57,37 @@ class InnerProduct(Protocol):
         """Free what is PETSc's."""
 
 
-def inner_product(problem: Problem, action: SlabAction, mass: Mass, options: Mapping[str, Any]) -> InnerProduct:
-    """What suits the domain, or the caller's "metric_..." options; collective."""
+def inner_product(
+    problem: Problem, action: SlabAction, mass: Mass, options: Mapping[str, Any], stacks: Stacks
+) -> InnerProduct:
+    """What suits the domain, or the caller's "metric_..." options, for stacks as they are; collective."""
     domain, own = problem.domain, subset(options, "metric_")
     numbers = cost_numbers(problem.lagrangian)
     if numbers is not None and mass.diagonal is not None and not numbers.stiffness:
-        return DiagonalProduct(numbers, mass.diagonal)
+        return DiagonalProduct(numbers, stacks.everywhere(mass.diagonal[None])[0], stacks)
     if numbers is not None and domain.uniform_box and domain.lumped and not own:
-        return GridProduct(problem, numbers)
-    return FamilyProduct(problem, action, own)
+        if isinstance(stacks, LayerStacks):
+            return GridProduct(numbers, stacks)
+        grid = LayerStacks(domain, len(problem.layers))
+        inner = GridProduct(numbers, grid)
+        return Elsewhere(inner, grid.spread, lambda x: grid.spread(x[..., : stacks.owned]), grid.collect)
+    family = FamilyProduct(problem, action, own)
+    if not isinstance(stacks, LayerStacks):
+        return family
+    return Elsewhere(family, stacks.collect, lambda x: with_ghosts(domain, stacks.collect(x)), stacks.spread)
 
 
 class DiagonalProduct:
-    """P where nothing couples nodes: lumped mass, given at the owned nodes, and no smoothness."""
+    """P where nothing couples nodes: lumped mass, given where stacks have their nodes, and no smoothness."""
 
-    def __init__(self, numbers: CostNumbers, mass: Floats) -> None:
-        self._numbers, self._mass = numbers, mass
+    def __init__(self, numbers: CostNumbers, mass: Floats, stacks: Stacks) -> None:
+        self._numbers, self._mass, self._layers = numbers, mass, stacks.layers
         self._diagonal = np.ones((1, 1, 1))
 
     def move(self, velocity: Floats, total: Floats, steps: Floats) -> None:
         """See :class:`InnerProduct`."""
         own = self._numbers.inertia(total[:, : len(self._mass)])
-        self._diagonal = (steps[:, None] * self._mass * own)[:, None]
+        self._diagonal = (steps[self._layers, None] * self._mass * own)[:, None]
 
     def solve(self, dual: Floats) -> Floats:
         """See :class:`InnerProduct`."""
@@ -102,43 +113,33 @@ class DiagonalProduct:
 
 
 class GridProduct:
-    """P on the nodes of a uniform box, by multigrid; every rank has its layers whole."""
+    """P on the nodes of a uniform box, by multigrid, for stacks by layers."""
 
-    def __init__(self, problem: Problem, numbers: CostNumbers) -> None:
-        self._nodes, self._shares = GridNodes(problem.domain), Shares(problem.domain, len(problem.layers))
-        self._operators = GridOperators(self._nodes.shape, self._nodes.spacing, numbers.stiffness, self._shares.mine)
-        self._numbers, self._owned = numbers, problem.domain.owned
-        self._steps = np.ones((len(problem.layers), 1, 1))
+    def __init__(self, numbers: CostNumbers, stacks: LayerStacks) -> None:
+        nodes, self._layers = stacks.nodes, stacks.layers
+        self._operators = GridOperators(nodes.shape, nodes.spacing, numbers.stiffness, len(stacks.layers))
+        self._numbers, self._mass = numbers, nodes.mass
+        self._steps = np.ones((len(stacks.layers), 1, 1))
         self._exact = True
 
     def move(self, velocity: Floats, total: Floats, steps: Floats) -> None:
         """See :class:`InnerProduct`."""
-        self._steps = steps[:, None, None]
-        own = self._own(total[:, None, : self._owned])[:, 0]
-        self._operators.set(self._nodes.mass * self._numbers.inertia(own))
+        self._steps = steps[self._layers, None, None]
+        self._operators.set(self._mass * self._numbers.inertia(total))
 
     def solve(self, dual: Floats) -> Floats:
         """See :class:`InnerProduct`."""
-        own = self._own(dual / self._steps)
-        return self._spread(self._operators.solve(own, EXACT) if self._exact else self._operators.cycle(own))
+        own = dual / self._steps
+        return self._operators.solve(own, EXACT) if self._exact else self._operators.cycle(own)
 
     def square(self, dual: Floats, rough: bool = False) -> float:
         """See :class:`InnerProduct`."""
-        own = self._own(dual / np.sqrt(self._steps))
+        own = dual / np.sqrt(self._steps)
         return self._operators.rough_square(own) if rough else float((own * self._operators.solve(own, _SQUARE)).sum())
 
     def product(self, direction: Floats) -> Floats:
         """See :class:`InnerProduct`."""
-        return self._spread(self._operators.product(self._own(direction * self._steps)))
-
-    def _own(self, stack: Floats) -> Floats:
-        """On the grid at this rank's layers."""
-        return self._nodes.to_grid(self._shares.to_layers(stack))
-
-    def _spread(self, own: Floats) -> Floats:
-        out = np.empty((len(self._steps), own.shape[1], self._owned))
-        self._shares.to_nodes(self._nodes.to_whole(own), out)
-        return out
+        return self._operators.product(direction * self._steps)
 
     def solve_to(self, accuracy: float) -> None:
         """See :class:`InnerProduct`."""
@@ -206,3 +207,43 @@ class FamilyProduct:
     def close(self) -> None:
         """Free the PETSc solvers."""
         self._family.destroy()
+
+
+class Elsewhere:
+    """An inner product whose stacks are elsewhere than those that are given.
+
+    Args:
+        inner: the inner product; there, back: stacks to where it has them, and back; local: the same as ``there`` for
+            fields with ghosts, as ``move`` takes them.
+    """
+
+    def __init__(self, inner: InnerProduct, there: Move, local: Move, back: Move) -> None:
+        self._inner, self._there, self._local, self._back = inner, there, local, back
+
+    def move(self, velocity: Floats, total: Floats, steps: Floats) -> None:
+        """See :class:`InnerProduct`."""
+        self._inner.move(self._local(velocity), self._local(total[:, None])[:, 0], steps)
+
+    def solve(self, dual: Floats) -> Floats:
+        """See :class:`InnerProduct`."""
+        return self._back(self._inner.solve(self._there(dual)))
+
+    def square(self, dual: Floats, rough: bool = False) -> float:
+        """See :class:`InnerProduct`."""
+        return self._inner.square(self._there(dual), rough)
+
+    def product(self, direction: Floats) -> Floats:
+        """See :class:`InnerProduct`."""
+        return self._back(self._inner.product(self._there(direction)))
+
+    def solve_to(self, accuracy: float) -> None:
+        """See :class:`InnerProduct`."""
+        self._inner.solve_to(accuracy)
+
+    def unread_options(self) -> list[str]:
+        """See :class:`InnerProduct`."""
+        return self._inner.unread_options()
+
+    def close(self) -> None:
+        """See :class:`InnerProduct`."""
+        self._inner.close()

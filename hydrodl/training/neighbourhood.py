@@ -64,7 +64,7 @@ class Neighbourhood:
             self._open = stack.pop_all()
         self._data = problem.densities.values
         total = np.maximum(self._data.sum(axis=0), 0.0)
-        self._mass = self._still.reduced.sweeps.mass
+        self._mass = self._still.own.sweeps.mass
         self._root = np.sqrt((total + float(self._mass.integrals(total[None])[0]) / problem.domain.volume) / 2)
 
     @property
@@ -80,7 +80,7 @@ class Neighbourhood:
     @property
     def products(self) -> int:
         """Hessian products so far."""
-        return self._still.reduced.products
+        return self._still.own.products
 
     def hessian_product(self, direction: Floats) -> Floats:
         """J''(x*) direction."""
@@ -100,7 +100,7 @@ class Neighbourhood:
         Raises:
             SolverError: a density is not finite there.
         """
-        self._moving.reduced.set_data(self._data if change is None else self._data + change)
+        self._moving.own.set_data(self._data if change is None else self._data + change)
         return self._moving.gradients(self.point if step is None else self.point + step)
 
     def newton_step(self, step: Floats, accuracy: float = 1e-12) -> Floats:
@@ -110,7 +110,7 @@ class Neighbourhood:
             SolverError: CG meets negative curvature, or does not reach the accuracy.
         """
         moving = self._moving
-        moving.reduced.set_data(self._data)
+        moving.own.set_data(self._data)
         moving.linearise(self.point + step)
         slope = moving.gradient(self.point + step)
         return step - conjugate_gradients(self.comm, moving.hessian_product, self.precondition, slope, accuracy)

@@ -170,12 +170,12 @@ class Optimiser:
         return self._before + int(self._tao.getIterationNumber())
 
     def _product(self, direction: Floats) -> Floats:
-        with self.functional.reduced.inexact(self.inner_accuracy):
+        with self.functional.own.inexact(self.inner_accuracy):
             return self.functional.hessian_product(direction)
 
     def _precondition(self, dual: Floats) -> Floats:
         """The inverse of the control inner product."""
-        with self.functional.reduced.inexact(self.inner_accuracy):
+        with self.functional.own.inexact(self.inner_accuracy):
             return self.functional.precondition(dual)
 
     def _objective(self, tao: Any, x: Any) -> float:
@@ -268,7 +268,7 @@ class Optimiser:
         iteration, norm = self._exact
         if iteration != self._iterations():
             norm = functional.norm(functional.gradient(x))
-        point, sweeps = functional.controls(x), functional.reduced.sweeps
+        point, sweeps = functional.controls(x), functional.own.sweeps
         potential, jumps = sweeps.layer_potentials()
         seconds = perf_counter() - self._began
         timings = dict(sweeps.seconds)
@@ -295,8 +295,8 @@ class Optimiser:
             reason=words,
             iterations=self._iterations(),
             saddles=self.saddles,
-            hessian_products=functional.reduced.products,
-            operators_rebuilt=functional.reduced.restored,
+            hessian_products=functional.own.products,
+            operators_rebuilt=functional.own.restored,
             linear_solver=sweeps.transport.linear_solver,
             timings=timings,
             history=tuple(self.history),
@@ -304,7 +304,7 @@ class Optimiser:
         )
 
     def _unread_options(self) -> tuple[str, ...]:
-        unread = self._scope.unread() + self.functional.reduced.unread_options()
+        unread = self._scope.unread() + self.functional.own.unread_options()
         return tuple(
             f"PETSc did not read the solver option {key!r}: misspelt, or without meaning for the solver chosen"
             for key in unread

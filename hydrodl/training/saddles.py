@@ -57,7 +57,7 @@ def way_down(functional: ControlledFunctional, x: Floats, value: float, accuracy
     comm = functional.problem.domain.comm
     steps = max(LEAST, functional.products // SHARE)
     functional.linearise(x)
-    with functional.reduced.inexact(accuracy):
+    with functional.own.inexact(accuracy):
         start = functional.rough(x) * np.where(x == 0, UNTOUCHED, 1.0)
         found = negative_direction(comm, functional.hessian_product, functional.precondition, start, steps)
         if found is None:
@@ -79,16 +79,17 @@ def way_down(functional: ControlledFunctional, x: Floats, value: float, accuracy
 
 def _inward(functional: ControlledFunctional, direction: Floats) -> Floats:
     """The same with velocities at walls turned inward: outward they are cut off, so that J is not smooth there."""
-    domain, shape = functional.problem.domain, functional.reduced.shape
+    domain, own = functional.problem.domain, functional.own
     if functional.problem.control is not None:
         return direction
-    turned, size = direction.copy(), int(np.prod(shape))
-    velocity = turned[:size].reshape(shape)
+    turned, size = direction.copy(), functional.space.size
+    velocity = own.stacks.collect(direction[:size].reshape(own.shape)).copy()
     places = domain.coordinates[: domain.owned]
     for axis, (low, high) in enumerate(zip(*domain.bounds, strict=True)):
         for wall, sign in ((low, 1.0), (high, -1.0)):
             there = np.abs(places[:, axis] - wall) < 1e-9 * (high - low)
             velocity[:, axis, there] = sign * np.abs(velocity[:, axis, there])
+    turned[:size] = own.stacks.spread(velocity).ravel()
     return turned
 
 

@@ -15,11 +15,12 @@ from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import summed
+from hydrodl.discretisation.stacks import Stacks
 from hydrodl.physics.neuron_derivatives import NeuronPoint, Shapes
 from hydrodl.physics.neurons import HiddenLayers, Neurons
 from hydrodl.problem.solution import Controls
 from hydrodl.training.control_spaces import Slope, checked, decayed
-from hydrodl.training.reduced_functional import ReducedFunctional
+from hydrodl.training.stack_functional import StackFunctional
 from hydrodl.training.trained_readout import broadcast
 
 
@@ -28,10 +29,11 @@ class WholeSlope:
     """Derivatives at one point, over all ranks; controls belong to rank 0.
 
     Attributes:
-        comm: the ranks; point: the derivatives of this rank's nodes.
+        comm: the ranks; stacks: where velocities are; point: the derivatives of this rank's nodes.
     """
 
     comm: MPI.Comm
+    stacks: Stacks
     point: NeuronPoint
 
     def _known(self, direction: Floats) -> Floats:
@@ -43,26 +45,30 @@ class WholeSlope:
 
     def change(self, direction: Floats) -> Floats:
         """du; collective."""
-        return self.point.change(self._known(direction))
+        return self.stacks.spread(self.point.change(self._known(direction)))
 
     def pull_back(self, dual: Floats) -> Floats:
         """du^T g, on rank 0; collective."""
-        return self._gathered(self.point.pull_back(dual))
+        return self._gathered(self.point.pull_back(self.stacks.collect(dual)))
 
     def curvature(self, dual: Floats, direction: Floats) -> Floats:
         """<g, d2u> along a direction, on rank 0; collective."""
-        return self._gathered(self.point.curvature(dual, self._known(direction)))
+        return self._gathered(self.point.curvature(self.stacks.collect(dual), self._known(direction)))
 
-    def gram(self, functional: ReducedFunctional) -> Floats:
+    def gram(self, functional: StackFunctional) -> Floats:
         """D^T P D of every layer, (N, each, each); collective."""
-        return self.point.gram(functional.metric_product, lambda table: summed(self.comm, table))
+
+        def product(stack: Floats) -> Floats:
+            return self.stacks.collect(functional.metric_product(self.stacks.spread(stack)))
+
+        return self.point.gram(product, lambda table: summed(self.comm, table))
 
 
 class WholeNeuronSpace:
     """The controls of neurons that are trained whole; they belong to rank 0, and every rank knows them."""
 
-    def __init__(self, functional: ReducedFunctional, neurons: Neurons) -> None:
-        domain, slabs = functional.problem.domain, functional.shape[0]
+    def __init__(self, functional: StackFunctional, neurons: Neurons) -> None:
+        domain, slabs = functional.problem.domain, len(functional.problem.layers)
         self._functional, self._comm = functional, domain.comm
         self.shapes = Shapes(slabs, functional.shape[1], neurons.width)
         self._drawn = neurons.draw(domain, slabs)
@@ -100,12 +106,13 @@ class WholeNeuronSpace:
     def velocity(self, x: Floats) -> Floats:
         """A sigma(W x + b) at the nodes; collective."""
         A, W, b = self._parts(x)
-        return A @ self._values(W, b)
+        return self._functional.stacks.spread(A @ self._values(W, b))
 
     def at(self, x: Floats) -> WholeSlope:
         """Derivatives at x; collective."""
         A, W, b = self._parts(x)
-        return WholeSlope(self._comm, NeuronPoint(self.shapes, self._nodes, A.copy(), self._values(W, b)))
+        point = NeuronPoint(self.shapes, self._nodes, A.copy(), self._values(W, b))
+        return WholeSlope(self._comm, self._functional.stacks, point)
 
     def refresh(self, slope: Slope) -> None:
         """Gram matrices of the derivative in the control inner product, factored on rank 0; collective."""

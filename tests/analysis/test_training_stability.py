@@ -57,9 +57,9 @@ def test_data_gradient_is_that_of_j(small: hd.Neighbourhood) -> None:
     delta = np.random.default_rng(0).uniform(0, 1, small.data_shape)
     values = []
     for sign in (1, -1):
-        functional.set_data(problem.densities.values + sign * delta)
+        functional.own.set_data(problem.densities.values + sign * delta)
         values.append(functional.evaluate(small.solution.velocity))
-    functional.set_data(problem.densities.values)
+    functional.own.set_data(problem.densities.values)
     _, data = small.gradients()
     assert small.dot(data, delta) == pytest.approx((values[0] - values[1]) / 2, rel=1e-10)
     np.testing.assert_allclose(functional.gradients(small.solution.velocity)[1], data, rtol=1e-9)

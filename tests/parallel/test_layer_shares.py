@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from hydrodl.discretisation.box_transport import BoxSlabs, Generator, whole_mass
-from hydrodl.discretisation.layer_recursion import LayerMarch, NodeMarch
+from hydrodl.discretisation.box_transport import Generator, box_slabs, march
+from hydrodl.discretisation.layer_recursion import March
 from hydrodl.linear_algebra.layer_shares import Shares
 from hydrodl.linear_algebra.layered_family import LayeredFamily
 from hydrodl.linear_algebra.operator_family import OperatorFamily
@@ -77,11 +77,11 @@ class Pair:
             self.layers.set(k, entries)
         self.layers.factor()
 
-    def marches(self, theta: float) -> tuple[NodeMarch, LayerMarch]:
+    def marches(self, theta: float) -> tuple[March, March]:
         """Both recursions with slabs of the box schemes."""
-        inner = BoxSlabs(self.layers.own, whole_mass(self.layers, self.mass), theta)
-        by_layers = LayerMarch(inner, self.layers.shares, WORLD, self.layers.name)
-        return NodeMarch(BoxSlabs(self.nodes, self.mass.apply, theta)), by_layers
+        families = self.nodes, self.layers
+        one, two = (march(family, box_slabs(family, self.mass, theta), WORLD) for family in families)
+        return one, two
 
     def stack(self, *shape: int) -> np.ndarray:
         """Smooth duals (*shape, owned), the same on any number of ranks."""
@@ -124,11 +124,11 @@ def test_sweeps_agree(pair: Pair, theta: float) -> None:
     forward, alone, backward = ([np.zeros_like(rhs) for _ in marches] for _ in range(3))
     both = [np.zeros((count, 2 * CLASSES, owned)) for _ in marches]
     above, below = ([{layer: np.zeros_like(start) for layer in seen} for _ in marches] for seen in ((1, count), (0,)))
-    for n, march in enumerate(marches):
-        march.forward(start, rhs, forward[n], above[n])
-        march.forward(start, None, alone[n], {})
-        march.backward(rhs, pulls, backward[n], below[n])
-        march.both(sources, pulls, both[n], {})
+    for n, one in enumerate(marches):
+        one.forward(start, rhs, forward[n], above[n])
+        one.forward(start, None, alone[n], {})
+        one.backward(rhs, pulls, backward[n], below[n])
+        one.both(sources, pulls, both[n], {})
     for found in (forward, alone, backward, both):
         close(*found)
     for states in (above, below):

@@ -109,7 +109,7 @@ def test_readout_block_against_differences(lumped: bool) -> None:
     p = head.flat(loss.readout) + 0.1 * np.random.default_rng(2).standard_normal(head.size)
 
     def value(at: np.ndarray) -> float:
-        functional.set_loss(0, replace(loss, readout=head.readout(at)))
+        functional.own.set_loss(0, replace(loss, readout=head.readout(at)))
         return functional.evaluate(velocity)
 
     value(p)

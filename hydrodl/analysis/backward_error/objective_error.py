@@ -40,6 +40,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import summed
 from hydrodl.discretisation.layer_map_scheme import LayerMapScheme
 from hydrodl.discretisation.noise_resolvent import noise_split
+from hydrodl.discretisation.stacks import placed
 from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.mesh.grid_nodes import GridNodes
 from hydrodl.mesh.uniform_grid import Grid, spread
@@ -175,7 +176,7 @@ def _of_maps(flow: Flow, scheme: LayerMapScheme, spacing: Floats) -> ObjectiveEr
     momentum, slopes = recovery.cost_slopes(flow)
     slabs, classes = flow.density[1:].shape[:2]
     transport = flow.scheme.transport(flow.domain, flow.lagrangian, slabs, classes, {})
-    transport.set_velocity(with_ghosts(flow.domain, flow.velocity), flow.layers.steps)
+    transport.set_velocity(placed(transport.stacks, flow.velocity), flow.layers.steps)
     unbalanced = momentum_exerted(flow, transport, recovery) - momentum
     transport.close()
     local = np.empty((len(MAP_PARTS), slabs))

@@ -17,6 +17,7 @@ from hydrodl.analysis.structure.slab_hamiltonian import Recovery
 from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import largest, summed
 from hydrodl.discretisation.scheme import Transport
+from hydrodl.discretisation.stacks import gathered, placed
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.problem.flow import Flow
@@ -47,11 +48,11 @@ def momentum_exerted(flow: Flow, transport: Transport, recovery: Recovery) -> Fl
     Args:
         flow: the fields; transport: its slabs, velocity set; recovery: of the flow.
     """
-    u, r, q = (with_ghosts(flow.domain, f) for f in (flow.velocity, flow.slab_density, flow.slab_potential))
-    out = recovery.halo.stack(*flow.velocity.shape[:2])
+    stacks = transport.stacks
+    u, r, q = (placed(stacks, f) for f in (flow.velocity, flow.slab_density, flow.slab_potential))
+    out = stacks.stack(flow.velocity.shape[1])
     transport.velocity_gradient(u, r, q, out)
-    recovery.halo.accumulate(out)
-    return -np.array([recovery.mass.solve(rows) for rows in out[..., : flow.domain.owned]])
+    return -np.array([recovery.mass.solve(rows) for rows in gathered(stacks, out)])
 
 
 def map_balances(flow: Flow, recovery: Recovery) -> tuple[Floats, Floats, Floats]:
@@ -62,15 +63,16 @@ def map_balances(flow: Flow, recovery: Recovery) -> tuple[Floats, Floats, Floats
     domain, mass, steps = flow.domain, recovery.mass, flow.layers.steps
     slabs, classes = len(steps), flow.density.shape[1]
     transport = flow.scheme.transport(domain, flow.lagrangian, slabs, classes, {})
-    transport.set_velocity(with_ghosts(domain, flow.velocity), steps)
+    stacks = transport.stacks
+    transport.set_velocity(placed(stacks, flow.velocity), steps)
     momentum, slopes = recovery.cost_slopes(flow)
     pulls = {k + 1: -mass.apply(jump) for k, jump in enumerate(flow.jumps) if k + 1 < slabs}
     pulls[slabs] = -mass.apply(flow.potential[-1])
     above = {k: np.zeros_like(flow.density[0]) for k in range(1, slabs + 1)}
     below = {k: np.zeros_like(flow.density[0]) for k in range(slabs)}
-    room = np.empty_like(flow.density[1:])
-    transport.forward(flow.density[0], None, room, above)
-    transport.backward(np.array([mass.apply(f) for f in slopes]), pulls, room, below)
+    room = stacks.stack(classes)[..., : stacks.owned]
+    transport.march.forward(flow.density[0], None, room, above)
+    transport.march.backward(stacks.spread(np.array([mass.apply(f) for f in slopes])), pulls, room, below)
     exerted = momentum_exerted(flow, transport, recovery)
     transport.close()
     local = np.empty((6, slabs))

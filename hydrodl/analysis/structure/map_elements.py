@@ -35,6 +35,7 @@ from hydrodl.discretisation.layer_map_scheme import LayerMapScheme
 from hydrodl.discretisation.noise_resolvent import NoiseResolvent, NoiseSplit, noise_split
 from hydrodl.discretisation.push import Push, Splines
 from hydrodl.linear_algebra.layer_shares import Shares
+from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.mesh.grid_nodes import GridNodes
 
 Mask = NDArray[np.bool_]
@@ -259,7 +260,8 @@ class _CostRows:
     def __call__(self, tangent: Tangent, cells: list[Mask]) -> tuple[Floats, Floats]:
         """Delta l'' (du, dR): rows of u (N, d, owned), and of r, the same for every class, (N, 1, owned)."""
         system, action, halo = self._system, self._action, self._system.transport.halo
-        velocity, density, _ = system.fields
+        flow = system.flow
+        velocity, density = (with_ghosts(flow.domain, stack) for stack in (flow.velocity, flow.slab_density))
         steps, d = system.flow.layers.steps, action.dimension
         change = np.concatenate([tangent.velocity, tangent.slab_density.sum(axis=1, keepdims=True)], axis=1)
         along = halo.with_ghosts(change)

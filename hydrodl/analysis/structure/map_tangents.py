@@ -23,6 +23,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
 from hydrodl.common.petsc_options import OptionScope
 from hydrodl.discretisation.slab_action import OperatorEntries
+from hydrodl.discretisation.stacks import gathered, placed
 from hydrodl.linear_algebra.layered_family import operator_family
 from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.problem.flow import Flow
@@ -39,7 +40,7 @@ class MapTangents:
     """The equations of a flow of a layer-map scheme, linearised at its fields.
 
     Attributes:
-        flow: where; transport: its slabs, velocity set.
+        flow: where; transport: its slabs, velocity set; fields: u, r and q where those are.
     """
 
     def __init__(self, flow: Flow) -> None:
@@ -47,13 +48,12 @@ class MapTangents:
         domain, (slabs, dim), classes = flow.domain, flow.velocity.shape[:2], flow.density.shape[1]
         self._classes = classes
         self.transport = flow.scheme.transport(domain, flow.lagrangian, slabs, classes, {})
-        self.fields = [with_ghosts(domain, f) for f in (flow.velocity, flow.slab_density, flow.slab_potential)]
+        stacks = self.transport.stacks
+        self.fields = [placed(stacks, f) for f in (flow.velocity, flow.slab_density, flow.slab_potential)]
         self.transport.set_velocity(self.fields[0], steps)
         self.coupling = self.transport.coupling(slabs, classes)
         self.coupling.assemble(*self.fields)
-        halo = self.transport.halo
-        self._direction, self._dual = halo.stack(slabs, dim), halo.stack(slabs, dim)
-        self._source, self._response = halo.stack(slabs, 2 * classes), halo.stack(slabs, 2 * classes)
+        self._dual, self._source, self._response = (stacks.stack(m) for m in (dim, 2 * classes, 2 * classes))
 
     def respond(self, velocity: Floats, density: Floats, potential: Floats) -> tuple[Floats, Tangent, Floats]:
         """F(du) as a dual vector (N, d, owned), the changes of all fields, and the change of dH/drho (N, C, owned).
@@ -62,26 +62,24 @@ class MapTangents:
             velocity: du, (N, d, owned); density: drho_0; potential: dphi_N, both (C, owned).
         """
         transport, C, slabs = self.transport, self._classes, len(velocity)
-        halo, mass = transport.halo, transport.mass
-        owned = halo.owned
-        self._direction[..., :owned] = velocity
-        halo.update(self._direction)
-        self.coupling.apply(self._direction, self._source)
-        halo.accumulate(self._source)
+        stacks, mass = transport.stacks, transport.mass
+        owned = stacks.owned
+        direction = placed(stacks, velocity)
+        self.coupling.apply(direction, self._source)
+        stacks.accumulate(self._source)
         source, response = self._source[..., :owned], self._response[..., :owned]
         above = {k: np.zeros_like(density) for k in range(1, slabs + 1)}
         below = {k: np.zeros_like(density) for k in range(slabs)}
-        transport.forward(density, source[:, :C], response[:, C:], above)
+        transport.march.forward(density, source[:, :C], response[:, C:], above)
         self._add_energy(source, response)
-        transport.backward(source[:, C:], {slabs: -mass.apply(potential)}, response[:, :C], below)
-        halo.update(self._response)
-        self.coupling.transposed(self._response, self._direction, self._dual)
-        halo.accumulate(self._dual)
-        dual = self._dual[..., :owned] * self.flow.layers.steps[:, None, None]
+        transport.march.backward(source[:, C:], {slabs: -mass.apply(potential)}, response[:, :C], below)
+        stacks.update(self._response)
+        self.coupling.transposed(self._response, direction, self._dual)
+        dual = gathered(stacks, self._dual) * self.flow.layers.steps[:, None, None]
         densities = np.stack([density, *(above[k] for k in sorted(above))])
         potentials = np.stack([*(mass.solve(below[k]) for k in sorted(below)), potential])
-        tangent = Tangent(velocity.copy(), response[:, C:].copy(), densities, potentials)
-        return dual, tangent, source[:, C:].copy()
+        changes, slopes = (stacks.collect(stack[:, C:]).copy() for stack in (response, source))
+        return dual, Tangent(velocity.copy(), changes, densities, potentials), slopes
 
     def mass_product(self, fields: Floats) -> Floats:
         """M times fields (C, owned)."""
@@ -91,12 +89,13 @@ class MapTangents:
         """U''(R) dR joins the sources of every class."""
         if self.coupling.energy is None:
             return
-        halo = self.transport.halo
-        given = halo.with_ghosts(response[:, self._classes :].sum(axis=1, keepdims=True))
-        out = np.zeros_like(given)
+        stacks = self.transport.stacks
+        given, out = stacks.stack(1), stacks.stack(1)
+        given[:, 0, : stacks.owned] = response[:, self._classes :].sum(axis=1)
+        stacks.update(given)
         self.coupling.energy.apply(given, out)
-        halo.accumulate(out)
-        source[:, self._classes :] += out[..., : halo.owned]
+        stacks.accumulate(out)
+        source[:, self._classes :] += out[..., : stacks.owned]
 
     def tangents(
         self, data: Sequence[tuple[Floats, Floats]], options: Mapping[str, Any] | None = None
@@ -139,7 +138,7 @@ class _VelocitySolver:
     def _set_metric(self) -> None:
         flow, action = self._system.flow, self._system.transport.action
         entries, slabs = OperatorEntries(action, action.metric), len(flow.layers)
-        velocity, density, _ = self._system.fields
+        velocity, density = (with_ghosts(flow.domain, stack) for stack in (flow.velocity, flow.slab_density))
         total = np.maximum(density.sum(axis=1), LEAST_DENSITY / flow.domain.volume)
         values = []
         for k, step in enumerate(flow.layers.steps):

@@ -23,6 +23,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.parallel import summed
 from hydrodl.discretisation.layer_map_scheme import LayerMapScheme
+from hydrodl.discretisation.stacks import gathered
 from hydrodl.physics.neuron_derivatives import NeuronPoint
 from hydrodl.problem.solution import Solution
 
@@ -53,12 +54,11 @@ class NeuronTangents(MapTangents):
 
     def _momentum_map(self) -> Floats:
         """g = dS/du at the solution, (N, d, owned)."""
-        flow, halo, (u, r, q) = self.flow, self.transport.halo, self.fields
-        out = halo.stack(*flow.velocity.shape[:2])
+        flow, stacks = self.flow, self.transport.stacks
+        out, (u, r, q) = stacks.stack(flow.velocity.shape[1]), self.fields
         self.transport.velocity_gradient(u, r, q, out)
-        halo.accumulate(out)
         cost = Recovery(flow).cost_slopes(flow)[0]
-        rows = [self.transport.mass.apply(m) + g for m, g in zip(cost, out[..., : halo.owned], strict=True)]
+        rows = [self.transport.mass.apply(m) + g for m, g in zip(cost, gathered(stacks, out), strict=True)]
         return np.array(rows) * flow.layers.steps[:, None, None]
 
     def _metric(self) -> Floats:
