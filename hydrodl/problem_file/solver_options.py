@@ -8,7 +8,7 @@ from Python may set any.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,6 +16,7 @@ from petsc4py import PETSc
 
 from hydrodl.common.text import shown
 from hydrodl.training.minimisation import PREFIXES
+from hydrodl.training.tao_types import TAO_TYPES
 
 _INNER = re.compile(r"(?:sub_|redundant_|telescope_)*")
 """Where the solvers inside a preconditioner have their options."""
@@ -61,7 +62,7 @@ _SHOWN = {  # on standard output
 
 
 _TYPES = {  # PETSc's own names
-    "tao": {"type": PETSc.TAO.Type, "ls_type": PETSc.TAOLineSearch.Type},
+    "tao": {"ls_type": PETSc.TAOLineSearch.Type},
     "ksp": {"type": PETSc.KSP.Type},
     "pc": {
         "type": PETSc.PC.Type,
@@ -76,8 +77,7 @@ _CODE = {"python", "shell", "matlab"}  # types that run what they are given
 
 
 _OTHER = {  # types that end the process, or never end, with operators and problems like ours
-    *("admm", "almm", "asfls", "asils", "bmrm", "bqpip", "brgn", "ipm", "lcl", "nm", "pdipm", "pounders"),
-    *("ssfls", "ssils", "pipelcg", "eisenstat", "gamg", "hmg", "mg"),
+    *("pipelcg", "eisenstat", "gamg", "hmg", "mg")
 }
 
 
@@ -92,8 +92,8 @@ def _matches(words: str, pattern: str) -> _Rule:
     return words, lambda value: compiled.fullmatch(value) is not None
 
 
-def _kind(types: type) -> _Rule:
-    known = sorted({value for name, value in vars(types).items() if not name.startswith("_")} - _CODE - _OTHER)
+def _kind(names: Iterable[str]) -> _Rule:
+    known = sorted(set(names) - _CODE - _OTHER)
     return f"one of {', '.join(known)}", known.__contains__
 
 
@@ -102,7 +102,12 @@ def _rules(solver: str) -> dict[str, _Rule]:
     number = _matches("a number, or several with commas", rf"{_NUMBER}(,{_NUMBER})*|true|false")
     word = _matches("a word", r"[a-z][\w+-]{0,40}")
     output = _matches("'' or 'ascii::ascii_info_detail' (standard output)", r"|ascii(::ascii_\w+)?")
-    kinds = {name: _kind(types) for name, types in _TYPES[solver].items()}
+    kinds = {
+        name: _kind(value for key, value in vars(types).items() if not key.startswith("_"))
+        for name, types in _TYPES[solver].items()
+    }
+    if solver == "tao":
+        kinds["type"] = _kind(TAO_TYPES)
     listed = ((_NUMBERS, number), (_WORDS, word), (_SHOWN, output))
     return kinds | {name: rule for names, rule in listed for name in names[solver].split()}
 

@@ -22,6 +22,7 @@ from hydrodl.training.controlled_functional import ControlledFunctional
 from hydrodl.training.optimiser import Monitor, Optimiser
 from hydrodl.training.reduced_functional import ReducedFunctional
 from hydrodl.training.stopping import STOPPED
+from hydrodl.training.tao_types import check_types
 
 DEFAULTS: dict[str, Any] = {
     "tao_type": "bntl",
@@ -78,8 +79,8 @@ def train(
         sklearn.exceptions.ConvergenceWarning: not converged, unless the monitor asked to stop.
 
     Raises:
-        InputError: an option outside PETSc's three prefixes here, "gltr" as the inner solver, or an initial velocity of
-            wrong shape or not finite.
+        InputError: an option outside PETSc's three prefixes here, an optimiser or inner solver that cannot work, or an
+            initial velocity of wrong shape or not finite.
         SolverError: densities or the objective are not finite at the starting point.
 
     Example:
@@ -113,7 +114,7 @@ def minimise(
     unknown = [key for key in asked if not key.startswith(PREFIXES)]
     if unknown:
         raise InputError(f"solver option {unknown[0]!r} is unknown; options start with {', '.join(PREFIXES)}")
-    _check_inner_solver(asked)
+    check_types(asked, DEFAULTS["tao_type"])
     start = _start(initial)
     done: list[Solution] = []
     staged = initial is None and all(asked.get(key, DEFAULTS[key]) == DEFAULTS[key] for key in _OWN)
@@ -126,16 +127,6 @@ def minimise(
     for note in solution.warnings:
         warn_runtime(note, problem.domain.comm)
     return joined(done, solution) if done else solution
-
-
-def _check_inner_solver(asked: Mapping[str, Any]) -> None:
-    """PETSc's gltr writes beyond its arrays once a direction has negative curvature, and ends the process."""
-    for key, value in asked.items():
-        if key.startswith("tao_") and key.endswith("ksp_type") and value == "gltr":
-            raise InputError(
-                f"solver option {key} is 'gltr', which damages memory in PETSc where the curvature is negative; use "
-                "'stcg' or 'nash'"
-            )
 
 
 def _solve(

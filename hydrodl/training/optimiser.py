@@ -149,7 +149,7 @@ class Optimiser:
     def _may_be_saddle(self, trusted: float) -> bool:
         """Has Newton's method, quasi-Newton methods aside, converged, with steps left to go on?"""
         tao, steps = self._tao, self._iterations()
-        newton = bool(tao.getKSP().handle)
+        newton = bool(tao.getKSP().handle) and not tao.getType().startswith("bqn")
         return newton and tao.getConvergedReason() > 0 and trusted <= steps < self._most - 1
 
     def _leave_saddle(self) -> bool:

@@ -9,6 +9,10 @@ import pytest
 
 import hydrodl as hd
 from hydrodl.training.reduced_functional import ReducedFunctional
+from hydrodl.training.tao_types import TAO_TYPES
+
+# isort: split
+from petsc4py import PETSc
 
 TIMES = [0.0, 0.3, 0.5, 1.0]
 
@@ -96,6 +100,26 @@ def test_inner_iterations_are_loose_and_nothing_else_is(fixed: dict[str, float])
         np.testing.assert_allclose(getattr(functional, name)(gradients[1]), exact, atol=1e-9 * np.abs(exact).max())
     for one in (functional, direct):
         one.close()
+
+
+def test_every_optimiser_of_petsc_trains_or_is_refused() -> None:
+    every = {value for name, value in vars(PETSc.TAO.Type).items() if not name.startswith("_")}
+    assert set(TAO_TYPES) <= every
+    for kind in every - set(TAO_TYPES):
+        with pytest.raises(hd.InputError, match=f"tao_type is '{kind}', which cannot train; use blmvm, bncg, "):
+            hd.train(PROBLEM, options={"tao_type": kind})
+    for kind in ("blmvm", "bqnktl", "bqnktr", "cg", "lmvm", "tron"):
+        found = hd.train(PROBLEM, options={"tao_type": kind, "tao_gatol": 1e-3})
+        assert found.converged and found.objective == pytest.approx(BEST.objective, rel=1e-5), kind
+
+
+def test_every_inner_solver_keeps_to_the_trust_region_or_is_refused() -> None:
+    for kind, inner in (("bntl", "cg"), ("bntl", "gmres"), ("nls", "qcg"), ("ntr", "minres")):
+        with pytest.raises(hd.InputError, match=f"is '{inner}', which does not keep to the trust region of {kind}"):
+            hd.train(PROBLEM, options={"tao_type": kind, "tao_ksp_type": inner})
+    for kind, inner in (("bntl", "nash"), ("nls", "cg"), ("nls", "gmres")):
+        found = hd.train(PROBLEM, options={"tao_type": kind, "tao_ksp_type": inner})
+        assert found.converged and found.objective == pytest.approx(BEST.objective, rel=1e-11), (kind, inner)
 
 
 def test_loose_inner_iterations_end_at_the_same_optimum() -> None:
