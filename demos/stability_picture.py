@@ -1,11 +1,11 @@
-"""The picture of demos/stability_map.py: a column for each scheme, a row for each question, a mark for each run.
+"""The picture of demos/stability_map.py: a row for nodes and one for neurons, a column for each question.
 
-Marks are observed; lines are predicted, from the bounds of the deepest run on each mesh. A run whose own bound holds
-has a green ring.
+Colours are what was computed; dots say that what was predicted of a network was observed, crosses that it was not.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,122 +13,121 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 if TYPE_CHECKING:
-    from stability_map import Run
+    from stability_map import Cell
 
-ROUNDING = 1e-12
-"""A density above minus this is not negative."""
+    import hydrodl as hd
 
-
-def pick(runs: list[Run], scheme: str, fitted: bool) -> list[Run]:
-    """The runs of one column."""
-    return [run for run in runs if (run.scheme, run.fitted) == (scheme, fitted)]
-
-
-OUTCOMES: dict[str, dict[str, Any]] = {
-    "well": {"marker": "o", "color": "#0072B2", "s": 22},
-    "a layer folds": {"marker": "v", "color": "#D55E00", "s": 30},
-    "some density would turn negative": {"marker": "D", "color": "#E69F00", "s": 22},
-    "this density turned negative": {"marker": "s", "color": "#D55E00", "s": 26},
-    "training runs away": {"marker": "X", "color": "black", "s": 40},
+TITLES = {
+    "distance": "distance to the limit\n(r.m.s. over the data, feature units)",
+    "step_limit": "largest step of descent\n2/λₙ (nondimensional)",
+    "newton_radius": "radius of Newton's ball\n(control norm)",
+    "data_radius": "radius for changes of the data\n(2 × share of other labels)",
 }
+GOOD = {"marker": "o", "linestyle": "", "color": "white", "markersize": 3.5, "markeredgecolor": "black"}
+BAD = {"marker": "X", "linestyle": "", "color": "#D55E00", "markersize": 7, "markeredgecolor": "white"}
+FOLDS = {"marker": "v", "linestyle": "", "color": "white", "markersize": 6, "markeredgecolor": "black"}
+NONE = {"marker": "_", "linestyle": "", "color": "black", "markersize": 7}
+HALF = {"marker": "s", "linestyle": "", "color": "none", "markersize": 10, "markeredgecolor": "white"}
+BEST = {"marker": "*", "linestyle": "", "color": "#E69F00", "markersize": 19, "markeredgecolor": "black"}
+EDGE = {"color": "#D55E00", "linewidth": 2.2}
 
 
-def outcome(run: Run, question: str) -> str:
-    """The word for what was observed."""
-    if question == "invertible":
-        return "a layer folds" if run.folds else "well"
-    if run.blown:
-        return "training runs away"
-    if run.min_density < -ROUNDING:
-        return "this density turned negative"
-    return "some density would turn negative" if run.signs else "well"
-
-
-def predicted(runs: list[Run], name: str) -> tuple[list[int], list[float]]:
-    """Needed layers over nodes, from the deepest run of each mesh; NaN where none is enough, or that run is no good."""
-    deepest = [run for run in runs if run.layers == max(run.layers for run in runs)]
-    needed = [None if run.blown else getattr(run, name).needs_layers for run in deepest]
-    return [run.nodes for run in deepest], [float("nan") if n is None else n for n in needed]
-
-
-def paint(runs: list[Run], tolerance: float) -> Figure:
-    """The map."""
-    series = list(dict.fromkeys((run.scheme, run.fitted) for run in runs))
-    figure = Figure(figsize=(8.6, 8.2), layout="constrained")
-    grid = figure.subplots(3, len(series), sharex=True, sharey=True)
-    for column, (scheme, fitted) in zip(grid.T, series, strict=True):
-        here = pick(runs, scheme, fitted)
-        for ax, question in zip(column[:2], ("invertible", "positive"), strict=True):
-            marks(ax, here, question)
-        shades = errors(column[2], here, tolerance)
-        column[0].set_title(f"{scheme}, {'fitted' if fitted else 'not fitted'}")
-        column[2].set_xlabel("nodes $M$")
-    rows = ("layer invertibility", "maximum principle", "depth convergence")
-    for ax, row in zip(grid[:, 0], rows, strict=True):
-        ax.set_ylabel(f"{row}\n\nlayers $N$")
-    figure.colorbar(shades, ax=list(grid[2]), label="distance to the\ninfinitely deep network", aspect=12)
-    handles: dict[str, Any] = {}
-    for ax in grid.flat:
-        handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=3, frameon=False)
-    return figure
-
-
-def axes(ax: Axes, runs: list[Run]) -> None:
-    """Powers of two on both axes."""
-    sizes, most = sorted({run.nodes for run in runs}), max(run.layers for run in runs)
-    ax.set(xscale="log", yscale="log", xlim=(sizes[0] / 1.3, sizes[-1] * 1.3), ylim=(0.75, most * 1.35))
-    ax.set_xticks(sizes, [str(m) for m in sizes], minor=False)
-    ticks = [n for n in (1, 2, 4, 8, 16, 32) if n <= most]
-    ax.set_yticks(ticks, [str(n) for n in ticks], minor=False)
-    ax.set_xticks([], minor=True)
-    ax.set_yticks([], minor=True)
-
-
-def line(ax: Axes, runs: list[Run], name: str) -> None:
-    """The predicted boundary."""
-    nodes, needed = predicted(runs, name)
-    if not np.isnan(needed).all():
-        ax.plot(nodes, needed, color="#009E73", linewidth=1.6, label="layers needed, by the deepest run's bound")
-
-
-def marks(ax: Axes, runs: list[Run], question: str) -> None:
-    """One mark a run."""
-    axes(ax, runs)
-    line(ax, runs, question)
-    for word, look in OUTCOMES.items():
-        chosen = [(run.nodes, run.layers) for run in runs if outcome(run, question) == word]
-        if chosen:
-            ax.scatter(*zip(*chosen, strict=True), **look, linewidths=0, label=word, zorder=3)
-    rings = [(run.nodes, run.layers) for run in runs if getattr(run, question).holds]
-    if rings:
-        look = {"s": 75, "facecolors": "#CDEBDD", "edgecolors": "#009E73", "linewidths": 0.7}
-        ax.scatter(*zip(*rings, strict=True), **look, label="predicted: well", zorder=2)
-    finest = max(runs, key=lambda run: (run.nodes, run.layers))
-    enough = finest.peclet.needs_nodes or finest.nodes
-    if question == "positive" and not runs[0].fitted:
-        ax.axvline(enough, color="#009E73", linewidth=1.6, linestyle=":", label="nodes needed (cell Peclet)")
-
-
-def errors(ax: Axes, runs: list[Run], tolerance: float) -> Any:
-    """Distances as shades, and the line of the tolerance."""
-    axes(ax, runs)
-    line(ax, runs, "deep")
-    needed = [n for n in predicted(runs, "deep")[1] if not np.isnan(n)]
-    if needed and min(needed) > max(run.layers for run in runs):
-        ax.set_title(f"the bound needs $N$ = {min(needed)}" + f" to {max(needed)}" * (len(needed) > 1), fontsize=8)
-    nodes, layers, distance = (np.array([getattr(run, f) for run in runs]) for f in ("nodes", "layers", "depth_error"))
-    near = distance <= tolerance
-    look: dict[str, Any] = {"cmap": "viridis_r", "norm": "log", "vmin": 1e-3, "vmax": 10, "zorder": 3}
-    ax.scatter(nodes[near], layers[near], c=distance[near], s=24, label=f"within {tolerance}", **look)
-    return ax.scatter(nodes[~near], layers[~near], c=distance[~near], s=24, marker="x", label="farther away", **look)
-
-
-def draw(runs: list[Run], path: Path, tolerance: float) -> Path:
-    """The picture."""
-    with rc_context({"font.size": 9, "axes.titlesize": 9, "axes.linewidth": 0.7}):
-        FigureCanvasAgg(paint(runs, tolerance)).print_figure(str(path), dpi=200, bbox_inches="tight", pad_inches=0.06)
+def draw(cells: list[Cell], advice: Mapping[str, hd.analysis.Recommendation], tolerance: float, path: Path) -> Path:
+    """Draw the map."""
+    with rc_context({"font.size": 8.5, "axes.titlesize": 8.5}):
+        figure = Figure(figsize=(12.6, 6.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(2, len(TITLES))
+        for row, (name, field) in zip(panels, (("nodes", "nodes"), ("neurons", "width")), strict=True):
+            here = [cell for cell in cells if (cell.width > 0) == (field == "width")]
+            wanted = advice[name].layers, advice[name].width if field == "width" else advice[name].nodes
+            for k, (axes, quantity) in enumerate(zip(row, TITLES, strict=True)):
+                image = _panel(axes, here, field, quantity)
+                _marks(axes, here, field, k)
+                if quantity == "distance":
+                    _edge(axes, here, field, tolerance)
+                axes.plot(*_place(here, field, *wanted), **BEST)
+                axes.set(xlabel="layers N", ylabel={"nodes": "nodes M", "width": "neurons a layer J"}[field])
+                axes.set_title(TITLES[quantity])
+                figure.colorbar(image, ax=axes, shrink=0.92)
+        figure.legend(handles=_keys(tolerance), loc="outside lower center", ncols=4, frameon=False)
+        figure.savefig(path, dpi=130)
     return path
+
+
+def _axes(cells: list[Cell], field: str) -> tuple[list[int], list[int]]:
+    return sorted({cell.layers for cell in cells}), sorted({getattr(cell, field) for cell in cells})
+
+
+def _table(cells: list[Cell], field: str, quantity: str) -> np.ndarray:
+    """Values over (M or J, N)."""
+    across, up = _axes(cells, field)
+    out = np.full((len(up), len(across)), np.nan)
+    for cell in cells:
+        out[up.index(getattr(cell, field)), across.index(cell.layers)] = getattr(cell, quantity)
+    return out
+
+
+def _panel(axes: Axes, cells: list[Cell], field: str, quantity: str) -> Any:
+    across, up = _axes(cells, field)
+    values = _table(cells, field, quantity)
+    image = axes.imshow(np.where(values > 0, values, np.nan), origin="lower", aspect="auto", norm=LogNorm())
+    axes.set_xticks(range(len(across)), map(str, across))
+    axes.set_yticks(range(len(up)), map(str, up))
+    axes.minorticks_off()
+    return image
+
+
+def _marks(axes: Axes, cells: list[Cell], field: str, column: int) -> None:
+    """In the first column layers that fold; in the others whether what is predicted was observed."""
+    across, up = _axes(cells, field)
+    for cell in cells:
+        at = across.index(cell.layers), up.index(getattr(cell, field))
+        if column == 0:
+            if cell.slope <= 0:
+                axes.plot(*at, **FOLDS)
+        elif not cell.newton_radius > 0:
+            axes.plot(*at, **NONE)
+        else:
+            axes.plot(*at, **(GOOD if cell.as_predicted[column - 1] else BAD))
+            if column == 2 and cell.halved <= 1:
+                axes.plot(*at, **HALF)
+
+
+def _edge(axes: Axes, cells: list[Cell], field: str, tolerance: float) -> None:
+    """A line between what keeps the tolerance and what does not, along the sides of cells."""
+    kept = _table(cells, field, "distance") <= tolerance
+    rows, columns = kept.shape
+    for j in range(rows):
+        for i in range(columns):
+            if i + 1 < columns and kept[j, i] != kept[j, i + 1]:
+                axes.plot([i + 0.5] * 2, [j - 0.5, j + 0.5], **EDGE)
+            if j + 1 < rows and kept[j, i] != kept[j + 1, i]:
+                axes.plot([i - 0.5, i + 0.5], [j + 0.5] * 2, **EDGE)
+
+
+def _place(cells: list[Cell], field: str, layers: int, number: int | None) -> tuple[float, float]:
+    """Where a size is between the numbers on the axes, which are even in their logarithms from one to the next."""
+    lines = [np.log(line) for line in _axes(cells, field)]
+    at = [
+        np.interp(np.log(n), line, np.arange(len(line))) for n, line in zip((layers, number or 1), lines, strict=True)
+    ]
+    return float(at[0]), float(at[1])
+
+
+def _keys(tolerance: float) -> list[Line2D]:
+    words = {
+        "recommended by hd.recommend": BEST,
+        f"the tolerance, {tolerance:g}": EDGE,
+        "a layer folds": FOLDS,
+        "observed as predicted": GOOD,
+        "not as predicted": BAD,
+        "no strict minimum: nothing is predicted": NONE,
+        "the network of half the layers is in the ball": HALF | {"markeredgecolor": "grey"},
+    }
+    return [Line2D([], [], label=label, **style) for label, style in words.items()]

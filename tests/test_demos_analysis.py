@@ -35,29 +35,20 @@ def only(pattern: str, output: str) -> list[float]:
 
 
 def check_map(output: str, folder: Path) -> None:
-    assert written(output, folder) == {"runs/stability_map/map.png", "runs/stability_map/runs.csv"}
-    assert "no run fails whose own bound holds" in output
-    with (folder / "runs/stability_map/runs.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) >= 48
-    # soundness once more, from the table alone
+    assert written(output, folder) == {"runs/stability_map/map.png", "runs/stability_map/cells.csv"}
+    kept, predictions = only(r"^stability map: (\d+) of (\d+) predictions kept$", output)
+    assert kept == predictions == 36
+    away = [float(number) for number in re.findall(r"^([\d.]+) from the limit, allowed 0.01", output, re.MULTILINE)]
+    assert len(away) == 2 and max(away) <= 0.01
+    with (folder / "runs/stability_map/cells.csv").open() as file:
+        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    # once more, from the table alone: every prediction, and both sides of what the map shows
     for row in rows:
-        if row["invertible_holds"] == "True":
-            assert float(row["determinant"]) > 0, row
-        if row["positive_holds"] == "True":
-            assert float(row["least_entry"]) >= -1e-12 and float(row["growth"]) <= 1 + 1e-9, row
-            assert float(row["min_density"]) >= -1e-12 and row["converged"] == "True", row
-        assert float(row["depth_error"]) <= float(row["deep_value"]), row
-    # and the map has both sides of each boundary: a bound that never failed would not have been tested
-    for bound, seen in (("invertible", "determinant"), ("positive", "least_entry")):
-        for scheme in ("euler-box", "midpoint") if bound == "invertible" else ("midpoint",):
-            here = [row for row in rows if row["scheme"] == scheme and row["fitted"] == "True"]
-            assert {row[f"{bound}_holds"] for row in here} == {"True", "False"}
-            assert min(float(row[seen]) for row in here) < -0.01
-    for words in ("layer invertibility", "maximum principle"):
-        steps, layers = only(rf"^sharpness of {words}: ([\d.]+) in the longest step, ([\d.]+) in", output)
-        assert 1 <= steps <= 2
-        assert layers >= 1
+        assert row["below"] < 1 < row["above"] and row["newton"] <= 1 and 0 < row["moved"] <= 1, row
+    for width in (False, True):
+        here = [row for row in rows if (row["width"] > 0) == width]
+        assert min(row["distance"] for row in here) < 0.01 < 0.1 < max(row["distance"] for row in here)
+        assert min(row["slope"] for row in here) < 0 < max(row["slope"] for row in here)
 
 
 def check_depth(output: str, folder: Path) -> None:

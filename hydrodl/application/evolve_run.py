@@ -12,7 +12,6 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.analysis.stability.march_estimate import MarchEstimate, march_estimate
-from hydrodl.analysis.stability.marching_bounds import marching_bounds
 from hydrodl.application.report import versions
 from hydrodl.application.run_directory import check_writable
 from hydrodl.common.arrays import Floats
@@ -39,8 +38,8 @@ def evolve_into(folder: Path, wanted: March, comm: MPI.Comm = MPI.COMM_WORLD) ->
 
     Returns:
         What march.json holds: ``certified`` (None where the estimate is for other flows, ``notes`` say why), the
-        ``estimate`` by layer or slab, ``needs_layers`` and ``most_nodes`` of the certificate, ``stability`` (its bounds
-        and those of the waves), ``mass_error``, ``min_density``, sizes.
+        ``estimate`` by layer or slab, ``needs_layers`` and ``most_nodes`` of the certificate, ``stability`` (its
+        bounds), ``mass_error``, ``min_density``, sizes.
 
     Raises:
         InputError: formulas that do not fit the box, or what ``evolve`` refuses; a folder that cannot be written to.
@@ -55,8 +54,8 @@ def evolve_into(folder: Path, wanted: March, comm: MPI.Comm = MPI.COMM_WORLD) ->
         estimate = march_estimate(flow)
     except InputError as error:  # the same on every rank
         notes["certified"] = str(error)
-    bounds = [*(estimate.bounds if estimate else ()), *marching_bounds(flow)]
-    rows = {"stability": [bound.to_dict() for bound in bounds], "notes": notes, "versions": versions()}
+    bounds = [bound.to_dict() for bound in (estimate.bounds if estimate else ())]
+    rows = {"stability": bounds, "notes": notes, "versions": versions()}
     result: dict[str, Any] = comm.bcast(plain(_sizes(flow) | _certificate(estimate) | rows), root=0)
     _write_arrays(folder / ARRAYS, flow)
     write_json(folder / MARCH, result, comm)
