@@ -15,6 +15,10 @@ MOST = 1000
 """Steps."""
 
 
+ROUNDING = 1e-14
+"""Relative residual of which nothing is known."""
+
+
 def conjugate_gradients(
     comm: MPI.Comm, product: Action, precondition: Action, right: Floats, accuracy: float = 1e-10
 ) -> Floats:
@@ -66,12 +70,13 @@ def negative_direction(
         comm, product, precondition, right: as in :func:`conjugate_gradients`.
         steps: the most products, which is the dimension of the space.
     """
-    residual, direction, before = right.copy(), np.zeros_like(right), np.inf
+    residual, direction, before, least = right.copy(), np.zeros_like(right), np.inf, 0.0
     for _ in range(steps):
         image = precondition(residual)
         square = summed(comm, float(residual @ image))
-        if not square > 0:  # b lies in a space that A maps to itself
+        if not square > least:  # b lies in a space that A maps to itself; what is left is rounding
             return None
+        least = least or ROUNDING**2 * square
         direction = image + square / before * direction
         image = product(direction)
         curvature = summed(comm, float(direction @ image))
