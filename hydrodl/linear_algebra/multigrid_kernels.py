@@ -6,6 +6,8 @@ m_b the lumped masses of linear elements along axis b. Grids may have unequal ce
 not have come first, with a single node of mass 1. ``mass`` holds m_1, m_2, m_3 one after another, ``edge`` the inverse
 lengths of the edges along each axis with a zero before the first and behind the last (there is nobody), and ``at`` says
 where each axis begins. A level is a slice of such arrays; a row of ``places`` says where.
+
+Values are copied in loops: an assignment to a slice can fail, and the words of its error alone take Numba two seconds.
 """
 
 from __future__ import annotations
@@ -194,12 +196,15 @@ def cycles(
     for c in range(count):
         d, inverse, coarsest = diagonals[which[c]], inverses[which[c]], last[which[c]]
         for q in range(sides):
-            b[:nodes] = given[c, q]
+            for i in range(nodes):
+                b[i] = given[c, q, i]
             for level in range(depth):
                 at, end = places[level, 0], places[level + 1, 0]
                 place, above, own, right = places[level], places[level + 1], x[at:end], b[at:end]
-                own[:] = inverse[at:end] * right  # colour 0 from 0; the values of colour 1 come next
-                relax(own, right, inverse[at:end], place, mass, edge, 1)
+                over = inverse[at:end]
+                for i in range(len(own)):  # colour 0 from 0; the values of colour 1 come next
+                    own[i] = over[i] * right[i]
+                relax(own, right, over, place, mass, edge, 1)
                 restrict(own, right, d[at:end], place, mass, edge, above, lower, share, b[end:])
             start = places[depth, 0]
             for i in range(size - start):
@@ -213,7 +218,8 @@ def cycles(
                 prolong(x[end:], place, places[level + 1], lower, share, own)
                 relax(own, right, inverse[at:end], place, mass, edge, 1)
                 relax(own, right, inverse[at:end], place, mass, edge, 0)
-            out[c, q] = x[:nodes]
+            for i in range(nodes):
+                out[c, q, i] = x[i]
 
 
 @njit(cache=True, error_model="numpy")
@@ -233,7 +239,8 @@ def prepare(
     """Diagonals (operators, all levels) from s on the finest one, (operators, nodes)."""
     s = np.empty(diagonals.shape[1])
     for c in range(len(shares)):
-        s[: shares.shape[1]] = shares[c]
+        for i in range(shares.shape[1]):
+            s[i] = shares[c, i]
         for level in range(len(places)):
             start = places[level, 0]
             diagonal(s[start:], places[level], mass, edge, diagonals[c, start:])
