@@ -23,6 +23,7 @@ from ufl.algorithms.signature import compute_expression_signature
 from ufl.classes import GeometricQuantity
 from ufl.conditional import Conditional
 from ufl.constantvalue import Zero
+from ufl.indexed import Indexed
 
 from hydrodl.common.errors import SolverError
 
@@ -131,18 +132,17 @@ def linear_parts(expression: Any, argument: Any) -> dict[Slot, Any]:
         SolverError: the expression is not a combination of sums, products and conditions.
     """
     slopes = ufl.grad(argument)
-    size, d = slopes.ufl_shape
-    known: dict[Any, dict[tuple[int, int], Any]] = {}
-    for a in range(size):
-        known[argument[a]] = {(a, 0): ufl.as_ufl(1)}
-        known |= {slopes[a, i]: {(a, i + 1): ufl.as_ufl(1)} for i in range(d)}
+    known: dict[Any, dict[Slot, Any]] = {}
 
-    def parts(e: Any) -> dict[tuple[int, int], Any]:
+    def parts(e: Any) -> dict[Slot, Any]:
         if e not in known:
             known[e] = combined(e) if e.ufl_operands else {}
         return known[e]
 
-    def combined(e: Any) -> dict[tuple[int, int], Any]:
+    def combined(e: Any) -> dict[Slot, Any]:
+        if isinstance(e, Indexed) and e.ufl_operands[0] in (argument, slopes):
+            a, *along = (int(index) for index in e.ufl_operands[1])
+            return {(a, along[0] + 1 if along else 0): ufl.as_ufl(1)}
         found = [parts(operand) for operand in e.ufl_operands]
         slots = sorted({slot for part in found for slot in part})
         if not slots:
