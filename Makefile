@@ -4,6 +4,10 @@
 VENV = .venv
 PYTHON_IN = $(VENV)/bin/python
 READY = $(VENV)/.hydrodl-ready
+READY_FOR_DOCS = $(VENV)/.hydrodl-ready-for-docs
+
+# What pip installs at once; with docs among it the documentation asks for nothing more.
+EXTRAS ?= test,export,pictures,mesh
 
 # Tests of several ranks: pytest itself on that many. Ranks that wait sleep, whatever else the machine does.
 # Three ranks run what a third one can break: meshes, shares of layers, checkpoints, a few trainings, the command.
@@ -46,9 +50,13 @@ $(READY): pyproject.toml
 	  echo "Making $(VENV) with $$found"; \
 	  "$$found" -m venv --clear $(VENV) || exit 1; \
 	fi
-	$(PYTHON_IN) -m pip install --quiet --disable-pip-version-check -e '.[test,export,pictures,mesh]'
+	$(PYTHON_IN) -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
 	@$(PYTHON_IN) -c 'import hydrodl'
-	@touch $(READY)
+	@touch $(READY) $(if $(findstring docs,$(EXTRAS)),$(READY_FOR_DOCS))
+
+$(READY_FOR_DOCS): $(READY)
+	$(PYTHON_IN) -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $(READY_FOR_DOCS)
 
 demo: setup
 	$(PYTHON_IN) demos/two_moons.py
@@ -74,13 +82,11 @@ bench: setup
 	$(PYTHON_IN) benchmarks/results.py $(ARGS)
 
 # Pages, links, formulas and docstrings; a warning is an error. What demos show is kept in build/gallery.
-docs: setup
-	$(PYTHON_IN) -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+docs: $(READY_FOR_DOCS)
 	$(PYTHON_IN) -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
 	@echo 'build/docs/index.html'
 
-docs-check: setup
-	$(PYTHON_IN) -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+docs-check: $(READY_FOR_DOCS)
 	HYDRODL_DOCS=quick $(PYTHON_IN) -m sphinx -q -W --keep-going -d build/doctrees-check docs build/docs-check
 
 clean:

@@ -48,7 +48,11 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Orders of convergence and comparisons with other solvers are slow as a whole."""
+    """Orders of convergence and comparisons with other solvers are slow as a whole.
+
+    What runs scripts and pages takes longest and goes first: no process is left alone with a long test at the end.
+    """
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
     for item in items:
         if item.path.parent.name in ("convergence", "reference"):
             item.add_marker(pytest.mark.slow)

@@ -55,11 +55,10 @@ def strictly(block: str, where: str, names: dict[str, Any]) -> None:
 def test_python_snippets_run(start: dict[str, Any], here: Path) -> None:
     pages = [page for page in PAGES if page != DOCS / "api/index.md" and snippets(page, "python")]
     assert len(pages) > 10
+    box = start["replace"](start["problem"], scheme="euler-box")
+    analysed = {"problem": box, "solution": hd.train(box)}
     for page in pages:
-        names = dict(start)
-        if page.parent.name == "analysis":
-            names["problem"] = start["replace"](start["problem"], scheme="euler-box")
-            names["solution"] = hd.train(names["problem"])
+        names = start | (analysed if page.parent.name == "analysis" else {})
         for block in snippets(page, "python"):
             strictly(block, str(page.relative_to(ROOT)), names)
 

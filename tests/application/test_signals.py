@@ -17,6 +17,7 @@ from hydrodl.application import cli, signals
 from hydrodl.application import watch as _watch
 from hydrodl.problem_file import building
 from tests.builders.cli_runs import GAUSSIANS, WITHOUT_FIGURES, at_step
+from tests.builders.launch import COMMAND
 
 Captured = pytest.CaptureFixture[str]
 ASKING = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"]
@@ -99,9 +100,9 @@ def test_importing_leaves_the_signals_of_a_program_alone() -> None:
     assert done.stdout == "True\n", done.stderr
 
 
-def shell(command: str) -> subprocess.CompletedProcess[str]:
+def shell(command: str, code: str = COMMAND) -> subprocess.CompletedProcess[str]:
     """A pipeline of the command, given as H, in a shell; the exit code is that of its first part."""
-    program = f'H() {{ {shlex.quote(sys.executable)} -c {shlex.quote(WITHOUT_FIGURES)} "$@"; }}'
+    program = f'H() {{ {shlex.quote(sys.executable)} -c {shlex.quote(code)} "$@"; }}'
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.run(
         ["bash", "-c", f"{program}; {command}; exit ${{PIPESTATUS[0]}}"],
@@ -132,7 +133,7 @@ def test_output_that_goes_away(command: str, code: int, words: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["H train p.toml --out o | head -1", "H train p.toml --out o >/dev/full"])
 def test_a_run_goes_on_when_nobody_reads_what_it_says(command: str) -> None:
-    done = shell(command)
+    done = shell(command, WITHOUT_FIGURES)
     assert done.returncode == 0, done.stderr
     assert json.loads(Path("o/report.json").read_text())["converged"] is True
     assert done.stderr.count("\n") == ("full" in command) and "Traceback" not in done.stderr
