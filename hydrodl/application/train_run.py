@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.adaptivity.error_bar import error_bar
 from hydrodl.application.defaults import SAVE_EVERY
 from hydrodl.application.report import report
 from hydrodl.application.run_directory import (
@@ -35,7 +34,6 @@ from hydrodl.files.paraview import write_vtk
 from hydrodl.files.text_files import plain, write_json, write_text
 from hydrodl.network.network import Network
 from hydrodl.physics.losses import Density
-from hydrodl.pictures.figures import plot_all
 from hydrodl.problem.solution import Controls, Solution, Statistics
 from hydrodl.problem_file import building
 from hydrodl.problem_file import reading as config
@@ -52,6 +50,13 @@ FINER = {1: 4, 2: 8, 3: 16}
 
 LONG = 60.0
 """Seconds of a training whose error bar would be too long to wait for unasked."""
+
+
+def plot_all(*given: Any) -> list[Path]:
+    """The figures of a run; what draws them is slow to import, and no refused run waits for it."""
+    from hydrodl.pictures.figures import plot_all as draw
+
+    return draw(*given)
 
 
 def train_into(
@@ -189,6 +194,8 @@ def _error_bar(solution: Solution, made: building.Setup) -> tuple[dict[str, floa
     found = None
     if solution.converged and short and fits:
         with suppress(InputError, SolverError), progress.phase("measuring the error of J"):  # the same on every rank
+            from hydrodl.adaptivity.error_bar import error_bar  # here: slow to import, like what draws
+
             found = error_bar(solution, options=made.config.solver).to_dict()
     return found, time.monotonic() - began
 

@@ -145,7 +145,7 @@ cli.main()
 def test_sigterm_on_one_rank_stops_all_and_keeps_the_best_iterate(folder: Path) -> None:
     code = """
 import os, signal
-import hydrodl.application.cli as cli, hydrodl.application.watch as progress
+import hydrodl.application.watch as progress
 from mpi4py import MPI
 watch = progress.Watch.__call__
 def call(self, step):
@@ -153,9 +153,8 @@ def call(self, step):
         os.kill(os.getpid(), signal.SIGTERM)
     return watch(self, step)
 progress.Watch.__call__ = call
-cli.main()
 """
-    done = launch(code, 2, "train", "p.toml", "--out", "alone", cwd=folder)
+    done = launch(code + WITHOUT_FIGURES, 2, "train", "p.toml", "--out", "alone", cwd=folder)
     assert done.returncode == 3, (done.returncode, done.stderr)
     report = json.loads((folder / "alone" / "report.json").read_text())
     assert "SIGTERM" in report["reason"] and report["iterations"] == 2 and report["converged"] is False
