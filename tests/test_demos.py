@@ -1,18 +1,18 @@
-"""Every demo runs from an empty directory at its small size, asserts its number and writes what it says it writes."""
+"""Every demo runs from an empty directory at its small size, asserts its number and writes what it says it writes.
+
+In this process, which has loaded everything; what runs under mpiexec is a program of its own.
+"""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.builders.cli_runs import WITHOUT_FIGURES
+from hydrodl.application import cli
+from tests.builders.demos import DEMOS, demo
 from tests.builders.launch import launch
 
-DEMOS = Path(__file__).parents[1] / "demos"
 CURVES = {"densities.png", "velocity.png", "convergence.png", "fields.pvd"}
 PLANE = CURVES | {"transport.png", "trajectories.png", "decision.png"}
 # name: (headline, its number, what the number must be, files)
@@ -36,15 +36,6 @@ SCRIPTS = {
     "bridge_1d": (r"^bridge: largest error (\S+), allowed", lambda value: value <= 0.02, CURVES),
 }
 FILES = {"report.json", "problem.toml", "solution.h5", *PLANE}
-
-
-def run(*command: object, cwd: Path) -> str:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, *map(str, command)], cwd=cwd, env=environment, text=True, capture_output=True, timeout=600
-    )
-    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def check(name: str, output: str, folder: Path) -> None:
@@ -71,7 +62,7 @@ def test_every_demo_is_tested_and_listed() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if name != "two_moons"])
 def test_demo(name: str, tmp_path: Path) -> None:
-    check(name, run(DEMOS / f"{name}.py", "--small", cwd=tmp_path), tmp_path)
+    check(name, demo(name, tmp_path), tmp_path)
 
 
 @pytest.mark.slow
@@ -84,16 +75,21 @@ def test_two_moons_under_mpiexec(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "least"), [("two_moons", 0.985), ("iris", 0.91)])
-def test_problem_file(name: str, least: float, tmp_path: Path) -> None:
-    command = ("-m", "hydrodl") if name == "two_moons" else ("-c", WITHOUT_FIGURES)  # one set of figures is enough
-    run(*command, "train", DEMOS / f"{name}.toml", "--out", "run", "--set", "network.layers=8", cwd=tmp_path)
+def test_problem_file(
+    name: str, least: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if name == "iris":
+        request.getfixturevalue("no_figures")  # one set of figures is enough
+    assert cli.invoke(["train", str(DEMOS / f"{name}.toml"), "--out", "run", "--set", "network.layers=8"]) == 0
     report = json.loads((tmp_path / "run/report.json").read_text())
     assert report["converged"] is True
     assert report["test_accuracy"] >= least
     assert report["min_density"] > 0
     assert {path.name for path in (tmp_path / "run").iterdir()} >= (FILES if name == "two_moons" else FILES - PLANE)
     if name == "iris":
-        table = run("-m", "hydrodl", "predict", "run", DEMOS / "iris.csv", cwd=tmp_path).splitlines()
+        assert cli.invoke(["predict", "run", str(DEMOS / "iris.csv"), "--out", "labels.csv"]) == 0
+        table = Path("labels.csv").read_text().splitlines()
         truth = [line.split(",")[-1] for line in (DEMOS / "iris.csv").read_text().splitlines()[1:]]
         said = [line.split(",")[0] for line in table[1:]]
         assert len(said) == len(truth)

@@ -1,25 +1,13 @@
 """The demos of the analyses run at their small size, assert their numbers, and write what they say they write."""
 
 import csv
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.builders.demos import DEMOS, demo
 from tests.builders.launch import launch
-
-DEMOS = Path(__file__).parents[1] / "demos"
-
-
-def run(name: str, cwd: Path) -> str:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, DEMOS / f"{name}.py", "--small"]
-    done = subprocess.run(command, cwd=cwd, env=environment, text=True, capture_output=True, timeout=600)
-    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def written(output: str, folder: Path) -> set[str]:
@@ -60,7 +48,7 @@ def check_depth(output: str, folder: Path) -> None:
 
 @pytest.mark.slow
 def test_depth(tmp_path: Path) -> None:
-    check_depth(run("depth", tmp_path), tmp_path)
+    check_depth(demo("depth", tmp_path), tmp_path)
 
 
 @pytest.mark.slow

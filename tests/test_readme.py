@@ -40,7 +40,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """A folder with the README's problem file and some points, and the commands of its second shell block."""
     folder = tmp_path_factory.mktemp("readme")
     problem = snippets("toml")[0]
-    for given, sooner in (("nodes = 61 ", "nodes = 21 "), ("layers = 16 ", "layers = 4 ")):
+    for given, sooner in (("nodes = 61 ", "nodes = 21 "), ("layers = 16\n", "layers = 4\n")):
         assert problem.count(given) == 1
         problem = problem.replace(given, sooner)
     (folder / "moons.toml").write_text(problem)

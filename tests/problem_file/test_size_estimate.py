@@ -172,10 +172,10 @@ def test_more_of_anything_needs_more_memory_and_time() -> None:
 @pytest.mark.parametrize(
     ("wanted", "maps"),
     [
-        (Sizes(48, (1501,), 1, 3), True),
-        (Sizes(12, (71, 71), 2, 2), False),
-        (Sizes(12, (71, 71), 2, 2), True),
-        (Sizes(6, (19,) * 3, 3, 2), False),
+        (Sizes(48, (751,), 1, 3), True),
+        (Sizes(12, (51, 51), 2, 2), False),
+        (Sizes(12, (51, 51), 2, 2), True),
+        (Sizes(6, (15,) * 3, 3, 2), False),
     ],
 )
 def test_memory_estimate_is_near_what_training_takes(wanted: Sizes, maps: bool) -> None:
