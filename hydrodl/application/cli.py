@@ -14,6 +14,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -70,10 +71,12 @@ def invoke(arguments: Sequence[str] | None = None) -> int:
             return _end(FAILED, str(stopped))
 
 
+_command_line = cache(typer.main.get_command)
+
+
 def _run(arguments: Sequence[str] | None, again: bool = True) -> int:
-    command = typer.main.get_command(app)
     try:
-        code = int(command.main(args=arguments, prog_name="hydrodl", standalone_mode=False) or DONE)
+        code = int(_command_line(app).main(args=arguments, prog_name="hydrodl", standalone_mode=False) or DONE)
         sys.stdout.flush()
         return code
     except InputError as error:

@@ -7,6 +7,7 @@ compiler is at work on, is taken away; processes on other machines may share the
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +28,7 @@ def folder() -> Path:
 def mend(cache: Path, now: float | None = None) -> list[str]:
     """Take away what killed processes left unfinished; the names of those forms. On one rank."""
     try:
-        names = {path.name: path for path in cache.iterdir()}
+        names = set(os.listdir(cache))  # thousands, at the start of every command
     except OSError:  # there is no cache yet, or none that can be read
         return []
     open_forms = [name[:-2] for name in names if name.endswith(".c") and f"{name}.cached" not in names]
@@ -37,7 +38,7 @@ def mend(cache: Path, now: float | None = None) -> list[str]:
     now = time.time() if now is None else now
     mended = []
     for form in open_forms:
-        files = [path for name, path in names.items() if name.startswith(f"{form}.")]
+        files = [cache / name for name in names if name.startswith(f"{form}.")]
         if form not in compiling and now - max(map(_changed, files)) > QUIET:
             for path in files:
                 path.unlink(missing_ok=True)
