@@ -76,7 +76,7 @@ def test_a_rank_that_left_the_others_waiting_ends_the_run(tmp_path: Path) -> Non
 
 
 def test_ranks_that_all_wait_are_ended_and_show_where(tmp_path: Path) -> None:
-    done = run(tmp_path, STUCK, "-o", "faulthandler_timeout=5", "-o", "faulthandler_exit_on_timeout=true")
+    done = run(tmp_path, STUCK, "-o", "faulthandler_timeout=2", "-o", "faulthandler_exit_on_timeout=true")
     assert done.returncode not in (0, 124)
     assert "in test_all_wait" in done.stderr
 
