@@ -71,7 +71,8 @@ class NoiseResolvent:
     def smooth(self, duals: Floats, out: Floats | None = None) -> Floats:
         """R duals, (C, nodes); ``out`` must be contiguous and may be what was given."""
         out = np.empty(duals.shape) if out is None else out
-        out[:] = duals
+        if out is not duals:
+            out[:] = duals
         for inner, ratios, inverses in self._axes:
             _solve(out.reshape(-1, len(inverses), inner), ratios, inverses)
         return out
