@@ -161,6 +161,11 @@ SECTIONS = {
         "Distances of the discrete solution to the modified system's, and objectives after correction, with orders.",
         small="--small",
     ),
+    "strang_parts": Section(
+        "What keeps an error of first order in `strang`",
+        "Differences of J between numbers of layers, with parts of the running cost and of the scheme switched off.",
+        small="--small",
+    ),
     "error_bar": Section(
         "J with an error bar", "The estimate beside the error against four times the layers and nodes.", small="--small"
     ),

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -188,7 +189,7 @@ class _OneSlab:
         controlled = ControlledFunctional(self._functional)
         optimiser = Optimiser(controlled, self._settings, set(), lambda step: None, None)
         try:
-            found = optimiser.run(controlled.flat(Controls(velocity[None])))
+            found = optimiser.run(controlled.flat(Controls(velocity[None])), trusted=inf)
         finally:
             optimiser.destroy()
         if not found.converged:

@@ -1,0 +1,104 @@
+"""What keeps an error of first order in "strang": its parts switched off one by one, and two of them mended.
+
+    python benchmarks/strang_parts.py [--small]
+
+Gaussians away from the walls, d = 1 (the problem "inside" of benchmarks/modified_solved.py), 101 nodes. Differences of
+J between 8, 16 and 32 layers, and their order. "exact heat": exp(Delta s L) instead of (1 - Delta s L)^-1, as dense
+matrices. "V at layers": by the trapezoidal rule, as losses at layers, instead of after the noise before the map.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from modified_solved import MAP_OPTIONS, map_problem
+from scipy.linalg import expm
+
+import hydrodl as hd
+from hydrodl.adaptivity.thick_slabs import LinearLoss
+from hydrodl.discretisation import layer_map_transport
+from hydrodl.discretisation.noise_resolvent import NoiseResolvent
+from hydrodl.mesh.quadrature import moment
+
+COUNTS = (8, 16, 32)
+
+
+class ExactHeat:
+    """See ``NoiseResolvent``, on an interval: exp(-Delta s M^-1 K) M^-1."""
+
+    def __init__(self, shape: Sequence[int], spacing: np.ndarray, step: float, noise: np.ndarray) -> None:
+        (n,), h = shape, float(spacing[0])
+        mass = h * np.r_[0.5, np.ones(n - 2), 0.5]
+        stiffness = (np.diag(np.r_[1, 2 * np.ones(n - 2), 1]) - np.eye(n, k=1) - np.eye(n, k=-1)) / h
+        self._matrix = expm(-step * float(noise[0]) * stiffness / mass[:, None]) / mass
+
+    def smooth(self, duals: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """See ``NoiseResolvent``."""
+        found = duals @ self._matrix.T
+        if out is None:
+            return found
+        out[...] = found
+        return out
+
+
+def problem(layers: int, decay: float, smoothness: float, V: float, U: float, at_layers: bool) -> hd.Problem:
+    """The problem with these parts of the running cost."""
+    given = map_problem("inside", layers, "strang", 1)
+    wave = given.lagrangian.potential
+    assert callable(wave)
+
+    def scaled(x: np.ndarray) -> np.ndarray:
+        return np.asarray(10 * V * wave(x))
+
+    energy = hd.Power(U) if U else None
+    physics = hd.Lagrangian(0.05, decay, smoothness, energy=energy, potential=None if at_layers or not V else scaled)
+    given = replace(given, lagrangian=physics)
+    if not at_layers:
+        return given
+    cost = np.tile(scaled(given.domain.coordinates), (given.classes, 1)) / layers
+    inside = [LinearLoss(cost, layer=k) for k in range(1, layers)]
+    last = given.terms[0]
+    return replace(given, losses=[last, *inside, LinearLoss(cost / 2)])
+
+
+def trained(layers: int, parts: tuple[float, float, float, float], at_layers: bool) -> float:
+    """J; what V costs at the first layer, which no velocity changes, included."""
+    given = problem(layers, *parts, at_layers)
+    still = 0.0
+    if at_layers:
+        last = given.terms[-1]
+        assert isinstance(last, LinearLoss)
+        still = float((moment(given.domain) * last.values * given.densities.values).sum())
+    return hd.train(given, options=MAP_OPTIONS).objective + still
+
+
+ROWS = (
+    ("all", False, (0.5, 0.1, 0.1, 0.1), False),
+    ("kinetic energy alone", False, (1e-6, 0.0, 0.0, 0.0), False),
+    ("kinetic energy alone, exact heat", True, (1e-6, 0.0, 0.0, 0.0), False),
+    ("decay 0.5, exact heat", True, (0.5, 0.0, 0.0, 0.0), False),
+    ("decay 0.5, smoothness 0.1, exact heat", True, (0.5, 0.1, 0.0, 0.0), False),
+    ("V, exact heat", True, (1e-6, 0.0, 0.1, 0.0), False),
+    ("V at layers, exact heat", True, (1e-6, 0.0, 0.1, 0.0), True),
+    ("U, exact heat", True, (1e-6, 0.0, 0.0, 0.1), False),
+    ("all, exact heat", True, (0.5, 0.1, 0.1, 0.1), False),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", action="store_true", help="for trying it out")
+    rows = ROWS[1:3] if parser.parse_args().small else ROWS
+    print("| parts | J(8) - J(16) | J(16) - J(32) | order |\n|---|---|---|---|")
+    for name, exact, parts, at_layers in rows:
+        layer_map_transport.NoiseResolvent = ExactHeat if exact else NoiseResolvent  # type: ignore
+        found = [trained(n, parts, at_layers) for n in COUNTS]
+        first, second = found[0] - found[1], found[1] - found[2]
+        print(f"| {name} | {first:+.2e} | {second:+.2e} | {np.log2(abs(first / second)):.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
