@@ -115,7 +115,7 @@ SECTIONS = {
         "Strong scaling over MPI ranks, measured",
         "Wall time and phases on one and two ranks; the optimum must not depend on their number.",
         "--ranks 1 2 --repeat 2",
-        "--ranks 1 2 --plane 4 13 --space 2 6",
+        "--ranks 1 2 --plane 4 13 --space 2 6 --transport 4 13",
     ),
     "ranks": Section(
         "Strong scaling over MPI ranks, modelled",
