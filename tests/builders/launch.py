@@ -12,6 +12,9 @@ COMMAND = "from hydrodl.application.cli import main; main()"
 AT_MOST = 600.0
 """Seconds; a loaded machine takes long."""
 
+SLEEPING = {"MPIR_CVAR_ENABLE_HEAVY_YIELD": "1", "MPIR_CVAR_POLLS_BEFORE_YIELD": "10"}
+"""Environment of ranks that sleep while they wait: other tests and programs may want the cores too."""
+
 
 def launch(
     script: Path | str, ranks: int, *args: object, timeout: float = AT_MOST, cwd: Path | None = None
@@ -23,8 +26,7 @@ def launch(
         raise FileNotFoundError("no mpiexec beside this Python nor on the path")
     # MPIEXEC_TIMEOUT ends every rank in an orderly way; subprocess would end mpiexec alone.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MPIEXEC_TIMEOUT": str(int(timeout))}
-    # Waiting ranks sleep: other tests and programs may want the cores too.
-    environment |= {"MPIR_CVAR_ENABLE_HEAVY_YIELD": "1", "MPIR_CVAR_POLLS_BEFORE_YIELD": "10"}
+    environment |= SLEEPING
     done = subprocess.run(
         [mpiexec, "-n", str(ranks), *_python(script), *map(str, args)],
         env=environment,

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.builders.launch import SLEEPING
+
 ROOT = Path(__file__).resolve().parents[2]
 STRICT = """import warnings
 from sklearn.exceptions import ConvergenceWarning
@@ -32,7 +34,7 @@ def run(command: list[str], folder: Path, timeout: int = 300) -> str:
     done = subprocess.run(
         command,
         cwd=folder,
-        env=os.environ | {"PATH": path, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PATH": path, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"} | SLEEPING,
         capture_output=True,
         text=True,
         timeout=timeout,
