@@ -111,7 +111,7 @@ def test_the_command_line_goes_through_easier_ones_too(tmp_path: Path, capsys: p
 
 
 def test_what_fails_on_the_way_is_not_blamed_on_options_that_nobody_gave(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(self: Optimiser, start: Any) -> None:
+    def fail(self: Optimiser, *_: Any) -> None:
         PETSc.KSP().create().setType("nonsense")
 
     monkeypatch.setattr(Optimiser, "run", fail)
