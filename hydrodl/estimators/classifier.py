@@ -196,7 +196,8 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
             X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"classification needs at least 2 classes, the data hold one class: {self.classes_[0]!r}")
+            (only,) = self.classes_.tolist()
+            raise ValueError(f"classification needs at least 2 classes, the data hold one class: {only!r}")
         comm = communicator(self.comm)
         agreed(comm, X, labels, np.ones(0) if weights is None else weights)
         with SOLVING, shown(self.verbose):

@@ -126,7 +126,10 @@ def _check(node: ast.expr, text: str, depth: int = 0) -> None:
         case _:
             found = ast.unparse(node)
             allowed = ", ".join([*COORDINATES, *CONSTANTS, *FUNCTIONS])
-            raise InputError(f"formula {text!r} holds {found!r}; allowed are numbers, + - * / **, < > and {allowed}")
+            power = " (a power is **)" if "^" in found else ""
+            raise InputError(
+                f"formula {text!r} holds {found!r}{power}; allowed are numbers, + - * / **, < > and {allowed}"
+            )
     for part in parts:
         _check(part, text, depth + 1)
 

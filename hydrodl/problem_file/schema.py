@@ -23,7 +23,8 @@ from hydrodl.problem_file.fields import POINT, Corner, Section, choice, excludes
 from hydrodl.problem_file.formula import Expression
 from hydrodl.problem_file.loss_schema import Classification, Density, Loss
 from hydrodl.problem_file.solver_options import wrong_option
-from hydrodl.training.minimisation import PREFIXES
+from hydrodl.training.minimisation import DEFAULTS, PREFIXES
+from hydrodl.training.tao_types import check_types
 
 Nodes = Annotated[int, within(NODE_COUNT)]
 
@@ -235,6 +236,7 @@ class Config(Section):
     def _safe_options(cls, value: dict[str, Any]) -> dict[str, Any]:
         if wrong := next(filter(None, itertools.starmap(wrong_option, value.items())), None):
             raise ValueError(wrong)
+        check_types(value, DEFAULTS["tao_type"])
         return value
 
     @field_validator("loss", mode="before")

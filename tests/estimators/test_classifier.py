@@ -269,7 +269,7 @@ def test_bad_parameters(choice: dict[str, Any], message: str) -> None:
         (np.where(np.arange(400).reshape(200, 2) == 7, np.nan, X), y, "contains NaN"),
         (X[:, 0], y, "Expected 2D array"),
         (X[:1], y[:1], "at least 2 classes, the data hold one class"),
-        (X, np.zeros(200), "one class"),
+        (X, np.zeros(200, int), "one class: 0$"),
         (X, X[:, 0], "Unknown label type: continuous"),
         (X, y[:-1], "inconsistent numbers of samples"),
         (np.ones((200, 2)), y, "all 2 feature.* constant"),

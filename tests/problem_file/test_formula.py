@@ -77,3 +77,8 @@ def test_what_is_no_formula_in_double_precision(text: str) -> None:
     with pytest.raises(InputError) as caught:
         Expression(text)
     assert "\n" not in str(caught.value)
+
+
+def test_a_power_written_as_elsewhere_is_told_how() -> None:
+    with pytest.raises(InputError, match=r"holds 'x1 \^ 2' \(a power is \*\*\); allowed are numbers"):
+        Expression("x1^2")

@@ -207,3 +207,8 @@ def test_formulas() -> None:
 def test_formulas_hold_nothing_but_arithmetic(text: str) -> None:
     with pytest.raises(InputError):
         Expression(text)(np.ones((1, 2)))
+
+
+def test_an_inner_solver_that_cannot_work_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    words = refusal(MOONS + "[solver]\ntao_ksp_type = 'gltr'\n", tmp_path)
+    assert words.startswith("solver: solver option tao_ksp_type is 'gltr'") and words.endswith("use nash or stcg")
