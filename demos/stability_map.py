@@ -12,11 +12,11 @@ Run it with ``python demos/stability_map.py``; under the environment's own mpiex
 import csv
 import sys
 import warnings
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
-from stability_picture import draw
+from stability_picture import Cell, draw
 
 import hydrodl as hd
 from hydrodl.adaptivity.output_error import data_points
@@ -61,41 +61,6 @@ def trained(given: hd.Problem, start: hd.Controls | None = None) -> hd.Solution:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return hd.train(given, options=TIGHT, initial=start)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One network.
-
-    Attributes:
-        layers, nodes, width: its size; the width is 0 where it is none of neurons.
-        distance: to the network that stands for the limit; slope: the least of x + Delta u(x), not positive where it
-            folds.
-        step_limit, newton_radius, data_radius: predicted.
-        below, above: error after descents with 1.95 and 2.05 / lambda_n, over that at the start.
-        newton: errors of Newton's method from within its ball, the largest over its bound.
-        moved: what other data within their radius move the network by, over the bound.
-        halved: distance to the network of half the layers over Newton's radius; NaN where there is none.
-    """
-
-    layers: int
-    nodes: int
-    width: int
-    distance: float
-    slope: float
-    step_limit: float
-    newton_radius: float
-    data_radius: float
-    below: float
-    above: float
-    newton: float
-    moved: float
-    halved: float
-
-    @property
-    def as_predicted(self) -> tuple[bool, bool, bool]:
-        """Descent, Newton's method, other data."""
-        return self.below < 1 < self.above, self.newton <= 1, self.moved <= 1
 
 
 # Descent, x <- x - s P^-1 g, is predicted to converge near the minimum exactly for s < 2 / lambda_n; Newton's method

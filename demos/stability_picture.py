@@ -1,4 +1,5 @@
-"""The picture of demos/stability_map.py: a row for nodes and one for neurons, a column for each question.
+"""What demos/stability_map.py finds of a network, and its picture: a row for nodes and one for neurons, a column for
+each question.
 
 Colours are what was computed; dots say that what was predicted of a network was observed, crosses that it was not.
 """
@@ -6,6 +7,7 @@ Colours are what was computed; dots say that what was predicted of a network was
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +20,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 if TYPE_CHECKING:
-    from stability_map import Cell
-
     import hydrodl as hd
 
 TITLES = {
@@ -35,6 +35,41 @@ NONE = {"marker": "_", "linestyle": "", "color": "black", "markersize": 7}
 HALF = {"marker": "s", "linestyle": "", "color": "none", "markersize": 10, "markeredgecolor": "white"}
 BEST = {"marker": "*", "linestyle": "", "color": "#E69F00", "markersize": 19, "markeredgecolor": "black"}
 EDGE = {"color": "#D55E00", "linewidth": 2.2}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One network.
+
+    Attributes:
+        layers, nodes, width: its size; the width is 0 where it is none of neurons.
+        distance: to the network that stands for the limit; slope: the least of x + Delta u(x), not positive where it
+            folds.
+        step_limit, newton_radius, data_radius: predicted.
+        below, above: error after descents with 1.95 and 2.05 / lambda_n, over that at the start.
+        newton: errors of Newton's method from within its ball, the largest over its bound.
+        moved: what other data within their radius move the network by, over the bound.
+        halved: distance to the network of half the layers over Newton's radius; NaN where there is none.
+    """
+
+    layers: int
+    nodes: int
+    width: int
+    distance: float
+    slope: float
+    step_limit: float
+    newton_radius: float
+    data_radius: float
+    below: float
+    above: float
+    newton: float
+    moved: float
+    halved: float
+
+    @property
+    def as_predicted(self) -> tuple[bool, bool, bool]:
+        """Descent, Newton's method, other data."""
+        return self.below < 1 < self.above, self.newton <= 1, self.moved <= 1
 
 
 def draw(cells: list[Cell], advice: Mapping[str, hd.analysis.Recommendation], tolerance: float, path: Path) -> Path:
