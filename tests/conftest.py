@@ -79,7 +79,9 @@ def table_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "p.toml").write_text(
         MOONS.replace('"two_moons"', '"plants.csv"\nlabel = "kind"\ntest_fraction = 0.25\nbandwidth = 0.4')
     )
-    assert cli.invoke(["train", str(folder / "p.toml"), "--out", str(folder / "out")]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_run, "plot_all", lambda *_: None)  # nobody looks at its figures
+        assert cli.invoke(["train", str(folder / "p.toml"), "--out", str(folder / "out")]) == 0
     (folder / "plants.csv").unlink()
     return folder / "out"
 
