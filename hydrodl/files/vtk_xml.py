@@ -2,7 +2,8 @@
 
 The format: an XML header names the arrays and where each begins in the block of raw bytes at the end of the file. The
 bytes of an array are cut into blocks of the same size, each compressed by zlib, with their sizes in front (K. Martin et
-al., VTK File Formats, "XML file formats"). ParaView, VTK, PyVista and meshio read it.
+al., VTK File Formats, "XML file formats"). ParaView, VTK and PyVista read it;
+meshio does not, as it knows no arrays of words.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from hydrodl.training.stopping import (
     AT_REST,
     BELOW,
     BELOW_BOUND,
+    GRADIENT,
     MASS,
     NO_FALL,
     RUNAWAY,
@@ -147,10 +148,10 @@ class Optimiser:
         return self._finish(reason, self._words or in_words(reason))
 
     def _may_be_saddle(self, trusted: float) -> bool:
-        """Has Newton's method, quasi-Newton methods aside, converged, with steps left to go on?"""
+        """Has the gradient of a Newton method, quasi-Newton ones aside, come to its end, with steps left to go on?"""
         tao, steps = self._tao, self._iterations()
         newton = bool(tao.getKSP().handle) and not tao.getType().startswith("bqn")
-        return newton and tao.getConvergedReason() > 0 and trusted <= steps < self._most - 1
+        return newton and tao.getConvergedReason() in GRADIENT and trusted <= steps < self._most - 1
 
     def _leave_saddle(self) -> bool:
         """Put the controls where J is lower, if this is a saddle; that is a step."""

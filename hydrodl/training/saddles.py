@@ -35,6 +35,10 @@ UNTOUCHED = 10.0
 """Weight, where it looks, of the controls that are zero still: no gradient has had a share of them."""
 
 
+WORTH = 2e-8
+"""What J must fall by, relative to its size: where there are hardly any samples there is less, at the same cost."""
+
+
 HALVINGS = 30
 
 
@@ -71,6 +75,8 @@ def way_down(functional: ControlledFunctional, x: Floats, value: float, accuracy
         values = [_value(functional, x + step * way) for way in ways]
         best = int(np.argmin(values))
         if values[best] < value + FALL * curvature * step**2 / 2:
+            if value - values[best] < WORTH * abs(value):
+                break
             return WayDown(x + step * ways[best], values[best], curvature)
         step /= 2
     functional.gradient(x)  # back to where it was

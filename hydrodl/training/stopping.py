@@ -38,6 +38,10 @@ STOPPED = "stopped by the monitor"
 _Reason = PETSc.TAO.ConvergedReason
 
 
+GRADIENT = (_Reason.CONVERGED_GATOL, _Reason.CONVERGED_GRTOL, _Reason.CONVERGED_GTTOL)
+"""The reasons that say that the gradient is small."""
+
+
 _WORDS = {
     _Reason.CONVERGED_GATOL: "gradient norm below tao_gatol",
     _Reason.CONVERGED_GRTOL: "gradient norm over |J| below tao_grtol",
