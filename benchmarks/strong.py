@@ -28,7 +28,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "trust region only": {"tao_type": "bntr"},
     "forcing 0.5": {"tao_ksp_rtol": 0.5},
     "forcing 1e-2": {"tao_ksp_rtol": 1e-2},
-    "Lanczos (gltr)": {"tao_ksp_type": "gltr"},
+    "Nash": {"tao_ksp_type": "nash"},
     "quasi-Newton": {"tao_type": "bqnls"},
 }
 STAGED = ("weight", "noise", "weight and noise", "nested")
