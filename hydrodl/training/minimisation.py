@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -103,12 +104,14 @@ def minimise(
     initial: Floats | Controls | None = None,
     monitor: Monitor | None = None,
     about: Mapping[str, Any] | None = None,
+    saddles: bool | None = None,
 ) -> Solution:
     """As :func:`train`, for callers that say themselves what has not converged.
 
     Args:
         problem, options, initial, monitor: as there.
         about: what to tell of every step besides, such as the round of a bridge.
+        saddles: look for negative curvature at the end; by default not where no step was made from a given start.
     """
     asked = dict(options or {})
     unknown = [key for key in asked if not key.startswith(PREFIXES)]
@@ -121,18 +124,25 @@ def minimise(
     for stage, tolerance in easier(problem) if staged else ():
         goal = asked.get("tao_gatol", tolerance)  # what is no number is PETSc's to refuse
         near = {"tao_gatol": max(goal, tolerance) if isinstance(goal, int | float) else goal}
-        done.append(_solve(stage, asked, near, start, _Told(monitor, tuple(done), True, about or {})))
+        done.append(_solve(stage, asked, near, start, _Told(monitor, tuple(done), True, about or {}), inf))
         start = Controls(done[-1].velocity, done[-1].coefficients, done[-1].readout)
-    solution = _solve(problem, asked, {}, start, _Told(monitor, tuple(done), False, about or {}))
+    # what takes no step from a start that is given may be an optimum already
+    trusted = (0 if start is None else 1) if saddles is None else 0 if saddles else inf
+    solution = _solve(problem, asked, {}, start, _Told(monitor, tuple(done), False, about or {}), trusted)
     for note in solution.warnings:
         warn_runtime(note, problem.domain.comm)
     return joined(done, solution) if done else solution
 
 
 def _solve(
-    problem: Problem, asked: Mapping[str, Any], ours: Mapping[str, Any], initial: Controls | None, told: _Told
+    problem: Problem,
+    asked: Mapping[str, Any],
+    ours: Mapping[str, Any],
+    initial: Controls | None,
+    told: _Told,
+    trusted: float,
 ) -> Solution:
-    """One TAO solve with the options that the caller asked for, and ours over them."""
+    """One TAO solve with the options that the caller asked for, and ours over them; ``trusted`` as Optimiser.run's."""
     settings = DEFAULTS | dict(asked) | dict(ours)
     with _petsc_errors(asked), ExitStack() as stack:
         with progress.phase("compiling forms"):
@@ -142,8 +152,6 @@ def _solve(
             optimiser = Optimiser(controlled, settings, set(asked), told.step, told.monitor and told.point)
             stack.callback(optimiser.destroy)
         with progress.phase("training", after=SILENCE):
-            # an easier problem is on the way only, and a start that is given may be an optimum
-            trusted = np.inf if told.easier else 0 if initial is None else 1
             return optimiser.run(controlled.flat(initial), trusted)
 
 

@@ -123,10 +123,17 @@ def bridge(
         while True:
             problem = Problem(start.domain, layers, start, lagrangian, loop.losses(), scheme)
             about = {"round": len(history) + 1, "weight": loop.weight}
-            solution = minimise(problem, options=options, initial=velocity, monitor=monitor, about=about)
-            velocity = solution.velocity
+            told: dict[str, Any] = {"options": options, "monitor": monitor, "about": about}
+            solution = minimise(problem, initial=velocity, saddles=False, **told)
             history.append(_line(solution, loop))
             reason = _why_stop(history, loop.distances(solution), tolerance, max_rounds)
+            if reason == REACHED:  # rounds are on the way only: saddles are looked for at the end
+                looked = minimise(problem, initial=solution.velocity, saddles=True, **told)
+                if looked.saddles:
+                    solution = looked
+                    history[-1] = _line(solution, loop, history[-1])
+                    reason = _why_stop(history, loop.distances(solution), tolerance, max_rounds)
+            velocity = solution.velocity
             if reason:
                 break
             loop.advance(solution, method)
@@ -205,16 +212,18 @@ def _on_layers(solution: Solution, layers: Layers) -> Floats:
     return solution.velocity[np.searchsorted(times, middles) - 1]
 
 
-def _line(solution: Solution, loop: Multipliers) -> dict[str, Any]:
-    """What the history says of a round."""
+def _line(solution: Solution, loop: Multipliers, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the history says of a round, of which part was done before."""
+    done = before or {"iterations": 0, "hessian_products": 0}
     return {
         "weight": loop.weight,
         "distances": loop.distances(solution),
         "objective": solution.objective,
         "converged": solution.converged,
         "reason": solution.reason,
-        "iterations": solution.iterations,
-        "hessian_products": solution.hessian_products,
+        "iterations": solution.iterations + done["iterations"],
+        "hessian_products": solution.hessian_products + done["hessian_products"],
+        "saddles": solution.saddles,
     }
 
 

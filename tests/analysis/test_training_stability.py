@@ -114,7 +114,7 @@ def test_a_saddle_has_no_ball() -> None:
     rho = hd.densities_from_function([lambda x: np.ones(len(x))], domain)
     physics = hd.Lagrangian(0.1, 0.05, 0.0, energy=hd.Focusing(20.0))
     problem = hd.Problem(domain, hd.layers(4), rho, physics, hd.Density(1e-3, rho, divergence="l2"), "euler-box")
-    solution = hd.train(problem)  # it starts there
+    solution = hd.train(problem, options={"tao_max_it": 1})  # it starts there, and has no step to leave it by
     with hd.Neighbourhood(solution) as near:
         found = hd.analysis.training_stability(near)
     assert found.descent.smallest < 0 and found.newton_radius == found.data_radius == 0

@@ -80,6 +80,8 @@ class Draw:
         found: Tables = {"cells": self.one_of("box", "box", "simplex"), "degree": degree, "nodes": nodes}
         if self.perhaps(0.3):
             found |= {"lower": [-5.0] * d, "upper": self.rng.uniform(4.0, 6.0, d).tolist()}
+            if degree == 1 and found["upper"][0] < 4.7:
+                found["periodic"] = [bool(high < 5.2) for high in found["upper"]]
         else:
             found["margin"] = self.one_of(self.size(0.3, 2.0), self.rng.uniform(0.3, 2.0, d).tolist())
         if self.perhaps(0.3):
@@ -93,7 +95,9 @@ class Draw:
             found = {"times": [0.0, *np.cumsum(self.rng.uniform(0.05, 0.6, self.whole(1, 5))).tolist()]}
         box = domain.get("cells", "") == "box" and domain["degree"] == 1 and domain.get("lumped", True)
         found["scheme"] = self.one_of(*SCHEMES) if box else self.one_of("euler-box", "midpoint")
-        if self.perhaps(0.3):
+        if "periodic" in domain:  # neither layer maps nor neurons
+            found["scheme"] = self.one_of("euler-box", "midpoint")
+        elif self.perhaps(0.3):
             found |= {"width": self.whole(1, 30), "activation": self.one_of(*ACTIVATIONS)}
             found |= {"neuron_scale": self.size(0.3, 5.0), "neuron_decay": self.size(1e-8, 1e-2)}
             found["neuron_seed"] = self.whole(0, 2**40)

@@ -42,6 +42,7 @@ def solve(
     noise: float,
     layers: int,
     decays: Sequence[float],
+    tolerance: float = 2e-4,
     **choices: object,
 ) -> Bridge:
     """A bridge by the default scheme, for smaller and smaller decay."""
@@ -49,7 +50,7 @@ def solve(
     found: Bridge | None = None
     for decay in decays:
         physics = hd.Lagrangian(noise, decay=decay, smoothness=0.0)
-        found = bridge(start, end, hd.layers(layers), physics, initial=found, tolerance=2e-4, **choices)
+        found = bridge(start, end, hd.layers(layers), physics, initial=found, tolerance=tolerance, **choices)
         assert found.converged, found
         assert found.solution.min_density > 0
     return found
@@ -97,7 +98,7 @@ def test_gaussians_in_the_plane_that_share_no_axes() -> None:
     s, q = np.array([[0.4, 0.08], [0.08, 0.3]]), np.array([[0.6, -0.1], [-0.1, 0.65]])
     work, covariance = gaussian_bridge(m, s, n, q, 0.25)
     ends = [[hd.Gaussian(m, covariance=s)], [hd.Gaussian(n, covariance=q)]]
-    found = solve(hd.Domain.box([-3.35, -3.35], [3.35, 3.35], 47), ends, 0.25, 8, (1e-4, 4e-5))
+    found = solve(hd.Domain.box([-3.35, -3.35], [3.35, 3.35], 47), ends, 0.25, 8, (1e-4, 4e-5), tolerance=1e-4)
     mean, half = moments(found)
     assert found.cost == pytest.approx(work, rel=1e-3)
     assert np.linalg.norm(half - covariance) <= 1e-3 * np.linalg.norm(covariance)
