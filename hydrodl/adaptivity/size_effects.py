@@ -57,12 +57,13 @@ def effects(seen: Solution, points: Floats, weights: Floats, options: Mapping[st
     fine = trained_near(fine_problem, field, options)
     deep = trained_near(on_layers(fine_problem, finer_layers(fine_problem.layers)), fine, options)
     here, there, below = (_output(one, points) for one in (field, fine, deep))
-    order = float(fine.problem.method.order)
+    order = last = float(fine.problem.method.order)
     if len(fine.problem.layers) > 1:
         half = trained_near(resized(fine_problem, len(fine_problem.layers) // 2), fine, options)
         ratio = size(there - _output(half, points), weights) / max(size(below - there, weights), 1e-300)
         order = _order(ratio, len(fine.problem.layers) / len(half.problem.layers))
-    share = 1 / (1 - 0.5**order)
+    # among few layers the order is above the scheme's, to which deeper networks come: half of what is left by each
+    share = (1 / (1 - 0.5**order) + 1 / (1 - 0.5**last)) / 2
     parts = {
         "layers": Effect(share * (there - below), order, share * (fine.objective - deep.objective), order),
         "nodes": Effect(4 / 3 * (here - there), 2.0, 4 / 3 * (field.objective - fine.objective), 2.0),
