@@ -39,7 +39,7 @@ MAPS = {
 MAP_COUNTS = {1: (6, 12, 24), 2: (6, 12)}
 COUNTS = {
     1: {"midpoint": (6, 12, 24, 48), "euler-box": (16, 32, 64, 128)},
-    2: {"midpoint": (6, 12, 24), "euler-box": (16, 32, 64)},
+    2: {"midpoint": (6, 12, 24), "euler-box": (16, 32, 64, 128)},
 }
 
 

@@ -56,10 +56,10 @@ from .stability.training_stability import training_stability as training_stabili
 from .structure.circulation import circulation as circulation
 from .structure.circulation import circulation_sources as circulation_sources
 from .structure.conservation import Conservation as Conservation
-from .structure.conservation import angular_momenta as angular_momenta
 from .structure.conservation import conservation as conservation
 from .structure.euler_poincare import EulerPoincare as EulerPoincare
 from .structure.euler_poincare import euler_poincare as euler_poincare
+from .structure.momenta import angular_momenta as angular_momenta
 from .structure.multisymplectic_form import MultisymplecticForm as MultisymplecticForm
 from .structure.multisymplectic_form import multisymplectic_form as multisymplectic_form
 from .structure.multisymplectic_law import Multisymplecticity as Multisymplecticity

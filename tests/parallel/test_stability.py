@@ -21,6 +21,7 @@ from hydrodl.analysis.stability.hessian_spectrum import spectrum
 from hydrodl.analysis.stability.layer_gradients import accelerations, layer_determinants, layer_lipschitz, lipschitz
 from hydrodl.analysis.stability.marching_bounds import compact_hyperbolic, discrete_hyperbolic, explicit_marching
 from hydrodl.analysis.stability.recommendation import recommend
+from hydrodl.analysis.structure.momenta import momenta
 from hydrodl.discretisation.box_scheme import BoxScheme
 from hydrodl.mesh.laplacian_spectrum import smallest_eigenvalue
 from hydrodl.problem.flow import Flow
@@ -148,7 +149,8 @@ def test_the_estimate_of_a_march_and_how_flows_part() -> None:
         estimate, apart = hd.analysis.march_estimate(flows[0]), hd.analysis.parting(*flows)
         numbers = [bound.value for bound in (*estimate.bounds, *apart.bounds)]
         numbers += [estimate.share, apart.paths, apart.gronwall, apart.start, apart.entropy_bound, *apart.entropy]
-        return numbers, [*estimate.limit, *estimate.functional, *estimate.norms, *apart.kinetic, *apart.pressure]
+        marches = estimate.limit, estimate.functional, estimate.norms, apart.kinetic, apart.pressure
+        return numbers, [x for values in (*marches, momenta(flows[0]).ravel()) for x in values]
 
     one, many = alone_and_together(found)
     for ours, theirs in zip(many, one, strict=True):

@@ -2,7 +2,7 @@
 
     mass of each class    int rho_c                      exact (rounding)
     energy                H_h(u_k, r_k, q_k)             to the scheme's order in Delta, between losses
-    momentum              sum_c int rho_c grad phi_c     where feature space, V and the walls allow it
+    momentum              sum_c int rho_c grad phi_c     where feature space, V and the walls allow it, see ``momenta``
     circulation, d = 2    see :func:`hydrodl.analysis.structure.circulation.circulation`
     duality               (rho_T, phi_N) = (rho0, phi_0) + sum_k Delta_k <dl/drho, r_k> + sum_j <dG_j, rho_j>     exact
 
@@ -29,9 +29,9 @@ from numpy.typing import ArrayLike
 
 from hydrodl.analysis.structure.circulation import circulation
 from hydrodl.analysis.structure.map_conservation import map_balances, map_energies, relative
+from hydrodl.analysis.structure.momenta import momenta
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery, SlabDensity, slab_states
 from hydrodl.common.arrays import Floats
-from hydrodl.common.errors import InputError
 from hydrodl.common.parallel import summed
 from hydrodl.problem.flow import Flow
 
@@ -48,7 +48,8 @@ class Conservation:
         energy_source: energy that the layers make at the nodes, as a rate relative to H, sum_i |left - right|_i /
             (Delta |H|), from each slab to the next, (N - 1,); nan across a layer where a loss acts inside; None for
             the layer-map schemes, which have no such balance.
-        momentum: sum_c (rho_c, grad phi_c)_h at layers, (N + 1, d).
+        momentum: sum_c (rho_c, grad phi_c)_h at layers, (N + 1, d); along directions without walls to rounding where
+            the mesh resolves the fields.
         circulation: of the momentum per mass around a closed material loop at layers, (N + 1,); None unless d = 2.
         pairing: sum_c (rho_c, phi_c)_h at layers, (N + 1,).
         duality_residual: the duality identity's residual, slab by slab, relative to the sum of its terms.
@@ -133,39 +134,6 @@ def energies(flow: Flow, slab: SlabDensity | None = None) -> Floats:
     for k, state in enumerate(slab_states(flow)):
         slab.load(slab.state, state)
         local[k] = fem.assemble_scalar(slab.energy)
-    return summed(flow.domain.comm, local)
-
-
-def momenta(flow: Flow, recovery: Recovery | None = None) -> Floats:
-    """sum_c (rho_c, d_i phi_c)_h at layers, shape (N + 1, d); at a layer with a loss inside, before the loss."""
-    recovery = recovery or Recovery(flow)
-    pairs = zip(flow.density, flow.potential, strict=True)
-    local = np.array([np.einsum("cn,cin->i", rho, recovery.slope_duals(phi)) for rho, phi in pairs])
-    return summed(flow.domain.comm, local)
-
-
-def angular_momenta(flow: Flow, centre: ArrayLike | None = None) -> Floats:
-    """sum_c (rho_c, a . grad phi_c)_h at layers of a flow in d = 2, a = x - x_0 turned by 90 degrees, shape (N + 1,).
-
-    Conserved to the order of mesh and layers where feature space, V and the walls are round about x_0, between losses.
-
-    Args:
-        flow: in d = 2; centre: x_0, default the middle of the bounding box.
-
-    Raises:
-        InputError: d != 2.
-
-    Example:
-        >>> hd.analysis.angular_momenta(flow).shape
-        (17,)
-    """
-    if flow.domain.dimension != 2:
-        raise InputError(f"angular momentum is given in d = 2, the flow has d = {flow.domain.dimension}")
-    recovery, middle = Recovery(flow), np.mean(flow.domain.bounds, axis=0)
-    x = flow.domain.coordinates[: flow.domain.owned] - (middle if centre is None else np.asarray(centre, dtype=float))
-    turned = np.stack([-x[:, 1], x[:, 0]])
-    pairs = zip(flow.density, flow.potential, strict=True)
-    local = np.array([np.einsum("cn,in,cin->", rho, turned, recovery.slope_duals(phi)) for rho, phi in pairs])
     return summed(flow.domain.comm, local)
 
 
