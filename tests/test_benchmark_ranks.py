@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.builders.launch import AT_MOST
+
 Modules = tuple[ModuleType, ModuleType, ModuleType]
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -185,7 +187,7 @@ def test_a_perfect_coarse_step_needs_one_cycle(modules: Modules) -> None:
 @pytest.mark.slow
 def test_runs_small() -> None:
     command = [sys.executable, str(BENCHMARKS / "ranks.py"), "--small", "--latency", "1e-5"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=AT_MOST, check=False)
     assert done.returncode == 0, done.stderr
     assert "10 us a message" in done.stdout
     assert done.stdout.count("\n| 16 | ") >= 5  # a row of 16 ranks in every table

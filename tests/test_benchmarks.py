@@ -15,6 +15,7 @@ import pytest
 
 import hydrodl as hd
 from hydrodl.mesh.quadrature import moment
+from tests.builders.launch import AT_MOST
 
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ROOT / "benchmarks"
@@ -31,7 +32,7 @@ def load(name: str) -> ModuleType:
 
 def run(script: str, *arguments: object, code: int = 0) -> str:
     command = [sys.executable, str(BENCHMARKS / f"{script}.py"), *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=AT_MOST)
     assert done.returncode == code, done.stderr
     return done.stdout if code == 0 else done.stderr
 
@@ -233,7 +234,7 @@ watch.stop()
 print(depth, y.array.sum(), sorted(watch.seconds), watch.visits["PETSc: sparse products"])
 """
     command = [sys.executable, "-c", script, str(BENCHMARKS)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=AT_MOST)
     assert done.returncode == 0, done.stderr
     depth, total, rest = done.stdout.strip().split(" ", 2)
     assert (depth, total) == ("2", "10.0") and rest.endswith("] 3")

@@ -13,6 +13,7 @@ import pytest
 
 from hydrodl.mesh.domain import Domain
 from meshes import generate
+from tests.builders.launch import AT_MOST
 
 MESHES = Path(generate.__file__).parent
 WITHOUT_GMSH = ("interval.xdmf", "quads.vtu")
@@ -22,11 +23,11 @@ WITH_GMSH = sorted(set(generate.FILES) - set(WITHOUT_GMSH))
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every mesh made anew; in its own process, because gmsh and MPI both handle signals."""
-    probe = subprocess.run([sys.executable, "-c", "import gmsh"], capture_output=True, text=True, timeout=60)
+    probe = subprocess.run([sys.executable, "-c", "import gmsh"], capture_output=True, text=True, timeout=AT_MOST)
     if probe.returncode != 0:
         pytest.skip(f"gmsh cannot be loaded: {probe.stderr.strip().splitlines()[-1]}")
     folder = tmp_path_factory.mktemp("meshes")
-    subprocess.run([sys.executable, MESHES / "generate.py", folder], check=True, timeout=120)
+    subprocess.run([sys.executable, MESHES / "generate.py", folder], check=True, timeout=AT_MOST)
     return folder
 
 

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import hydrodl
+from tests.builders.launch import AT_MOST
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -126,7 +127,7 @@ def find_python(path: Path, **variables: str) -> subprocess.CompletedProcess[str
     """Runs the finder with only ``path`` on PATH and an empty home."""
     environment = {"PATH": str(path), "HOME": str(path / "nobody"), **variables}
     return subprocess.run(
-        ["/bin/sh", ROOT / ".ci" / "find-python"], env=environment, capture_output=True, text=True, timeout=60
+        ["/bin/sh", ROOT / ".ci" / "find-python"], env=environment, capture_output=True, text=True, timeout=AT_MOST
     )
 
 
@@ -174,7 +175,7 @@ def test_make_without_a_target_helps() -> None:
     if which("make") is None:
         pytest.skip("make is not installed")
     environment = {**os.environ, "MAKEFLAGS": ""}
-    done = subprocess.run(["make"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["make"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=AT_MOST)
     assert done.returncode == 0
     for target in ("setup", "demo", "test", "lint", "bench"):
         assert f"make {target} " in done.stdout

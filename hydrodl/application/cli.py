@@ -25,7 +25,7 @@ from mpi4py import MPI
 from hydrodl.application import other_commands, run_commands
 from hydrodl.application.output import Closed, discard
 from hydrodl.application.signals import Stopped, caught, ending_at_once
-from hydrodl.application.speech import mended, no_output, one_line, speak, warn
+from hydrodl.application.speech import mended, no_output, one_line, passed_on, speak, warn
 from hydrodl.common.errors import InputError, SolverError
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
@@ -138,6 +138,7 @@ def _end(code: int, message: str | None) -> int:
             if time.monotonic() > deadline:
                 if comm.rank != 0:
                     tell()
+                passed_on()
                 comm.Abort(code)
             time.sleep(0.01)
     return code

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import stat
 import sys
+import termios
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -45,6 +50,25 @@ def speak(lines: Sequence[str]) -> None:
     with suppress(OSError):  # stderr may be gone too
         sys.stderr.write("".join(f"{printable(line)}\n" for line in lines))
         sys.stderr.flush()
+
+
+def passed_on(stream: int = 2, at_most: float = 60.0, moment: float = 1.0) -> None:
+    """Wait for the launcher to read what this rank has said (seconds), and a moment more for launchers without a pipe.
+
+    An abort overtakes what is still unread: Hydra serves it first, and may end before it comes to the text.
+    """
+    deadline = time.monotonic() + at_most
+    while _unread(stream) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(moment)
+
+
+def _unread(stream: int) -> int:
+    """Bytes in a pipe; 0 for a file or a terminal, where nothing is lost."""
+    with suppress(OSError):
+        if stat.S_ISFIFO(os.fstat(stream).st_mode):
+            return int.from_bytes(fcntl.ioctl(stream, termios.FIONREAD, bytes(4)), sys.byteorder)
+    return 0
 
 
 def warn(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -34,6 +34,7 @@ from hydrodl.application.run_directory import load
 from hydrodl.files.checkpoint import save_checkpoint
 from hydrodl.pictures import analysis_figures as _analysis_figures
 from hydrodl.pictures.analysis_figures import FAILS, HOLDS, OPEN, ratio, sides, state
+from tests.builders.launch import AT_MOST
 
 MIXTURE = """
 [data]
@@ -369,4 +370,4 @@ def test_a_wrong_tolerance_is_refused(tolerance: str, line: Path, refused: Calla
 
 def test_other_commands_do_not_wait_for_the_analyses() -> None:
     code = "import sys, hydrodl.application.cli; sys.exit('sympy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], timeout=AT_MOST, check=False).returncode == 0

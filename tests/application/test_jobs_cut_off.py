@@ -17,7 +17,7 @@ pytestmark = pytest.mark.parallel
 
 # On one rank, at one step, before that step's checkpoint is written.
 AT_STEP = """
-import os, signal, resource
+import os, signal, resource, time
 import hydrodl.application.watch as progress
 from mpi4py import MPI
 watch = progress.Watch.__call__
@@ -27,6 +27,10 @@ def call(self, step):
     return watch(self, step)
 progress.Watch.__call__ = call
 """
+UNTIL_ASKED = """
+        while not self.signalled:
+            time.sleep(0.01)"""
+"""The launcher passes a signal on when it comes to it."""
 KILL = "os.kill(os.getpid(), signal.SIGKILL)"
 FILL = "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))"
 
@@ -101,7 +105,7 @@ def test_disk_that_fills_up_is_told_once_and_ends_every_rank(folder: Path) -> No
 
 
 def test_time_limit_ends_every_rank_with_a_checkpoint(folder: Path) -> None:
-    late = "import time; now = time.monotonic; progress.time.monotonic = lambda: now() + 1e6"
+    late = "now = time.monotonic; progress.time.monotonic = lambda: now() + 1e6"
     done = train(2, folder, "late", "--time-limit", "1000", before=AT_STEP.format(rank=1, step=2, act=late))
     assert done.returncode == 3, done.stderr
     report = json.loads((folder / "late" / "report.json").read_text())
@@ -114,7 +118,7 @@ def test_time_limit_ends_every_rank_with_a_checkpoint(folder: Path) -> None:
 def test_sigterm_to_mpiexec_ends_every_rank_with_a_checkpoint(folder: Path) -> None:
     """What a batch system sends to the job reaches the ranks."""
     mpiexec = "int(open(f'/proc/{os.getppid()}/stat').read().rsplit(')')[1].split()[1])"  # the parent of our proxy
-    term = f"import time; os.kill({mpiexec}, signal.SIGTERM); time.sleep(1)"
+    term = f"os.kill({mpiexec}, signal.SIGTERM)" + UNTIL_ASKED
     done = train(2, folder, "ended", before=AT_STEP.format(rank=1, step=3, act=term))
     assert done.returncode == 3, done.stderr
     report = json.loads((folder / "ended" / "report.json").read_text())

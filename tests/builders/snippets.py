@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.builders.launch import SLEEPING
+from tests.builders.launch import AT_MOST, SLEEPING
 
 ROOT = Path(__file__).resolve().parents[2]
 STRICT = """import warnings
@@ -27,7 +27,7 @@ def snippets(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
 
 
-def run(command: list[str], folder: Path, timeout: int = 300) -> str:
+def run(command: list[str], folder: Path, timeout: float = AT_MOST) -> str:
     """Run one command in a folder with this environment's commands first, and return what it printed."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -17,6 +17,7 @@ from hydrodl.data import bandwidth
 from hydrodl.data.bandwidth import WIDTHS, choose_bandwidth
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.estimators.initial_readout import logistic_readout
+from tests.builders.launch import AT_MOST
 
 ROOT = Path(__file__).parents[2]
 
@@ -175,7 +176,7 @@ def test_readout_messages() -> None:
 @pytest.mark.slow
 def test_the_accuracy_benchmark_runs_at_its_small_size() -> None:
     command = [sys.executable, ROOT / "benchmarks/accuracy.py", "--small", "--only", "moons 0.1", "wine"]
-    done = subprocess.run(command, text=True, capture_output=True, timeout=300)
+    done = subprocess.run(command, text=True, capture_output=True, timeout=AT_MOST)
     assert done.returncode == 0, done.stderr
     rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("| ")]
     accuracy = {row[0].strip(): [float(cell) for cell in row[1:4]] for row in rows[1:]}

@@ -15,6 +15,7 @@ import pytest
 from matplotlib.image import imread
 
 from hydrodl.files.paraview import write_paraview, write_vtk
+from tests.builders.launch import AT_MOST
 from tests.builders.networks import network, waves
 
 pyvista = pytest.importorskip("pyvista")
@@ -100,7 +101,13 @@ def test_paraview_itself_draws_the_state(tmp_path: Path) -> None:
     head = ["xvfb-run", "-a"] if shutil.which("xvfb-run") and "DISPLAY" not in os.environ else []
     plain = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "LD_"))}
     done = subprocess.run(
-        [*head, "pvbatch", path.name], cwd=tmp_path, env=plain, capture_output=True, text=True, timeout=300, check=False
+        [*head, "pvbatch", path.name],
+        cwd=tmp_path,
+        env=plain,
+        capture_output=True,
+        text=True,
+        timeout=AT_MOST,
+        check=False,
     )
     if "bad X server connection" in done.stderr:
         pytest.skip("the X server did not come up")

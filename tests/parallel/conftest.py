@@ -22,6 +22,8 @@ import hydrodl  # noqa: F401
 import pytest
 from mpi4py import MPI
 
+from hydrodl.application.speech import passed_on
+
 RANKS = MPI.COMM_WORLD.Dup()  # the tests' own messages go another way
 PATIENCE = {"failed": 120.0, "passed": 600.0, "skipped": 600.0}
 """Seconds that a rank waits for the others at the end of a phase; a rank that failed may have left them waiting."""
@@ -62,6 +64,7 @@ def told(what: str, outcome: str, text: str) -> list[tuple[str, str]]:
         if time.monotonic() - began > PATIENCE[outcome]:
             waited = f"rank {RANKS.rank} waited {PATIENCE[outcome]:g} s for the others at the end of the {what}"
             os.write(2, f"\n{waited}, which {outcome} here\n{text}\n".encode())
+            passed_on()
             RANKS.Abort(1)
         time.sleep(0.001)
     return RANKS.allgather((outcome, text))

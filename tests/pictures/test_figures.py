@@ -36,6 +36,7 @@ from hydrodl.pictures.raster import Pixels, Raster, gather_triangles, rasterise
 from hydrodl.pictures.velocity import VelocityDisplay
 from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Solution
+from tests.builders.launch import AT_MOST
 
 BLUE, ORANGE = (np.array(to_rgb(name)) for name in COLOURS[:2])
 
@@ -212,4 +213,4 @@ def test_picture_that_cannot_be_written_is_an_input_error(tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_pyplot_is_left_alone() -> None:
     code = "import sys, hydrodl.pictures.figures; assert 'matplotlib.pyplot' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=AT_MOST)

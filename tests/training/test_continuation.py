@@ -20,6 +20,7 @@ from hydrodl.common.displays import line
 from hydrodl.pictures.figures import plot_convergence
 from hydrodl.training.continuation import easier
 from hydrodl.training.optimiser import Optimiser
+from tests.builders.launch import AT_MOST
 
 ROOT = Path(__file__).parents[2]
 
@@ -131,7 +132,9 @@ def test_ways_to_a_strong_loss_end_at_one_optimum() -> None:
     command = [sys.executable, ROOT / "benchmarks/strong.py", "--layers", "4", "--nodes", "13", "--weight", "10"]
     command += ["--noise", "0.05", "--scheme", "euler-box"]  # at less noise there are two optima
     ways = ["default", "direct", "nested", "weight and noise", "forcing 0.5"]
-    said = subprocess.run([*command, "--only", *ways], check=True, capture_output=True, text=True, timeout=300).stdout
+    said = subprocess.run(
+        [*command, "--only", *ways], check=True, capture_output=True, text=True, timeout=AT_MOST
+    ).stdout
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in said.splitlines() if line.startswith("| ")]
     header, *rows = rows
     assert [row[0] for row in rows] == ways
