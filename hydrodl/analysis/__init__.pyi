@@ -16,6 +16,8 @@ from .stability.bounds import Bound as Bound
 from .stability.casimir_estimate import Estimate as Estimate
 from .stability.casimir_estimate import a_priori as a_priori
 from .stability.casimir_estimate import along as along
+from .stability.data_sensitivity import DataModes as DataModes
+from .stability.data_sensitivity import data_modes as data_modes
 from .stability.energy_casimir import Convexity as Convexity
 from .stability.energy_casimir import convexity as convexity
 from .stability.energy_casimir import energy_casimir as energy_casimir

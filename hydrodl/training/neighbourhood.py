@@ -137,7 +137,11 @@ class Neighbourhood:
 
     def data_length(self, change: Floats) -> float:
         """|delta|."""
-        return float(np.sqrt(self.dot(change / self._root, self._mass.apply(change / self._root))))
+        return float(np.sqrt(self.data_dot(change, change)))
+
+    def data_dot(self, change: Floats, other: Floats) -> float:
+        """The inner product that belongs to |delta|."""
+        return self.dot(change / self._root, self._mass.apply(other / self._root))
 
     def data_direction(self, dual: Floats) -> Floats:
         """The change of the data that a dual vector stands for in the inner product of |delta|."""

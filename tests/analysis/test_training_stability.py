@@ -42,12 +42,14 @@ def test_what_is_predicted_happens(seed: int, benchmark: ModuleType) -> None:
         case = benchmark.Case(seed, problem, near, hd.analysis.training_stability(near))
         seen = benchmark.descents(case, steps=80)
         assert seen.below < 0.2 and seen.above > 5 and seen.along_top > 0.99
-        rng = np.random.default_rng(seed)
+        rng, modes = np.random.default_rng(seed), hd.analysis.data_modes(near, benchmark.MODES)
         for _ in range(4):
             errors, worst = benchmark.newton(case, rng)
             assert errors[-1] <= benchmark.FLOOR and worst <= 1 and len(errors) <= 6
-            moved, bound, every = benchmark.moved(case, benchmark.change(case, rng))
-            assert moved <= bound <= min(every, 10 * moved)
+            motion = benchmark.moved(case, benchmark.change(case, rng), modes)
+            assert motion.seen <= motion.own <= motion.by_modes <= min(motion.every, 10 * motion.seen)
+        sharp = benchmark.sharpness(case, modes.changes[0])
+        assert min(sharp) >= 1 and max(sharp) < 3
 
 
 def test_data_gradient_is_that_of_j(small: hd.Neighbourhood) -> None:
@@ -65,8 +67,8 @@ def test_data_gradient_is_that_of_j(small: hd.Neighbourhood) -> None:
     np.testing.assert_allclose(functional.gradients(small.solution.velocity)[1], data, rtol=1e-9)
 
 
-def test_sensitivity_is_the_dense_norm(small: hd.Neighbourhood) -> None:
-    """sigma = |H^-1 G| between the two lengths, with every column of H, P and G written out."""
+def test_sensitivity_and_modes_are_those_of_the_dense_matrix(small: hd.Neighbourhood) -> None:
+    """H^-1 G between the two lengths, with every column of H, P and G written out: its singular values and vectors."""
     size, data = int(np.prod(small.shape)), int(np.prod(small.data_shape))
     units = np.eye(size)
     hessian, metric = (np.array([f(e) for e in units]) for f in (small.hessian_product, small.metric_product))
@@ -75,8 +77,18 @@ def test_sensitivity_is_the_dense_norm(small: hd.Neighbourhood) -> None:
         mixed.append((small.gradients(None, e)[0] - small.gradients(None, -e)[0]) / 2)
         weight.append(small.data_direction(e).ravel())
     root = np.linalg.cholesky((np.array(weight) + np.array(weight).T) / 2)
-    found = np.linalg.norm(scipy.linalg.cholesky(metric).dot(np.linalg.solve(hessian, np.array(mixed).T @ root)), 2)
-    assert hd.analysis.training_stability(small).sensitivity == pytest.approx(found, rel=0.02)
+    dense = scipy.linalg.cholesky(metric).dot(np.linalg.solve(hessian, np.array(mixed).T @ root))
+    found, values = hd.analysis.data_modes(small, 6), np.linalg.svd(dense, compute_uv=False)
+    assert hd.analysis.training_stability(small).sensitivity == pytest.approx(values[0], rel=0.02)
+    np.testing.assert_allclose(found.values, values[:7], rtol=0.02)
+    products = [[small.data_dot(a, b) for a in found.changes] for b in found.changes]
+    np.testing.assert_allclose(products, np.eye(6), atol=1e-3)
+    rng, slack = np.random.default_rng(0), 1.03
+    for change in (*rng.uniform(-1e-3, 1e-3, (20, *small.data_shape)), *found.changes):
+        motion = small.length(small.solve(small.gradients(None, change)[0] - small.gradients()[0]))
+        assert motion <= found.first_order(small, change) <= slack * values[0] * small.data_length(change)
+    with pytest.raises(hd.InputError, match="count"):
+        hd.analysis.data_modes(small, 0)
 
 
 def test_change_is_at_least_what_any_direction_shows(small: hd.Neighbourhood) -> None:

@@ -99,6 +99,8 @@ def test_spectrum(scheme: str, smoothness: float) -> None:
             stable = hd.analysis.training_stability(near)
             step = near.precondition(near.rough())
             after = [near.length(near.newton_step(step / near.length(step) * stable.newton_radius))]
+            modes = hd.analysis.data_modes(near, 3)
+            after += [*modes.values, modes.first_order(near, 0.1 * near.solution.density[0])]
         descent = hd.descend(problem, stable.descent.best, steps=3)
         return {
             "smallest": seen.smallest.tolist(),

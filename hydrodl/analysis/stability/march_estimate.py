@@ -42,6 +42,7 @@ class MarchEstimate:
     Attributes:
         bounds: the criteria and the size of the first state.
         margin: of the region |rho - R| <= margin R, |u - s| <= margin c; share: of N/2 that E is at least.
+        comoving: E is that in the frame of the stream, see ``uniform_march``.
         limit: what E cannot exceed, (K,), infinite from where nothing is known.
         functional: E, modified for the Euler box, (K,); norms: N, (K,).
 
@@ -54,6 +55,7 @@ class MarchEstimate:
     bounds: tuple[Bound, ...]
     margin: float
     share: float
+    comoving: bool
     limit: Floats
     functional: Floats
     norms: Floats
@@ -90,7 +92,7 @@ def march_estimate(flow: Flow, margin: float | None = None) -> MarchEstimate:
 
     Example:
         >>> print(hd.analysis.march_estimate(wave).bounds[0])
-        energy-Casimir, discrete: 0.1057 against 1: holds ((|s|^2 + nu^2 lambda)/c^2 < 1)
+        energy-Casimir, discrete: 0.1057 against 1: holds (nu^2 lambda/c^2 < 1)
     """
     _check(flow)
     if margin is not None and not 0 < margin < 1:
@@ -99,17 +101,18 @@ def march_estimate(flow: Flow, margin: float | None = None) -> MarchEstimate:
     volume, mass = flow.domain.volume, float(recovery.mass.integrals(flow.density[0])[0])
     step = float(flow.layers.steps[0])
     numbers = UniformMarch.of(flow.domain, flow.lagrangian, mass / volume, flow.theta, step)
-    norms, functional = _measured(flow, recovery, numbers)
-    energy, criteria = float(functional[0]), _criteria(flow, numbers)
+    norms, functionals = measured(flow, recovery, numbers)
+    criteria = _criteria(flow, numbers)
 
-    def estimate(trial: float) -> MarchEstimate:
-        region = numbers.region(trial)
+    def estimate(trial: float, comoving: bool) -> MarchEstimate:
+        functional, region = functionals[int(comoving)], numbers.region(trial, comoving)
+        energy = float(functional[0])
         bounds, limit = (*criteria, _size(region, energy)), region.limits(energy, len(norms) - 1)
-        return MarchEstimate(bounds, trial, region.share, limit, functional, norms)
+        return MarchEstimate(bounds, trial, region.share, comoving, limit, functional, norms)
 
-    if margin is not None:
-        return estimate(margin)
-    return min(map(estimate, MARGINS), key=lambda e: e.limit[-1] / e.share if e.holds else inf)
+    frames = (False, True) if numbers.speed > 0 else (False,)
+    found = [estimate(trial, frame) for trial in (MARGINS if margin is None else (margin,)) for frame in frames]
+    return min(found, key=lambda e: (not e.holds, e.limit[-1] / e.share if e.share > 0 else inf))
 
 
 def _check(flow: Flow) -> None:
@@ -124,60 +127,72 @@ def _check(flow: Flow) -> None:
         raise InputError("the estimate of a march needs a constant potential: the gas is uniform")
 
 
-def _measured(flow: Flow, recovery: Recovery, numbers: UniformMarch) -> tuple[Floats, Floats]:
-    """N and E of every layer (midpoint) or slab (Euler box)."""
+def measured(flow: Flow, recovery: Recovery, numbers: UniformMarch) -> tuple[Floats, Floats]:
+    """N of every layer (midpoint) or slab (Euler box), and E there, as it is and in the frame of the stream, (2, K)."""
     euler = flow.theta == 1.0
     states = (flow.slab_density, flow.slab_potential) if euler else (flow.density, flow.potential)
     physics, weights, base = flow.lagrangian, recovery.mass.ones, np.array([numbers.total])
     stream = np.array(physics.stream or np.zeros(flow.domain.dimension), dtype=float)[:, None]
     energy, slope = (-energy_derivative(physics, base, order) for order in (0, 1))
     energies, slopes = (-energy_derivative(physics, states[0][:, 0], order) for order in (0, 1))
-    local = np.empty((2, len(states[0])))
+    local = np.empty((3, len(states[0])))
     for k, (rho, phi) in enumerate(zip(*states, strict=True)):
         w, change = recovery.gradients(phi)[0], rho[0] - numbers.total
         square, along = (w**2).sum(axis=0), (stream * w).sum(axis=0)
         spread = recovery.laplacians(phi)[0]  # minus B phi
-        whole = rho[0] * square / 2 + change * along + energies[k] - energy - slope * change
-        whole += numbers.noise * change * spread
+        still = rho[0] * square / 2 + energies[k] - energy - slope * change + numbers.noise * change * spread
+        whole = still + change * along
         if euler:
-            by_density = square / 2 + along + slopes[k] - slope + numbers.noise * spread
-            climb = recovery.gradients(by_density[None])[0]
-            flux = (climb * (rho[0] * w + change * stream)).sum(axis=0)
-            flux += numbers.noise * change * recovery.laplacians(by_density[None])[0]
-            whole -= numbers.step / 2 * flux
+            by_density = square / 2 + slopes[k] - slope + numbers.noise * spread
+            climb, climb_along, swept = recovery.gradients(np.array([by_density, along, change]))
+            lifts = recovery.laplacians(np.array([by_density, along]))
+            flux = (climb * rho[0] * w).sum(axis=0) + numbers.noise * change * lifts[0]
+            still = still - numbers.step / 2 * (flux + along * (stream * swept).sum(axis=0))
+            flux = flux + ((climb + climb_along) * change * stream + climb_along * rho[0] * w).sum(axis=0)
+            whole = whole - numbers.step / 2 * (flux + numbers.noise * change * lifts[1])
         norm = numbers.total * square + numbers.pressure * change**2
-        local[:, k] = (weights * norm).sum(), (weights * whole).sum()
+        local[:, k] = [(weights * values).sum() for values in (norm, whole, still)]
     sums = summed(flow.domain.comm, local)
-    return sums[0], sums[1]
+    return sums[0], sums[1:]
 
 
 def _criteria(flow: Flow, numbers: UniformMarch) -> tuple[Bound, ...]:
-    """Stream and noise against sound, and the thickness of layers for the Euler box."""
-    crossing = numbers.sound * numbers.drift + numbers.tilt * numbers.carried
-    most = _most_nodes(flow, numbers)
+    """Noise against pressure, the stream against sound, and the thickness of layers for the Euler box."""
+    streams = numbers.speed > 0
     convex = Bound(
         name="energy-Casimir, discrete",
-        value=numbers.tilt**2,
+        value=numbers.tilt(comoving=True) ** 2,
         bound=1.0,
-        holds=numbers.tilt < 1,
-        most_nodes=most,
-        inequality="(|s|^2 + nu^2 lambda)/c^2 < 1",
+        holds=numbers.tilt(comoving=True) < 1,
+        most_nodes=_most_nodes(flow, numbers),
+        inequality="nu^2 lambda/c^2 < 1",
         sufficient_only=True,
         source=SOURCE,
         note=_note(flow),
     )
-    room = (1 - numbers.tilt) * 2 / crossing if numbers.tilt < 1 else 0.0
+    subsonic = Bound(
+        name="energy-Casimir, stream",
+        value=numbers.speed / numbers.sound if numbers.sound > 0 else inf,
+        bound=1.0,
+        holds=numbers.speed < numbers.sound,
+        inequality="|s|/c < 1",
+        sufficient_only=True,
+        source=SOURCE,
+        note="beyond it waves against the stream have negative energy, and grow by whatever stands still",
+    )
+    rooms = [(1 - numbers.tilt(frame)) / numbers.thick(frame) for frame in {False, streams} if numbers.tilt(frame) < 1]
+    room = max(rooms, default=0.0)
     layers = Bound(
         name="energy-Casimir, layers",
-        value=numbers.lean,
+        value=min(numbers.lean(frame) for frame in {False, streams}),
         bound=1.0,
-        holds=numbers.lean < 1,
+        holds=any(numbers.lean(frame) < 1 for frame in {False, streams}),
         needs_layers=at_least(flow.layers.depth / room * (1 + 1e-9)) if room > 0 else None,
-        inequality="y + Delta/2 (c |D| + y |s.D - nu B|) < 1, y^2 = (|s|^2 + nu^2 lambda)/c^2",
+        inequality="y + Delta/2 (c |D| + y nu |B| + |s|^2 |D|/c) < 1, y^2 = nu^2 lambda/c^2",
         sufficient_only=True,
         source=SOURCE,
     )
-    return (convex, layers) if flow.theta == 1.0 else (convex,)
+    return (convex, *[subsonic] * streams, *[layers] * (flow.theta == 1.0))
 
 
 def _size(region: Region, energy: float) -> Bound:
@@ -209,7 +224,7 @@ def _most_nodes(flow: Flow, numbers: UniformMarch) -> int | None:
 
     def stable(most: int) -> bool:
         pencil = noise_by_axis(lengths, in_proportion(given, most, least=2, odd=periodic), periodic)
-        return replace(numbers, pencil=pencil).tilt < 1
+        return replace(numbers, pencil=pencil).tilt(comoving=True) < 1
 
     if not numbers.speed < numbers.sound:
         return None

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from hydrodl.analysis.stability.cubic_form import largest_change
-from hydrodl.analysis.stability.data_sensitivity import Near, data_sensitivity
+from hydrodl.analysis.stability.data_sensitivity import DataModes, Near, data_sensitivity
 from hydrodl.analysis.stability.hessian_spectrum import Spectrum, spectrum
 from hydrodl.common.arrays import Floats
 
@@ -146,7 +146,7 @@ class DataChange:
 
     Attributes:
         size: |delta|; inside: is it within the data radius.
-        first_order: |H^-1 g| with the changed data at the old minimum: how far it moves, to first order.
+        first_order: |H^-1 g| with the changed data at the old minimum: how far it moves, to first order; or its bound.
         bound: on how far it moves, in the control inner product; infinite outside.
 
     Example:
@@ -225,16 +225,19 @@ def training_stability(near: Near, found: Spectrum | None = None, *, tolerance: 
     return TrainingStability(limit, change, sensitivity, distance)
 
 
-def data_change(near: Near, stability: TrainingStability, change: Floats) -> DataChange:
+def data_change(near: Near, stability: TrainingStability, change: Floats, modes: DataModes | None = None) -> DataChange:
     """How far the minimum moves at most when the data become rho(0) + change; collective.
 
     Beside the bound for all changes of this length, the first-order motion of this one, which a gradient and a solve
     give, is bounded by what is left: |e| <= |H^-1 g| + (|e|^2/2 + |e| sigma |delta|) / scale.
 
+    With the modes of the data |H^-1 g| is bounded from the change alone.
+
     Args:
         near: the functional around the minimum.
         stability: of the same.
         change: delta, (C, owned).
+        modes: of ``data_modes``, of the same.
 
     Raises:
         SolverError: a density is not finite.
@@ -244,12 +247,18 @@ def data_change(near: Near, stability: TrainingStability, change: Floats) -> Dat
         ...     stability = hd.analysis.training_stability(near)
         ...     change = 0.1 * stability.data_radius * near.solution.density[0]
         ...     found = hd.analysis.data_change(near, stability, change)
+        ...     before = hd.analysis.data_change(near, stability, change, hd.analysis.data_modes(near, 5))
         >>> found.inside, found.first_order < found.bound < 2 * found.first_order
         (True, True)
+        >>> found.bound < before.bound <= stability.motion(found.size)
+        True
     """
     size, scale = near.data_length(change), stability.scale
-    first = near.length(near.solve(near.gradients(None, change)[0]))
     y, bound = stability.sensitivity * size, stability.motion(size)
+    if modes is None:
+        first = near.length(near.solve(near.gradients(None, change)[0]))
+    else:
+        first = stability.distance + modes.first_order(near, change)
     if 0 < scale < inf and y < scale:
         rest = 1 - y / scale
         if rest**2 >= 2 * first / scale:

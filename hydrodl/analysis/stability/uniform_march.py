@@ -20,6 +20,17 @@ With N = R |w|^2 + mu |delta|^2, mu = e''(R), c^2 = R mu, and for |delta| <= mar
 since (s.D)^T (s.D) + nu^2 B^2 <= (|s|^2 + nu^2 lambda) D^T D, lambda the sum over the axes of what
 ``noise_against_pressure`` is on a line, exact on one and by Cauchy's inequality enough in the plane and in space;
 theta = 1 adds Delta/2 (c |D| + y |s.D - nu B|) to y: at rest Delta c |D| < 2, where the Euler box begins to grow waves.
+
+Without walls the gas does not know that it moves: Q = (delta, s.D phi) is what its momentum adds to E, and in the frame
+of the stream E - Q has y = nu lambda^(1/2)/c, whatever s is. s.D commutes with all that is quadratic in E, so that Q
+changes in a step by Delta times what is cubic, at the middle of the step or in the slab, and no more:
+
+    (delta, w.(s.D w) - s.D |w|^2/2) - (s.D delta, e'(rho) - e'(R) - mu delta),    sum_a |s_a|/h_a N^(3/2) (...),
+
+the first because w (w+ - w-)/2h - (w+^2 - w-^2)/4h = (w+ - w-)/2h (w - (w+ + w-)/2). For theta = 1 it is the mean of Q
+over the two layers of a slab that is left out: E - Delta/2 [(E_rho, E_phi) + (s.D phi, s.D delta)] with s = 0 in E,
+which adds Delta/2 |s|^2 |D|/c to y. ``comoving`` says which of both is meant: the one changes by Delta^3, the other
+is convex on finer meshes.
 """
 
 from __future__ import annotations
@@ -51,7 +62,7 @@ class UniformMarch:
 
     Attributes:
         total: R; pressure: mu; sound: c; speed: |s|; noise: nu.
-        pencil: lambda; drift: |D|; carried: |s.D - nu B|; smallest: the least nodal mass.
+        pencil: lambda; drift: |D|; swept: sum_a |s_a|/h_a; spread: nu |B|; smallest: the least nodal mass.
         walls: are there any; theta, step: of the scheme, Delta.
         curvature: e'' at (1 + ``OFFSETS``) R.
     """
@@ -63,7 +74,8 @@ class UniformMarch:
     noise: float
     pencil: float
     drift: float
-    carried: float
+    swept: float
+    spread: float
     smallest: float
     walls: bool
     theta: float
@@ -107,7 +119,8 @@ class UniformMarch:
             noise=noise,
             pencil=noise_by_axis(lengths, cells, periodic),
             drift=drift_norm(lengths, cells, periodic),
-            carried=sqrt(float((stream / widths).sum()) ** 2 + (noise * top) ** 2),
+            swept=float((stream / widths).sum()),
+            spread=noise * top,
             smallest=float(np.prod(widths)) * halved,
             walls=len(periodic) < len(cells),
             theta=theta,
@@ -115,53 +128,66 @@ class UniformMarch:
             curvature=curvature,
         )
 
-    @property
-    def tilt(self) -> float:
+    def tilt(self, comoving: bool = False) -> float:
         """y with Delta = 0: the speed of stream and noise together over that of sound."""
-        return sqrt(self.speed**2 + self.noise**2 * self.pencil) / self.sound if self.sound > 0 else inf
+        speed = 0.0 if comoving else self.speed
+        return sqrt(speed**2 + self.noise**2 * self.pencil) / self.sound if self.sound > 0 else inf
 
-    @property
-    def lean(self) -> float:
+    def carried(self, comoving: bool = False) -> float:
+        """|s.D - nu B|."""
+        return self.spread if comoving else sqrt(self.swept**2 + self.spread**2)
+
+    def lean(self, comoving: bool = False) -> float:
         """y: the criterion is that it is less than 1."""
-        if self.theta != 1.0 or not isfinite(self.tilt):
-            return self.tilt
-        return self.tilt + self.step / 2 * (self.sound * self.drift + self.tilt * self.carried)
+        tilt = self.tilt(comoving)
+        return tilt + self.step * self.thick(comoving) if self.theta == 1.0 and isfinite(tilt) else tilt
 
-    def region(self, margin: float) -> Region:
+    def thick(self, comoving: bool = False) -> float:
+        """What theta = 1 adds to y, over Delta."""
+        moved = self.speed**2 * self.drift / self.sound if comoving else 0.0
+        return (self.sound * self.drift + self.tilt(comoving) * self.carried(comoving) + moved) / 2
+
+    def region(self, margin: float, comoving: bool = False) -> Region:
         """What is known where |rho - R| <= margin R and |u - s| <= margin c."""
-        if not self.lean < 1:
+        if not self.lean(comoving) < 1:
             return Region(margin, -inf, inf, self.total, self.sound, self.smallest)
         inside = np.abs(OFFSETS) <= margin + 1 / FINE
         curvature = self.curvature[inside]
         bend = float(np.abs(curvature / self.pressure - 1).max())
         third = float(np.abs(np.diff(curvature)).max()) * FINE / self.total
-        share = self._share(margin, bend)
-        return Region(margin, share, self._rate(margin, bend, third, share), self.total, self.sound, self.smallest)
+        share, rate = self._share(margin, bend, comoving), inf
+        if share > 0:
+            cube = self._step_cube(margin, bend, third) + (self._swept_cube(third) if comoving else 0.0)
+            rate = cube / sqrt(self.smallest) * (2 / share) ** 1.5
+        return Region(margin, share, rate, self.total, self.sound, self.smallest)
 
-    def _share(self, margin: float, bend: float) -> float:
+    def _share(self, margin: float, bend: float, comoving: bool) -> float:
         """The least eigenvalue of what E is at least, as a form in R^(1/2) |w| and mu^(1/2) |delta|."""
-        matrix = np.array([[1.0 - margin, -self.lean], [-self.lean, 1.0 - bend]])
+        y = self.lean(comoving)
+        matrix = np.array([[1.0 - margin, -y], [-y, 1.0 - bend]])
         if self.theta == 1.0:
-            D, c, y, half = self.drift, self.sound, self.tilt, self.step / 2
+            D, c, half = self.drift, self.sound, self.step / 2
             if self.walls:  # nu (B phi, D^T D phi) has no sign there
                 matrix[0, 0] -= 2 * half * self.noise * sqrt(self.pencil) * D
             # |w|^2/2 + e' - mu delta against all of E_phi, then the rest of E_rho against D^T (delta w)
-            own, whole = np.array([margin / 2, bend]), np.array([(1 + margin) * c * D, self.carried])
-            rest, moved = np.array([y, 1.0]), np.array([margin * c * D, 0.0])
+            own, whole = np.array([margin / 2, bend]), np.array([(1 + margin) * c * D, self.carried(comoving)])
+            rest, moved = np.array([self.tilt(comoving), 1.0]), np.array([margin * c * D, 0.0])
             extra = np.outer(own, whole) + np.outer(rest, moved)
             matrix -= half * (extra + extra.T)
         return float(np.linalg.eigvalsh(matrix)[0])
 
-    def _rate(self, margin: float, bend: float, third: float, share: float) -> float:
-        """C, from |d rho| <= Delta mass N^(1/2) and |d w| <= Delta |D| slope N^(1/2)."""
-        if share <= 0:
-            return inf
+    def _step_cube(self, margin: float, bend: float, third: float) -> float:
+        """Of a step in E, over N^(3/2) m^(-1/2): |d rho| <= Delta mass N^(1/2), |d w| <= Delta |D| slope N^(1/2)."""
         c, D = self.sound, self.drift
-        mass = sqrt(((1 + margin) * D) ** 2 * self.total + self.carried**2 / self.pressure)
-        slope = sqrt((c * (margin / 2 + self.tilt)) ** 2 / self.total + self.pressure * (1 + bend) ** 2)
-        cube = mass * (D * slope) ** 2 + third / 3 * mass**3
+        mass = sqrt(((1 + margin) * D) ** 2 * self.total + self.carried() ** 2 / self.pressure)
+        slope = sqrt((c * (margin / 2 + self.tilt())) ** 2 / self.total + self.pressure * (1 + bend) ** 2)
         part = 0.25 if self.theta == 1.0 else 0.125
-        return part * self.step**3 * cube / sqrt(self.smallest) * (2 / share) ** 1.5
+        return part * self.step**3 * (mass * (D * slope) ** 2 + third / 3 * mass**3)
+
+    def _swept_cube(self, third: float) -> float:
+        """Of a step in Q, over the same: max |w|^2 <= N/(R m), max |delta|^2 <= N/(mu m), 2 c |delta| |w| <= N."""
+        gas = 1 / (self.sound * sqrt(self.total)) + third / (2 * self.pressure**1.5)
+        return self.step * self.swept * gas
 
 
 def noise_by_axis(lengths: tuple[float, ...], cells: tuple[int, ...], periodic: tuple[int, ...]) -> float:
