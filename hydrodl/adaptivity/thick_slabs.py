@@ -12,7 +12,8 @@ On layers of thickness d slabs of thickness m d, m = 2 .. p, each a training pro
 
     e(m d)/m - e(d) = sum_j (m^(j-1) - 1) d^j c_j,        e(d) must be sum_j (1 - (D/d)^(j-1)) d^j c_j,
 
-and e(d) is what the sources of a corrected slab make, S'' b above and S' b* below.
+and e(d) is what the sources of a corrected slab make, S'' b above and S' b* below; but for an internal energy that acts
+at layers, which sees the density above with the source in it: then slabs of one layer are solved too.
 
 The action in the same way: with S*_s that of the curve, S*_s = (R(t + s), phi(t + s)) less the running cost between,
 S*_s - S_s = s k_1 + s^2 k_2 + ..., and k_1 is what is to vanish, which gives the running cost to the same order.
@@ -97,8 +98,13 @@ class MapCurve:
         layers = self._flow.layers
         self._step, self._middles = float(layers.steps.mean()), layers.times[:-1] + layers.steps / 2
         self._mass, self._upper = moment(self._flow.domain), self._flow.upper_potential
-        self._sources = self._made()
-        self._own = self._products(self._sources[:, 0], self._upper) + self._step * costs
+        if solution.problem.correction is not None and self._sees_sources():
+            thin = self._slabs(1)
+            self._sources, self._own = thin.defects, thin.gains
+        else:
+            self._sources = self._made()
+            # of V at layers the slab alone has less than the curve, by its share at the density that sources make
+            self._own = self._products(self._sources[:, 0], self._flow.inner_potentials[1]) + self._step * costs
         self._points = order  # in a value between slabs: enough for the order, and few where it is beyond the ends
         self._multiples = np.arange(2.0, order + 1)
         self._thick = [self._slabs(int(m)) for m in self._multiples]
@@ -131,6 +137,10 @@ class MapCurve:
         powers = self._multiples - 1
         table = self._multiples[:, None] ** powers - 1
         return np.asarray(np.linalg.solve(table.T, 1 - (thickness / self._step) ** powers))
+
+    def _sees_sources(self) -> bool:
+        cost = self._flow.layer_cost
+        return cost is not None and cost.curved
 
     def _made(self) -> Floats:
         """e of the thin slabs: what their sources make, (N, 2, C, owned)."""

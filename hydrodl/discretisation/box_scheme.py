@@ -40,6 +40,11 @@ class BoxScheme:
         """No: it takes fitted diffusion, a domain that is ``monotone``, and short layers where theta < 1."""
         return False
 
+    @property
+    def trapezoidal(self) -> bool:
+        """No: H_h sees r_k, which for the midpoint box is as good."""
+        return False
+
     def physics(self, domain: Domain, lagrangian: Lagrangian) -> Lagrangian:
         """The physics with fitted diffusion where the domain is lumped, unless it says otherwise."""
         return lagrangian.resolved(domain.lumped)

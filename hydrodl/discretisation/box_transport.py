@@ -72,6 +72,7 @@ class BoxTransport:
     def __init__(
         self, domain: Domain, lagrangian: Lagrangian, theta: float, slabs: int, classes: int, options: Mapping[str, Any]
     ) -> None:
+        self.layer_cost = None
         self.theta, self._steps = theta, np.ones(slabs)
         self._physics = lagrangian.resolved(domain.lumped)
         self._generator = generator = Generator(domain, lagrangian)

@@ -61,6 +61,11 @@ class LayerMapScheme:
         return True
 
     @property
+    def trapezoidal(self) -> bool:
+        """Where the noise is on both sides of the map V and U are too; the noisy residual network has them below it."""
+        return self.before > 0
+
+    @property
     def theta(self) -> float:
         """There is none.
 
@@ -96,7 +101,7 @@ class LayerMapScheme:
         self, domain: Domain, lagrangian: Lagrangian, slabs: int, classes: int, options: Mapping[str, Any]
     ) -> LayerMapTransport:
         """The slabs of a flow; collective."""
-        return LayerMapTransport(domain, lagrangian, slabs, self.before, self.degree)
+        return LayerMapTransport(domain, lagrangian, slabs, classes, self.before, self.degree, self.trapezoidal)
 
     def slab_density(self, domain: Domain, lagrangian: Lagrangian, steps: Floats, density: Floats) -> Floats:
         """r_k: R_k after the noise before the map; collective."""

@@ -4,7 +4,8 @@
     backward  q_k = R''(D_{k+1})     D_k = M R'(M W q_k - Delta dH/drho)
 
 without R' where there is no noise before the map. W = W(u_k) is the push, R' and R'' are the resolvents of the noise
-before and after it. What is carried is
+before and after it. Where V and U act at layers they are not in H, and D_{k+1} is what they have left of it. What is
+carried is
 
     H = -(1/Delta) sum_c (M r_c, W q_c),
 
@@ -15,6 +16,7 @@ has its layers whole, and stacks are by layers; it makes the pushes of those alo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from mpi4py import MPI
@@ -23,7 +25,7 @@ from hydrodl.common.arrays import Floats
 from hydrodl.discretisation.layer_map_coupling import LayerMapCoupling
 from hydrodl.discretisation.layer_march import LayerMarch
 from hydrodl.discretisation.layer_recursion import March, NodeMarch
-from hydrodl.discretisation.nodal_cost import NodalCost
+from hydrodl.discretisation.nodal_cost import NodalCost, NodalLayerCost
 from hydrodl.discretisation.noise_resolvent import NoiseResolvent, NoiseSplit, noise_split
 from hydrodl.discretisation.push import Push, Splines
 from hydrodl.discretisation.scheme import EffectiveNoise
@@ -33,29 +35,51 @@ from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.grid_nodes import GridNodes
 from hydrodl.physics.lagrangian import Lagrangian
+from hydrodl.physics.potential_cost import PotentialCost
 
 
 class LayerMapTransport:
     """See :class:`~hydrodl.discretisation.scheme.Transport`.
 
     Args:
-        domain, lagrangian: of the slabs; slabs: how many.
-        before: share of the noise before the map; degree: of the splines.
+        domain, lagrangian: of the slabs; slabs: how many; classes: how many are carried at once.
+        before: share of the noise before the map; degree: of the splines; trapezoidal: do V and U act at layers?
     """
 
-    def __init__(self, domain: Domain, lagrangian: Lagrangian, slabs: int, before: float, degree: int) -> None:
-        self.halo, self.action = Halo(domain), SlabAction(domain, lagrangian)
+    def __init__(
+        self,
+        domain: Domain,
+        lagrangian: Lagrangian,
+        slabs: int,
+        classes: int,
+        before: float,
+        degree: int,
+        trapezoidal: bool,
+    ) -> None:
+        self._domain, self._lagrangian, self._classes, self._trapezoidal = domain, lagrangian, classes, trapezoidal
+        inside = lagrangian.without_potentials if trapezoidal else lagrangian
+        self.halo, self.action = Halo(domain), SlabAction(domain, inside)
         self.mass = self.action.mass_matrix()
         self.linear_solver = f"spline push of degree {degree}"
         self.stacks = stacks = LayerStacks(domain, slabs)
         self.nodes = nodes = stacks.nodes
-        self.cost = NodalCost(lagrangian, nodes)
+        self.cost = NodalCost(inside, nodes)
         self._noise, self._before, self._steps = float(lagrangian.noise), before, np.ones(slabs)
         self._splines = Splines(nodes.shape, nodes.spacing, degree)
         still = np.zeros((domain.dimension, domain.nodes))
         self.pushes = [Push(self._splines, still) for _ in stacks.layers]
         self._slabs = LayerMapSlabs(nodes.mass, self.pushes)
         self.march = self._march(domain.comm)
+
+    @cached_property
+    def layer_cost(self) -> NodalLayerCost | None:
+        """See :class:`~hydrodl.discretisation.scheme.Transport`; collective when it is first asked for."""
+        given = self._lagrangian
+        if not self._trapezoidal or not given.has_potentials:
+            return None
+        points = self._domain.coordinates[: self._domain.owned]
+        potentials = self.stacks.everywhere(given.potentials(points, self._classes))
+        return NodalLayerCost(PotentialCost(given, potentials), self.nodes.mass)
 
     def _march(self, comm: MPI.Comm) -> March:
         stacks = self.stacks

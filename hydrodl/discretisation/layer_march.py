@@ -95,10 +95,11 @@ class LayerMarch:
         layers: Mapping[int, Floats],
         states: Floats | None = None,
         after: Aside | None = None,
+        kicks: Floats | None = None,
     ) -> None:
         """See :class:`~hydrodl.discretisation.layer_recursion.March`."""
         states = self._room(layers, states, out)
-        self._run([self._downwards(sources, pulls, out, states)], None, after)
+        self._run([self._downwards(sources, pulls, out, states, kicks)], None, after)
         self._hand_out(states, layers)
 
     def both(
@@ -132,13 +133,17 @@ class LayerMarch:
 
         return _Sweep(self._shares.segments, start, slab, found, states)
 
-    def _downwards(self, own: Floats | None, pulls: Pulls, found: Floats, states: Floats | None) -> _Sweep:
+    def _downwards(
+        self, own: Floats | None, pulls: Pulls, found: Floats, states: Floats | None, kicks: Floats | None = None
+    ) -> _Sweep:
         everywhere = {layer: self._everywhere(pulls[layer]) for layer in sorted(pulls)}
 
         def slab(j: int, classes: slice, dual: Floats) -> tuple[Floats, Floats]:
             above = int(self._shares.layers[j]) + 1
             if above in everywhere:
                 dual = dual - everywhere[above][classes]
+            if kicks is not None:
+                dual = dual - kicks[j, classes]
             return self._slabs.backward(j, dual, None if own is None else own[j, classes])
 
         segments = [(rank, part[::-1]) for rank, part in reversed(self._shares.segments)]
@@ -220,11 +225,12 @@ class HandedOut:
         layers: Mapping[int, Floats],
         states: Floats | None = None,
         after: Aside | None = None,
+        kicks: Floats | None = None,
     ) -> None:
         """See :class:`~hydrodl.discretisation.layer_recursion.March`."""
         own, found = self._own(sources), self._room("found", out)
         behind = None if states is None else self._room("behind", states)
-        self._march.backward(own, pulls, found, layers, behind)
+        self._march.backward(own, pulls, found, layers, behind, kicks=self._own(kicks))
         self._back(found, out, behind, states)
         self._each(after, out)
 

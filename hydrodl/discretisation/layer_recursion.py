@@ -34,8 +34,9 @@ class March(Protocol):
     """Both recursions for stacks (slabs here, C, nodes here).
 
     Start, pulls and fields at layers are by nodes, (C, owned). ``states`` is a stack that takes what a sweep hands on
-    behind every slab, if it is given. ``before`` is called for every slab before its source is read, as late as can
-    be, and ``after`` once its fields are there, when nobody waits for it: what is done there keeps ranks busy.
+    behind every slab, if it is given; ``kicks`` is one of dual vectors, what V and U at layers take from M phi_{k+1}
+    above every slab. ``before`` is called for every slab before its source is read, as late as can be, and ``after``
+    once its fields are there, when nobody waits for it: what is done there keeps ranks busy.
     """
 
     def forward(
@@ -57,6 +58,7 @@ class March(Protocol):
         layers: Mapping[int, Floats],
         states: Floats | None = None,
         after: Aside | None = None,
+        kicks: Floats | None = None,
     ) -> None:
         """q of every slab into ``out`` from the slabs' sources and dG by layer; M phi_j into ``layers``, as asked;
         M phi_k."""
@@ -111,12 +113,15 @@ class NodeMarch:
         layers: Mapping[int, Floats],
         states: Floats | None = None,
         after: Aside | None = None,
+        kicks: Floats | None = None,
     ) -> None:
         """See :class:`March`."""
         dual = np.zeros_like(out[0])
         for k in reversed(range(len(out))):
             if k + 1 in pulls:
                 dual = dual - pulls[k + 1]
+            if kicks is not None:
+                dual = dual - kicks[k]
             out[k], dual = self._slabs.backward(k, dual, None if sources is None else sources[k])
             if k in layers:
                 layers[k][...] = dual

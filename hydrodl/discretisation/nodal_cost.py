@@ -17,6 +17,7 @@ from hydrodl.mesh.grid_nodes import GridNodes
 from hydrodl.physics.cost_numbers import cost_numbers
 from hydrodl.physics.energy_derivative import EnergyValues
 from hydrodl.physics.lagrangian import Lagrangian
+from hydrodl.physics.potential_cost import PotentialCost
 
 
 class NodalCost:
@@ -66,3 +67,26 @@ class NodalCost:
         """M U''(R), (n, nodes)."""
         assert self._energy is not None
         return self._mass * self._energy(total, 2)
+
+
+class NodalLayerCost:
+    """See :class:`~hydrodl.discretisation.scheme.LayerCost`.
+
+    Args:
+        cost: F at the nodes; mass: of the nodes, lumped.
+    """
+
+    def __init__(self, cost: PotentialCost, mass: Floats) -> None:
+        self._cost, self._mass, self.curved = cost, mass, cost.curved
+
+    def values(self, density: Floats) -> Floats:
+        """See :class:`~hydrodl.discretisation.scheme.LayerCost`."""
+        return self._cost.values(density) @ self._mass
+
+    def slopes(self, density: Floats) -> Floats:
+        """See :class:`~hydrodl.discretisation.scheme.LayerCost`."""
+        return self._mass * self._cost.slopes(density)
+
+    def curvatures(self, density: Floats) -> Floats:
+        """See :class:`~hydrodl.discretisation.scheme.LayerCost`."""
+        return self._mass * self._cost.curvatures(density)

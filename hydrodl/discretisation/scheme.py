@@ -44,6 +44,23 @@ class SlabCoupling(Protocol):
         """K^T response + B direction."""
 
 
+class LayerCost(Protocol):
+    """F(R) = sum_c (V_c, rho_c)_h + (U(R), 1)_h of layers, densities (n, C, nodes here)."""
+
+    @property
+    def curved(self) -> bool:
+        """Is there an internal energy?"""
+
+    def values(self, density: Floats) -> Floats:
+        """F, (n,), this rank's part."""
+
+    def slopes(self, density: Floats) -> Floats:
+        """dF/drho_c, dual vectors (n, C, nodes here)."""
+
+    def curvatures(self, density: Floats) -> Floats:
+        """M U''(R), (n, nodes here)."""
+
+
 class Coupling(Protocol):
     """Second derivatives of H_h at one point: what a change of the velocity does to both sweeps, and they to it.
 
@@ -105,7 +122,11 @@ class Transport(Protocol):
 
     @property
     def cost(self) -> RunningCost:
-        """The running cost."""
+        """The running cost of slabs."""
+
+    @property
+    def layer_cost(self) -> LayerCost | None:
+        """V and U where they act at layers, None where they are in the cost of slabs or there are none."""
 
     def set_velocity(self, velocity: Floats, steps: Floats) -> None:
         """Build all slabs for u, a stack with valid ghosts, and thicknesses (N,); collective."""
@@ -138,6 +159,7 @@ class Scheme(Protocol):
         order: of the error in the thickness of layers, for every running cost: 1 or 2;
         moves_points: does slab k move mass from x to x + Delta u_k(x), so that u_k belongs to the points below it?
         positive: is every slab a Markov chain, for any velocity and thickness, on the domains it is for?
+        trapezoidal: do V and U act at layers, half at either end of a slab, or on the slab's density r_k?
         theta: the box schemes' number, what H_h sees of the upper density and the lower potential.
     """
 
@@ -156,6 +178,10 @@ class Scheme(Protocol):
     @property
     def positive(self) -> bool:
         """A Markov chain whatever the velocity?"""
+
+    @property
+    def trapezoidal(self) -> bool:
+        """V and U by the trapezoidal rule in layers?"""
 
     @property
     def theta(self) -> float:
@@ -179,7 +205,7 @@ class Scheme(Protocol):
     def slab_potential(
         self, domain: Domain, lagrangian: Lagrangian, steps: Floats, below: Floats, above: Floats
     ) -> Floats:
-        """q_k of every slab from the potentials below and above it, shape (N, C, owned)."""
+        """q_k of every slab from the potentials at its lower and upper end, shape (N, C, owned)."""
 
     def exact_spacing(self, noise: float, step: float) -> float | None:
         """The largest spacing of nodes at which a layer as thin as ``step`` has the noise nu exactly and the scheme its

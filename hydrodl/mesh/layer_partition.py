@@ -71,6 +71,11 @@ class Layers(Card):
         return np.diff(self.times)
 
     @property
+    def weights(self) -> Floats:
+        """Those of layers in the trapezoidal rule, half of the slabs on either side, shape (N + 1,)."""
+        return 0.5 * (np.append(0.0, self.steps) + np.append(self.steps, 0.0))
+
+    @property
     def depth(self) -> float:
         """T."""
         return float(self.times[-1])

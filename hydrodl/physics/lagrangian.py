@@ -109,6 +109,16 @@ class Lagrangian:
             cost += self.kinetic * total * (0.5 * ufl.inner(stream, stream) - ufl.inner(u, stream))
         return cost if self.energy is None else cost + self.energy.density(total)
 
+    @property
+    def without_potentials(self) -> Self:
+        """The same without V and U: what is left of the running cost depends on the velocity."""
+        return replace(self, energy=None, potential=None)
+
+    @property
+    def has_potentials(self) -> bool:
+        """Is there a V or a U?"""
+        return self.energy is not None or self.potential is not None
+
     def resolved(self, lumped: bool) -> Self:
         """The same with ``fitted`` decided: as given, else where the domain is lumped."""
         return self if self.fitted is not None else replace(self, fitted=lumped)

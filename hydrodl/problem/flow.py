@@ -19,6 +19,7 @@ from hydrodl.discretisation.scheme import Scheme
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.physics.lagrangian import Lagrangian
+from hydrodl.physics.potential_cost import PotentialCost
 
 
 class HasFlow(Protocol):
@@ -91,8 +92,39 @@ class Flow(Card):
     @property
     def slab_potential(self) -> Floats:
         """q_k of every slab, shape (N, C, owned)."""
-        below, above = self.potential[:-1], self.upper_potential
-        return self.scheme.slab_potential(self.domain, self.lagrangian, self.layers.steps, below, above)
+        return self.scheme.slab_potential(self.domain, self.lagrangian, self.layers.steps, *self.inner_potentials)
+
+    @property
+    def slab_lagrangian(self) -> Lagrangian:
+        """What acts on u_k, r_k and q_k: without V and U where they act at layers."""
+        return self.lagrangian.without_potentials if self.scheme.trapezoidal else self.lagrangian
+
+    @cached_property
+    def layer_cost(self) -> PotentialCost | None:
+        """V and U at this rank's owned nodes where they act at layers, None where they do not or there are none."""
+        physics = self.lagrangian
+        if not self.scheme.trapezoidal or not physics.has_potentials:
+            return None
+        points = self.domain.coordinates[: self.domain.owned]
+        return PotentialCost(physics, physics.potentials(points, self.density.shape[1]))
+
+    @cached_property
+    def layer_slopes(self) -> Floats:
+        """V_c + U'(R) where they act at layers, else 0, shape (N + 1, C, owned)."""
+        return np.zeros_like(self.density) if self.layer_cost is None else self.layer_cost.slopes(self.density)
+
+    @property
+    def inner_potentials(self) -> tuple[Floats, Floats]:
+        """phi at both ends of every slab, after V and U have acted there, each (N, C, owned).
+
+        phi_k + Delta_k/2 (V + U')(R_k) and p_k - Delta_k/2 (V + U')(R_{k+1}): what the slab carries, at layers the
+        trapezoidal rule's share of it.
+        """
+        if self.layer_cost is None:
+            return self.potential[:-1], self.upper_potential
+        kicks = self.layers.steps[:, None, None] / 2
+        below, above = self.layer_slopes[:-1], self.layer_slopes[1:]
+        return self.potential[:-1] + kicks * below, self.upper_potential - kicks * above
 
     @property
     def upper_potential(self) -> Floats:

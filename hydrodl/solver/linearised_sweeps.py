@@ -35,11 +35,16 @@ class Tangent:
         # work space; fields of both sweeps stand in the order of K's rows: phi_0 .. phi_{C-1}, rho_0 .. rho_{C-1}
         self.direction, self.result = stacks.stack(dim), stacks.stack(dim)
         self.source, self._response = stacks.stack(2 * classes), stacks.stack(2 * classes)
+        given = sweeps.layer_sums
+        self._sums = given if given is not None and given.curved else None
+        self._above = None if self._sums is None else stacks.stack(classes)[..., : stacks.owned]
 
     def assemble(self) -> None:
         """Fill all blocks at the point of the last backward sweep."""
         sweeps = self.sweeps
         self.coupling.assemble(sweeps.velocity, sweeps.slab_density, sweeps.slab_potential)
+        if self._sums is not None:
+            self._sums.linearise(sweeps.above)
         for loss in sweeps.losses:
             loss.linearise(sweeps.density_at(loss.layer))
 
@@ -62,7 +67,7 @@ class Tangent:
         given = dict(pulls or {})
         curved = [loss for loss in sweeps.losses if not loss.linear]
         layers = {k: self._nothing() for k in {*given, *(loss.layer for loss in curved)}}
-        if self.coupling.energy is None and not curved:
+        if self.coupling.energy is None and self._sums is None and not curved:
             sources, response = self.source[..., :owned], self._response[..., :owned]
             sweeps.transport.march.both(sources, given, response, layers, before, after)
         else:
@@ -96,12 +101,13 @@ class Tangent:
         sweeps, owned, classes = self.sweeps, self.sweeps.stacks.owned, self._classes
         sources, response = self.source[..., :owned], self._response[..., :owned]
         march = sweeps.transport.march
-        march.forward(self._nothing(), sources[:, :classes], response[:, classes:], layers, before=before)
+        march.forward(self._nothing(), sources[:, :classes], response[:, classes:], layers, self._above, before)
         for loss in sweeps.losses:
             if not loss.linear:
                 pulls[loss.layer] = pulls.get(loss.layer, 0.0) + loss.hessian_product(layers[loss.layer])
         self._add_energy()
-        march.backward(sources[:, classes:], pulls, response[:, :classes], {}, after=after)
+        kicks = None if self._sums is None or self._above is None else self._sums.kick_changes(self._above)
+        march.backward(sources[:, classes:], pulls, response[:, :classes], {}, after=after, kicks=kicks)
 
     def _add_energy(self) -> None:
         """U''(R) times the change of R joins the sources of every class."""

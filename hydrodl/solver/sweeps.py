@@ -2,7 +2,8 @@
 
 For a velocity u the scheme's slabs (:class:`~hydrodl.discretisation.scheme.Transport`) carry the densities R up
 through the layers and the potentials phi down. Slab k has its own density r_k, which the running cost sees, and its own
-potential q_k. phi above a slab is the next slab's phi less M^-1 dG where a loss acts.
+potential q_k. phi above a slab is the next slab's phi less M^-1 dG where a loss acts. V and U are in the cost of slabs
+or, if the scheme has them there, at layers (:class:`~hydrodl.solver.layer_sums.LayerSums`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from hydrodl.common.parallel import summed
 from hydrodl.discretisation.compiled_loss import CompiledLoss
 from hydrodl.problem.problem import Problem
 from hydrodl.solver.corrected_slabs import CorrectedSlabs
+from hydrodl.solver.layer_sums import LayerSums
 
 
 class Sweeps:
@@ -28,7 +30,8 @@ class Sweeps:
 
     Attributes:
         transport: the scheme's slabs; stacks: where fields are; halo: ghosts of fields by nodes; velocity: u_k;
-        slab_density: r; slab_potential: q; steps: of all layers; own_steps: of the slabs here, (slabs here,);
+        slab_density: r; slab_potential: q; layer_sums: V and U at layers, None if there are none there;
+        steps: of all layers; own_steps: of the slabs here, (slabs here,);
         seconds: time spent in "assembly" and "sweeps".
     """
 
@@ -49,19 +52,24 @@ class Sweeps:
         self.velocity = stacks.stack(domain.dimension)
         self.slab_density, self.slab_potential, self._above = (stacks.stack(classes) for _ in range(3))
         self._seen = {layer: halo.stack(classes) for layer in sorted({loss.layer for loss in self.losses})}
+        cost = self.transport.layer_cost
+        self.layer_sums = None if cost is None else LayerSums(problem, cost, self.transport)
         self.data = halo.stack(classes)
         self.set_data(problem.densities.values)
         self._potential = halo.stack(classes)
         nodes = domain.coordinates[: halo.owned]
         self._potential[:, : halo.owned] = problem.lagrangian.potentials(nodes, classes)
         halo.update(self._potential)
-        self._static = stacks.everywhere(self._potential_dual())
+        static = np.zeros((classes, halo.owned)) if self.layer_sums else self._potential_dual()
+        self._static = stacks.everywhere(static)
         self.set_up_seconds = perf_counter() - start
         self.seconds["assembly"] += self.set_up_seconds
 
     def set_data(self, densities: Floats) -> None:
         """Put densities (C, owned) at the first layer; collective."""
         self.data[:, : self.halo.owned] = densities
+        if self.layer_sums is not None:
+            self.layer_sums.set_data(densities)
         self.halo.update(self.data)
 
     def _potential_dual(self) -> Floats:
@@ -81,10 +89,15 @@ class Sweeps:
     def density(self) -> Floats:
         """R at all layers by nodes, ghosts valid, (N + 1, C, local), a new array; collective."""
         out = self.halo.stack(len(self.steps) + 1, self.problem.classes)
-        out[1:, :, : self.halo.owned] = self.stacks.collect(self._above[..., : self.stacks.owned])
+        out[1:, :, : self.halo.owned] = self.stacks.collect(self.above)
         self.halo.update(out)
         out[0] = self.data
         return out
+
+    @property
+    def above(self) -> Floats:
+        """R_{k+1} of the slabs here, a stack without ghosts."""
+        return self._above[..., : self.stacks.owned]
 
     def density_at(self, layer: int) -> Floats:
         """R at a layer where a loss acts by nodes, ghosts valid, (C, local)."""
@@ -110,7 +123,7 @@ class Sweeps:
         layers = {k: field[:, :nodes] for k, field in self._seen.items()}
         corrected, slabs = self._corrected, self.slab_density[..., :owned]
         sources = None if corrected is None else self.stacks.spread(corrected.to_density)
-        self.transport.march.forward(self.data[:, :nodes], sources, slabs, layers, self._above[..., :owned])
+        self.transport.march.forward(self.data[:, :nodes], sources, slabs, layers, self.above)
         if corrected is not None:
             slabs += self.stacks.spread(corrected.density)
         self._check_finite(self._above, "density", 1)
@@ -123,6 +136,8 @@ class Sweeps:
         """Parts of J after a forward sweep: "running" and one entry a loss, summed over ranks."""
         start = perf_counter()
         running = float(self.own_steps @ self.transport.cost.values(self.velocity, self.total))
+        if self.layer_sums is not None:
+            running += self.layer_sums.value(self.above)
         local = [running, 0.0] + [loss.value(self._seen[loss.layer]) for loss in self.losses]
         local[1] = float(self.own_steps @ self._static_costs())
         if self._corrected is not None:
@@ -143,8 +158,14 @@ class Sweeps:
         return np.einsum("kcn,cn->k", self.slab_density[..., : self.stacks.owned], self._static)
 
     def running_costs(self) -> Floats:
-        """l(u_k, r_k) of every slab after a forward sweep, (N,), summed over ranks."""
-        return self._by_layer(self._static_costs() + self.transport.cost.values(self.velocity, self.total))
+        """What every slab costs over its thickness, after a forward sweep, (N,), summed over ranks.
+
+        l(u_k, r_k); where V and U act at layers, they are the mean of both ends of the slab.
+        """
+        found = self._by_layer(self._static_costs() + self.transport.cost.values(self.velocity, self.total))
+        if self.layer_sums is None:
+            return found
+        return found + self.layer_sums.means(self._by_layer(self.layer_sums.values(self.above)))
 
     def _by_layer(self, local: Floats) -> Floats:
         """Numbers of the slabs here, summed over ranks, for all slabs, (N,)."""
@@ -156,13 +177,15 @@ class Sweeps:
         """Potentials of every slab for the loaded velocity and the densities of the last forward sweep.
 
         Args:
-            layers: takes M phi_j at layers j, dual vectors (C, owned), as asked.
+            layers: takes M phi_0, dual vectors (C, owned), if it has the key 0.
 
         Returns:
             the derivative of every slab's running cost in u, a stack to be accumulated.
         """
         start = perf_counter()
         slope = self._sweep_back(layers or {})
+        if self.layer_sums is not None and layers and 0 in layers:
+            self.layer_sums.kick_first(layers[0])
         self._check_finite(self.slab_potential, "potential", 0)
         self.stacks.update(self.slab_potential)
         self.seconds["sweeps"] += perf_counter() - start
@@ -177,7 +200,8 @@ class Sweeps:
         sources = by_density[..., : stacks.owned] + self._static[None]
         if self._corrected is not None:
             sources += stacks.spread(self._corrected.to_potential)
-        self.transport.march.backward(sources, self.pulls(), slabs, layers, states)
+        kicks = None if self.layer_sums is None else self.layer_sums.kicks(self.above)
+        self.transport.march.backward(sources, self.pulls(), slabs, layers, states, kicks=kicks)
         if self._corrected is not None:
             slabs += stacks.spread(self._corrected.potential)
         return by_velocity
@@ -192,7 +216,8 @@ class Sweeps:
     def layer_potentials(self) -> tuple[Floats, Floats]:
         """phi_c at layers t_0 .. t_N, (N + 1, C, owned), and the jumps at losses, (N, C, owned); a backward sweep.
 
-        phi_N = -M^-1 dG; a loss at a layer inside adds its -M^-1 dG to what the slab below sees of that layer.
+        phi_N = -M^-1 dG; V and U at layers act half above phi_k and half below it; a loss at a layer inside adds its
+        -M^-1 dG to what the slab below sees of that layer.
         """
         start, steps = perf_counter(), len(self.steps)
         out = np.zeros((steps + 1, self.problem.classes, self.halo.owned))
@@ -200,6 +225,8 @@ class Sweeps:
         below = np.empty((len(self.stacks.layers), self.problem.classes, self.stacks.owned))
         self._sweep_back({}, below)
         out[:steps] = [self.mass.solve(dual) for dual in self.stacks.collect(below)]
+        if self.layer_sums is not None:
+            out[:steps] = self.layer_sums.between(out[:steps], self.density[:-1, :, : self.halo.owned])
         for layer, pull in self.pulls().items():
             jumps[layer - 1] = -self.mass.solve(pull)
         out[steps], jumps[-1] = jumps[-1], 0.0

@@ -9,6 +9,7 @@ in it is a power series in e,
                  push f = sum_n (-e Delta)^n/n! div^n (u^n f)                        masses moved by e Delta u
     potential    phi(t - e Delta/2) = noise' [ pull q - e Delta dl/drho ],   q = splines . noise'' . phi(t + e Delta/2)
                  pull f = sum_n (e Delta)^n/n! u^n . grad^n f                        the value at x + e Delta u
+                 where V and U act at layers, phi(t -+ e Delta/2) +- e Delta/2 (V + U')(t -+ e Delta/2) for phi
     velocity     dl/du = sum_c (noise' rho_c) pull (grad q_c)
 
 and e = 1 is the scheme. The first order in e of the first two is the optimality system at the slab's middle, with the
@@ -121,6 +122,12 @@ def in_time(layers: Floats, step: float) -> list[Floats]:
     return [np.tensordot(half_way(n, len(layers)), layers, 1) / step**n for n in range(LEVELS + 1)]
 
 
+def _kicked(phi: list[Floats], outer: list[Floats], time: float) -> Jet:
+    """phi(t + e time) - e time (V + U')(t + e time)."""
+    jet, kick = shifted(phi, time), shifted(outer, time)
+    return [jet[0], *(f - time * g for f, g in zip(jet[1:], kick[:-1], strict=True))]
+
+
 class MapSlab:
     """One slab's equations as series in e.
 
@@ -143,23 +150,23 @@ class MapSlab:
         return jet
 
     def residuals(
-        self, u: Floats, rho: list[Floats], phi: list[Floats], slope: Floats, momentum: Floats
+        self, u: Floats, rho: list[Floats], phi: list[Floats], outer: list[Floats], slope: Floats, momentum: Floats
     ) -> dict[str, tuple[list[Floats], Floats]]:
         """Orders of each equation's residual, LEVELS of them, and what they are measured against.
 
         Args:
-            u: (d, *grid); rho, phi: with derivatives in t, (C, *grid) each; slope: dl/drho, (C, *grid); momentum:
-            dl/du, (d, *grid).
+            u: (d, *grid); rho, phi, outer: with derivatives in t, (C, *grid) each, the last V + U' where it acts at
+            layers; slope: dl/drho of the slab, (C, *grid); momentum: dl/du, (d, *grid).
         """
         grid, step = self._grid, self._step
         below = self._noise(shifted(rho, -step / 2), self._before)
         pushed = self._noise(self._smoothed(grid.pushed(below, u, step)), self._after)
         above = shifted(rho, step / 2)
-        q = self._smoothed(self._noise(shifted(phi, step / 2), self._after))
+        q = self._smoothed(self._noise(_kicked(phi, outer, step / 2), self._after))
         pulled = grid.pulled(q, u, step)
         pulled[1] = pulled[1] - step * slope
         pulled = self._noise(pulled, self._before)
-        low = shifted(phi, -step / 2)
+        low = _kicked(phi, outer, -step / 2)
         exerted = self._exerted(below, q, u)
         orders = range(1, LEVELS + 1)
         return {
@@ -206,12 +213,14 @@ def map_layer_residuals(
     for k in slabs:
         potentials = flow.potential[k - half : k + half + 2].copy()
         potentials[-1] = flow.upper_potential[k + half]
-        stacks = [flow.density[k - half : k + half + 2], potentials]
-        rho, phi = (np.array([gathered.gather(layer) for layer in stack]) for stack in stacks)
+        near = slice(k - half, k + half + 2)
+        stacks = [flow.density[near], potentials, flow.layer_slopes[near]]
+        rho, phi, outer = (np.array([gathered.gather(layer) for layer in stack]) for stack in stacks)
         u, slope, exerts = (gathered.gather(f) for f in (flow.velocity[k], slopes[k], momentum[k]))
         if not gathered.here:
             continue
-        found = slab.residuals(u, in_time(rho, step), in_time(phi, step), slope, exerts)
+        curves = in_time(rho, step), in_time(phi, step), in_time(outer, step)
+        found = slab.residuals(u, *curves, slope, exerts)
         for name, (orders, reference) in found.items():
             levels = np.cumsum([f[inside] for f in orders], axis=0)
             sums.add(name, [volume * float((f**2).sum()) for f in (*levels, reference[inside])])

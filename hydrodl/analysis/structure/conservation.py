@@ -7,7 +7,8 @@
     duality               (rho_T, phi_N) = (rho0, phi_0) + sum_k Delta_k <dl/drho, r_k> + sum_j <dG_j, rho_j>     exact
 
 Duality holds for every scheme, r_k being the density that the running cost of the slab sees: both sweeps pair to the
-same number in between, for the layer maps (M r_k, W q_k) = (rho_{k+1}, p_k) = (rho_k, phi_k) + Delta_k <dl/drho, r_k>.
+same number in between, for the layer maps (M r_k, W q_k) = (rho_{k+1}, p_k) = (rho_k, phi_k) + Delta_k <dl/drho, r_k>;
+what acts at layers is in it with R there, half at either end.
 
 Local laws at every node i, between a slab and the next: mass, (M (R' - R) + Delta dH/dphi)_i = 0, exact; energy,
 
@@ -152,7 +153,8 @@ def duality(flow: Flow, recovery: Recovery | None = None) -> tuple[Floats, float
 
     layers = pairings(flow.density, flow.potential)
     above = pairings(flow.density[1:], flow.upper_potential)
-    gained = flow.layers.steps * pairings(slopes, flow.slab_density)
+    outer = pairings(flow.layer_slopes, flow.density)
+    gained = flow.layers.steps * (pairings(slopes, flow.slab_density) + 0.5 * (outer[:-1] + outer[1:]))
     size = sum(float(np.abs(terms).sum()) for terms in (above, layers[:-1], gained))
     return layers, float(np.abs(above - layers[:-1] - gained).sum() / max(size, np.finfo(float).tiny))
 

@@ -80,6 +80,7 @@ def euler_poincare(flow: Flow, *, margin: float = 0.0) -> EulerPoincare:
     if not count:
         raise InputError(f"no node is further than {WALL} cells and {margin} from every wall; refine the mesh")
     momentum, slopes = recovery.cost_slopes(flow)
+    slopes += 0.5 * (flow.layer_slopes[:-1] + flow.layer_slopes[1:])
     terms = [_terms(flow, recovery, k, momentum[k], slopes[k]) for k in range(len(momentum))]
     middles = 0.5 * (flow.layers.times[1:] + flow.layers.times[:-1])
     inside, weight = flow.losses_inside, recovery.mass.ones * away

@@ -5,8 +5,9 @@ energy is: with the running cost l_h of the slab
 
     H_k = l_h(u_k, r_k) - sum_c (rho_{k+1} - rho_k, (phi_k + p_k)/2)_h / Delta_k,
 
-which for the midpoint box is H_h(u_k, r_k, q_k) itself. It needs no derivative in space and is conserved to order 2 in
-Delta whatever the order of the scheme, as ``map_energy`` explains.
+where l_h has the mean of V and U at both ends if they act at layers. For the midpoint box it is H_h(u_k, r_k, q_k)
+itself. It needs no derivative in space and is conserved to order 2 in Delta whatever the order of the scheme, as
+``map_energy`` explains.
 """
 
 from __future__ import annotations
@@ -24,14 +25,17 @@ from hydrodl.problem.flow import Flow
 
 
 def running_costs(flow: Flow, recovery: Recovery) -> Floats:
-    """l_h(u_k, r_k) of every slab, potentials V_c included, (N,); collective."""
+    """l_h of every slab, V and U included where they act, (N,); collective."""
     action, mass, densities = recovery.action, recovery.mass, flow.slab_density
-    potentials = flow.lagrangian.potentials(flow.domain.coordinates[: flow.domain.owned], flow.density.shape[1])
+    potentials = flow.slab_lagrangian.potentials(flow.domain.coordinates[: flow.domain.owned], flow.density.shape[1])
     velocity, total = with_ghosts(flow.domain, flow.velocity), with_ghosts(flow.domain, densities.sum(axis=1))
     local = np.empty(len(velocity))
     for k, rho in enumerate(densities):
         action.set_slab(velocity[k], total[k])
         local[k] = action.scalar(action.cost) + float((mass.apply(rho) * potentials).sum())
+    if flow.layer_cost is not None:
+        layers = flow.layer_cost.values(flow.density) @ mass.ones
+        local += 0.5 * (layers[:-1] + layers[1:])
     return summed(flow.domain.comm, local)
 
 
@@ -72,15 +76,17 @@ def map_balances(flow: Flow, recovery: Recovery) -> tuple[Floats, Floats, Floats
     below = {k: np.zeros_like(flow.density[0]) for k in range(slabs)}
     room = stacks.stack(classes)[..., : stacks.owned]
     transport.march.forward(flow.density[0], None, room, above)
-    transport.march.backward(stacks.spread(np.array([mass.apply(f) for f in slopes])), pulls, room, below)
+    sources = stacks.spread(np.array([mass.apply(f) for f in slopes]))
+    kicks = np.array([w * mass.apply(f) for w, f in zip(flow.layers.weights, flow.layer_slopes, strict=True)])
+    transport.march.backward(sources, pulls, room, below, kicks=stacks.spread(kicks[1:]))
     exerted = momentum_exerted(flow, transport, recovery)
     transport.close()
-    local = np.empty((6, slabs))
+    local, lower = np.empty((6, slabs)), flow.inner_potentials[0]
     for k, step in enumerate(steps):
         own = step * mass.apply(momentum[k])
         fields = (
             (mass.apply(above[k + 1] - flow.density[k + 1]), mass.apply(flow.density[k])),
-            (below[k] - mass.apply(flow.potential[k]), mass.apply(flow.upper_potential[k])),
+            (below[k] - mass.apply(lower[k]), mass.apply(flow.upper_potential[k])),
             (own - step * mass.apply(exerted[k]), own),
         )
         local[:, k] = [np.abs(field).max(initial=0.0) for pair in fields for field in pair]

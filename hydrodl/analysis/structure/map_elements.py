@@ -8,6 +8,7 @@ w_d = rho_{k+1} above, the part of slab k is, class by class,
     + (sigma_1, w_1)_h + sum_{a>1} (sigma_a, w_a - w_{a-1})_h + sum_a Delta s''_a (D_a w_a, D_a sigma_a)_h   (cells)
     - sum_i M_i r_i (Pi sigma_1)(x_i + Delta u_i)                                                            (nodes)
     + Delta l_h(u, r) - (phi_{k+1}, w_d)_h                                                                   (cells)
+    + Delta/2 [ F(z_0) + F(w_d) ]           if V and U act at layers: F = sum_c V_c rho_c + U(R)             (cells)
 
 with the vertex rule in every cell. Only phi is shared by slabs. Its stationary points are the sweeps and the momentum
 map; an element of a cell sees the corners of the cell, that of node i sees u_i, r_i and q at the nodes that the splines
@@ -73,6 +74,8 @@ class MapElements:
         velocity, density, potential = map(self.on_grid, (flow.velocity, flow.slab_density, flow.slab_potential))
         self.pushes = [Push(self._splines, t * u) for t, u in zip(self.steps, velocity, strict=True)]
         self._masses, self._potential = self.nodes.mass * density, potential
+        low, high = (self.on_grid(bent) for bent in (system.bent[:-1], system.bent[1:]))
+        self._bent = [{"z_0": a, f"w_{self.dim}": b} for a, b in zip(low, high, strict=True)]
         self._cost = _CostRows(system)
 
     def on_grid(self, stack: Floats) -> Floats:
@@ -97,7 +100,8 @@ class MapElements:
         out = []
         for j, (split, push) in enumerate(zip(self.splits, self.pushes, strict=True)):
             chain: Chain = {"u": u[j], "phi_0": below[j], "phi_1": above[j]}
-            self._after(chain, j, split, push.carry_change(self._masses[j], self.steps[j] * u[j], self.mass * r[j]))
+            carried = push.carry_change(self._masses[j], self.steps[j] * u[j], self.mass * r[j])
+            self._after(chain, j, split, carried, high[j])
             chain[f"w_{self.dim}"] = high[j]
             self._before(chain, j, split, low[j], push.pull(chain["sigma_1"]) - self.steps[j] * cost[j] / self.mass)
             chain[self.last(split)] = r[j]
@@ -122,10 +126,14 @@ class MapElements:
         only = np.where(np.arange(self.dim) == axis, noise, 0.0)
         return NoiseResolvent(self.nodes.shape, self.nodes.spacing, float(self.steps[j]), only)
 
-    def _after(self, chain: Chain, j: int, split: NoiseSplit, carried: Floats) -> None:
+    def _kick(self, j: int, name: str, density: Floats) -> Floats:
+        """The change of Delta/2 (V + U') at an end of slab j."""
+        return self.steps[j] / 2 * self._bent[j][name] * density.sum(axis=0)
+
+    def _after(self, chain: Chain, j: int, split: NoiseSplit, carried: Floats, high: Floats) -> None:
         """w upwards from the pushed masses, sigma downwards from phi_{k+1}."""
         resolvents = [self._along(j, a, split.after) for a in range(self.dim)]
-        density, potential = carried, chain["phi_1"]
+        density, potential = carried, chain["phi_1"] - self._kick(j, f"w_{self.dim}", high)
         for a, resolvent in enumerate(resolvents, 1):
             density = chain[f"w_{a}"] = resolvent.smooth(density)
             density = self.mass * density
@@ -170,6 +178,8 @@ class MapElements:
         row["z_0"] += mass * chain["phi_0"]
         row["phi_1"] -= mass * chain[f"w_{dim}"]
         row[f"w_{dim}"] -= mass * chain["phi_1"]
+        for name in self._bent[j]:
+            row[name] += mass * self._kick(j, name, chain[name])
         links = [("sigma", "w", a, split.after[a - 1]) for a in range(1, dim + 1)]
         if split.before.any():
             links += [("pi", "z", a, split.before[a - 1]) for a in range(1, dim + 1)]

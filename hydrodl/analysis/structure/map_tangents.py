@@ -41,6 +41,7 @@ class MapTangents:
 
     Attributes:
         flow: where; transport: its slabs, velocity set; fields: u, r and q where those are.
+        bent: U''(R) at layers where it acts there, else 0, (N + 1, 1, owned).
     """
 
     def __init__(self, flow: Flow) -> None:
@@ -53,6 +54,8 @@ class MapTangents:
         self.transport.set_velocity(self.fields[0], steps)
         self.coupling = self.transport.coupling(slabs, classes)
         self.coupling.assemble(*self.fields)
+        cost = flow.layer_cost
+        self.bent = np.zeros((slabs + 1, 1, domain.owned)) if cost is None else cost.curvatures(flow.density)[:, None]
         self._dual, self._source, self._response = (stacks.stack(m) for m in (dim, 2 * classes, 2 * classes))
 
     def respond(self, velocity: Floats, density: Floats, potential: Floats) -> tuple[Floats, Tangent, Floats]:
@@ -72,12 +75,17 @@ class MapTangents:
         below = {k: np.zeros_like(density) for k in range(slabs)}
         transport.march.forward(density, source[:, :C], response[:, C:], above)
         self._add_energy(source, response)
-        transport.march.backward(source[:, C:], {slabs: -mass.apply(potential)}, response[:, :C], below)
+        densities = np.stack([density, *(above[k] for k in sorted(above))])
+        bent = self.bent * densities.sum(axis=1, keepdims=True)  # the change of V + U' at layers
+        weighted = [w * mass.apply(f) for w, f in zip(self.flow.layers.weights[1:], bent[1:], strict=True)]
+        kicks = None if self.flow.layer_cost is None else np.repeat(stacks.spread(np.array(weighted)), C, axis=1)
+        ends = {slabs: -mass.apply(potential)}
+        transport.march.backward(source[:, C:], ends, response[:, :C], below, kicks=kicks)
         stacks.update(self._response)
         self.coupling.transposed(self._response, direction, self._dual)
         dual = gathered(stacks, self._dual) * self.flow.layers.steps[:, None, None]
-        densities = np.stack([density, *(above[k] for k in sorted(above))])
-        potentials = np.stack([*(mass.solve(below[k]) for k in sorted(below)), potential])
+        steps = self.flow.layers.steps
+        potentials = np.stack([*(mass.solve(below[k]) - steps[k] / 2 * bent[k] for k in sorted(below)), potential])
         changes, slopes = (stacks.collect(stack[:, C:]).copy() for stack in (response, source))
         return dual, Tangent(velocity.copy(), changes, densities, potentials), slopes
 

@@ -140,7 +140,7 @@ class Recovery:
 
     def __init__(self, flow: Flow) -> None:
         domain = self.domain = flow.domain
-        self.halo, self.action = Halo(domain), SlabAction(domain, flow.lagrangian)
+        self.halo, self.action = Halo(domain), SlabAction(domain, flow.slab_lagrangian)
         self.mass = self.action.mass_matrix()
         self._field, v = fem.Function(domain.V), ufl.TestFunction(domain.V)
         f = self._field
@@ -173,7 +173,10 @@ class Recovery:
         return self.curvatures(fields).sum(axis=1)
 
     def cost_slopes(self, flow: Flow) -> tuple[Floats, Floats]:
-        """Momentum dl/du (N, d, owned) and dl/drho_c (N, C, owned) of every slab, as nodal fields."""
+        """Momentum dl/du (N, d, owned) and dl/drho_c (N, C, owned) of every slab, as nodal fields.
+
+        Without V and U where they act at layers: those are ``flow.layer_slopes``.
+        """
         action, halo, d = self.action, self.halo, self.domain.dimension
         velocity, total = halo.with_ghosts(flow.velocity), halo.with_ghosts(flow.slab_density.sum(axis=1))
         out = halo.stack(len(velocity), d + 1)
@@ -183,5 +186,5 @@ class Recovery:
         halo.accumulate(out)
         nodal = np.array([self.mass.solve(rows) for rows in out[..., : halo.owned]])
         points = self.domain.coordinates[: halo.owned]
-        potentials = flow.lagrangian.potentials(points, flow.density.shape[1])
+        potentials = flow.slab_lagrangian.potentials(points, flow.density.shape[1])
         return nodal[:, :d], nodal[:, d:] + potentials[None]
