@@ -81,16 +81,17 @@ def test_a_layer_map_solves_its_modified_system_to_the_order_asked_for() -> None
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:corrected layers do not settle:RuntimeWarning")
 def test_corrected_layer_maps_have_the_objective_of_many_more_to_the_order_asked_for() -> None:
     """The limit is that of a polynomial in the thickness through J of plain layers."""
     counts = np.array([6, 12, 24, 48])
     plain = np.array([hd.train(mirrored(n, "strang"), options=OPTIONS).objective for n in counts])
     limit = np.linalg.solve(np.vander(1 / counts, increasing=True), plain)[0]
     better = [corrected(mirrored(n, "strang"), options=OPTIONS).objective for n in (6, 12)]
-    best = corrected(mirrored(12, "strang"), order=3, options=OPTIONS).objective
+    best = corrected(mirrored(12, "strang"), order=4, options=OPTIONS).objective
     assert np.log2((plain[0] - limit) / (plain[1] - limit)) == pytest.approx(1.0, abs=0.1)
     assert np.log2((better[0] - limit) / (better[1] - limit)) > 1.8
-    assert abs(best - limit) < 0.1 * abs(better[1] - limit) < 0.02 * abs(plain[1] - limit)
+    assert abs(best - limit) < 0.05 * abs(better[1] - limit) < 0.02 * abs(plain[1] - limit)
 
 
 def test_the_corrected_action_has_exact_derivatives() -> None:

@@ -69,14 +69,15 @@ def test_a_field_that_does_not_solve_the_scheme_is_seen() -> None:
 
 
 def test_one_slab_of_series_is_the_slab_itself() -> None:
-    """On cosines of a periodic line: all orders of e add up to push and noise, made here from their definitions."""
+    """On cosines of a periodic line: all orders of e add up to push, noise and what acts at both ends, made here."""
     n, step = 64, 0.02
     x = np.arange(n) / n
     grid, u = JetGrid(np.array([1 / n]), 9), 0.3 + 0.1 * np.sin(2 * np.pi * x)
     rho, phi = 1 + 0.3 * np.cos(2 * np.pi * x), np.sin(2 * np.pi * x)
-    still = [np.zeros((1, n))] * 3
+    kick, still = 0.5 * np.cos(4 * np.pi * x), [np.zeros((1, n))] * 3
     slab = MapSlab(grid, step, np.array([0.01]), np.array([0.02]), np.array([0.005]))
-    found = slab.residuals(u[None], [rho[None], *still], [phi[None], *still], np.zeros((1, n)), np.zeros((1, n)))
+    curves = ([field[None], *still] for field in (rho, phi, kick))
+    found = slab.residuals(u[None], *curves, np.zeros((1, n)), np.zeros((1, n)))
     eigen = 1j * 2 * np.pi * np.fft.fftfreq(n, 1 / n)
     kappa = (2 * n * np.sin(np.pi * np.fft.fftfreq(n))) ** 2
 
@@ -86,14 +87,15 @@ def test_one_slab_of_series_is_the_slab_itself() -> None:
     def smoothed(f: np.ndarray) -> np.ndarray:
         return np.fft.ifft(np.fft.fft(f) * (1 - step * 0.005 * kappa)).real
 
-    q = smoothed(noise(phi, 0.02))
+    above, low = phi - step / 2 * kick, phi + step / 2 * kick
+    q = smoothed(noise(above, 0.02))
     moved = np.real(np.exp(np.outer(x + step * u, eigen)) @ np.fft.fft(q)) / n  # trigonometric interpolation at y
-    expected = (noise(moved, 0.01) - phi) / step
+    expected = (noise(moved, 0.01) - low) / step
     assert np.abs(sum(found["potential"][0])[0] - expected).max() < 2e-3 * np.abs(expected).max()
     below = noise(rho, 0.01)
     pairing = (below * moved).sum()  # the push is the transpose of the pull
     density = sum(found["density"][0])[0]
-    assert ((rho - step * density) * phi).sum() == pytest.approx(pairing, abs=1e-4 * np.abs(below * moved).sum())
+    assert ((rho - step * density) * above).sum() == pytest.approx(pairing, abs=1e-4 * np.abs(below * moved).sum())
 
 
 def linear_quadratic(scheme: str, layers: int) -> hd.Solution:
