@@ -1,8 +1,8 @@
 """The layer-map schemes: what the network does to the mass of every node, and noise, and nothing else.
 
 "residual" has all of the noise after the map, as the noisy residual network X <- X + Delta u(X) + noise has it: first
-order in Delta. "strang" has half of it before and half after: map and noise are then of second order, while the splines
-bring at most half, and what is left of first order is small.
+order in Delta. "strang" has half of it before and half after, and V and U at both ends of a slab, half at either: they
+are then of second order, while the splines bring at most half, and what is left of first order is small.
 Related: remapped particle-mesh advection (Cotter, Frank, Reich 2007), semi-Lagrangian schemes for mean-field games
 (Carlini, Silva 2014).
 """
@@ -44,9 +44,9 @@ class LayerMapScheme:
     def order(self) -> int:
         """1: what holds for every cost and potential.
 
-        Half of the noise before the map takes the largest part of the error away; what is left of order 1, by
-        smoothness, decay, V, U and the shape of the heat steps, ``objective_error`` tells part by part. It is nothing,
-        and the order 2, for the kinetic energy alone with quadratic potentials.
+        Half of the noise before the map, and V and U half at either end, take the largest parts of the error away; what
+        is left of order 1, by smoothness, decay and the shape of the heat steps, ``objective_error`` tells part by
+        part. It is nothing, and the order 2, where the velocity costs kinetic energy alone and phi is quadratic.
         """
         return 1
 

@@ -13,16 +13,17 @@ and not its fourth cumulant. The generating function S = ext_u { <M r, W q> - De
 of (dH/drho, dH/dphi), as in the Baker-Campbell-Hausdorff series, then gives
 
     "velocity"             1/2 (u . grad u, sum_c rho_c grad phi_c - w R u)
-    "running cost"       - 1/2 sum_c (rho_c u, grad (V_c + U'))
+    "running cost"       - 1/2 sum_c (rho_c u, grad (V_c + U'))                 nothing where V and U act at both ends
     "order of the noise" + (nu'' - nu')/2 sum_c [ (L rho_c, u . grad phi_c - dl/drho_c) + (div(rho_c u), L phi_c) ]
     "fourth cumulant"    - c_4 / Delta sum_c sum_a (d_aa rho_c, d_aa phi_c),
     c_4 = Delta/2 (s'^2 + s''^2) + h^2/12 (s' + s'') - (p + 1) h^4/(2880 Delta),    s', s'' of the resolvents alone
 
 with (u . grad u, eps u - alpha^2 Laplace u) in the first line at the optimum. Where the running cost is the kinetic
 energy alone, straight lines are the optimal paths, the map is exact on them, and the first two lines vanish. For
-nu' = nu'' the third vanishes. So "strang" is of second order in layers where the running cost is the kinetic
-energy alone and potentials are no more than quadratic, as in the linear-quadratic problem; elsewhere its error of
-first order is what is left, which is small beside that of "residual" (``docs/analysis/modified.md``).
+nu' = nu'' the third vanishes, and V and U at both ends of a slab are in none of them. So "strang" is of second order in
+layers where the velocity costs kinetic energy alone and phi is no more than quadratic, as in the linear-quadratic
+problem; elsewhere its error of first order is what is left, which is small beside that of "residual"
+(``docs/analysis/modified.md``).
 """
 
 from __future__ import annotations
