@@ -16,7 +16,7 @@ from hydrodl.application.report import versions
 from hydrodl.application.run_directory import check_writable
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import attempt, replacing, smallest
+from hydrodl.common.parallel import attempt, on_root, replacing, smallest
 from hydrodl.common.progress import phase
 from hydrodl.data.class_densities import Densities
 from hydrodl.files.text_files import plain, write_json
@@ -137,4 +137,4 @@ def _write_arrays(path: Path, flow: Flow) -> None:
         with replacing(path) as file, file.open("wb") as out:
             np.savez(out, nodes=fields["density"][0], times=flow.layers.times, **arrays)
 
-    attempt(domain.comm, lambda: write() if domain.comm.rank == 0 else None)
+    on_root(domain.comm, write)

@@ -16,7 +16,7 @@ from hydrodl.application.defaults import SAVE_EVERY, TOLERANCE
 from hydrodl.application.output import unfailing
 from hydrodl.application.speech import complain, lost, mended, say, speaking
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import attempt
+from hydrodl.common.parallel import on_root
 from hydrodl.common.patience import SILENCE
 from hydrodl.common.progress import phase
 from hydrodl.common.start_folder import elsewhere
@@ -230,7 +230,7 @@ def predict(
         found = predict_run.predict(
             folder, points, averaged=posterior, certified=certify, kept=keep or [], delimiter=delimiter, decimal=decimal
         )
-    attempt(MPI.COMM_WORLD, lambda: predict_run.write(found, out, as_json) if MPI.COMM_WORLD.rank == 0 else None)
+    on_root(MPI.COMM_WORLD, lambda: predict_run.write(found, out, as_json))
 
 
 def view(

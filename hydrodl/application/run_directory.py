@@ -15,7 +15,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import attempt, partial
+from hydrodl.common.parallel import attempt, on_root, partial
 from hydrodl.data.class_densities import Densities
 from hydrodl.data.preprocessing import Preprocessing
 from hydrodl.data.samples import Samples
@@ -74,7 +74,7 @@ def check_writable(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
         except OSError as error:
             raise InputError(f"output directory {folder} cannot be written: {error.strerror}") from None
 
-    attempt(comm, lambda: test() if comm.rank == 0 else None)
+    on_root(comm, test)
 
 
 def signed(text: str) -> str:
@@ -100,7 +100,7 @@ def check_replaceable(folder: Path, comm: MPI.Comm) -> None:
                 f"{path} {edited}, and training would replace it: choose another --out, or give it another name"
             )
 
-    attempt(comm, lambda: test() if comm.rank == 0 else None)
+    on_root(comm, test)
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def retired_report(folder: Path, comm: MPI.Comm) -> Iterator[None]:
         with suppress(OSError):
             move(aside, report)
         raise
-    attempt(comm, lambda: aside.unlink(missing_ok=True) if comm.rank == 0 else None)
+    on_root(comm, lambda: aside.unlink(missing_ok=True))
 
 
 def load(folder: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> Run:

@@ -21,7 +21,7 @@ import psutil
 from mpi4py import MPI
 
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import attempt
+from hydrodl.common.parallel import on_root
 
 LOCK = ".hydrodl.lock"
 
@@ -40,7 +40,7 @@ def locked(folder: Path, comm: MPI.Comm) -> Iterator[None]:
         InputError: another run is at work there; its process and machine are named.
     """
     held: list[int] = []
-    attempt(comm, lambda: held.append(_take(folder / LOCK)) if comm.rank == 0 else None)
+    on_root(comm, lambda: held.append(_take(folder / LOCK)))
     try:
         yield
     finally:

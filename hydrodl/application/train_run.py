@@ -27,7 +27,7 @@ from hydrodl.application.run_lock import locked
 from hydrodl.application.watch import Watch
 from hydrodl.common import progress
 from hydrodl.common.errors import InputError, SolverError
-from hydrodl.common.parallel import attempt, on_all_ranks, partial
+from hydrodl.common.parallel import on_all_ranks, on_root, partial
 from hydrodl.files.checkpoint import save_checkpoint
 from hydrodl.files.model_record import model, resumed, samples_record
 from hydrodl.files.paraview import write_vtk
@@ -127,7 +127,7 @@ def _clear(folder: Path, comm: MPI.Comm) -> None:
         for name in (REPORT, PROBLEM, CHECKPOINT):
             partial(folder / name).unlink(missing_ok=True)
 
-    attempt(comm, lambda: clear() if comm.rank == 0 else None)
+    on_root(comm, clear)
 
 
 def _write(folder: Path, solution: Solution, made: building.Setup, text: str, began: float) -> dict[str, Any]:

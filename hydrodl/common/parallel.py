@@ -120,14 +120,5 @@ def _sync(path: Path) -> None:
 
 
 def on_root[T](comm: MPI.Comm, make: Callable[[], T]) -> T:
-    """What ``make`` returns or raises on rank 0, on every rank."""
-    outcome: Any = None
-    if comm.rank == 0:
-        try:
-            outcome = (make(), None)
-        except Exception as error:  # whatever it is, the other ranks must not wait for ever
-            outcome = (None, error)
-    result, failure = comm.bcast(outcome, root=0)
-    if failure is not None:
-        raise failure
-    return result  # type: ignore[no-any-return]
+    """Collective: what ``make`` returns on rank 0, on every rank; it raises as in :func:`attempt`."""
+    return comm.bcast(attempt(comm, lambda: make() if comm.rank == 0 else None))  # type: ignore[no-any-return]

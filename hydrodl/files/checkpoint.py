@@ -163,7 +163,7 @@ def load_checkpoint(path: str | Path, domain: Domain, layers: Layers) -> Checkpo
             pass
 
     # One rank reads everything to check the sum, before the others touch the file.
-    attempt(domain.comm, lambda: verify() if domain.comm.rank == 0 else None)
+    on_root(domain.comm, verify)
     rows, found = attempt(domain.comm, lambda: _match(path, domain, MATCH * size))
     seen = np.bincount(rows, minlength=domain.nodes)
     seen = summed(domain.comm, seen)

@@ -15,7 +15,7 @@ from dolfinx.plot import vtk_mesh
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import attempt
+from hydrodl.common.parallel import attempt, on_root
 from hydrodl.common.text import printable
 from hydrodl.data.preprocessing import input_map
 from hydrodl.files.paraview_script import Scene, script
@@ -67,7 +67,7 @@ def write_vtk(folder: str | Path, solution: Solution, samples: Samples | None = 
     """
     problem, folder = solution.problem, Path(folder)
     comm, network = problem.domain.comm, Network(solution)
-    attempt(comm, lambda: _clear(folder) if comm.rank == 0 else None)
+    on_root(comm, lambda: _clear(folder))
     notes = _notes(network)
     parts = enumerate(_field_parts(network))
     _write_series(folder / FIELDS, network, parts, notes)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.common.parallel import attempt, replacing
+from hydrodl.common.parallel import on_root, replacing
 
 
 def plain(value: Any) -> Any:
@@ -42,4 +42,4 @@ def write_text(path: Path, text: str, comm: MPI.Comm) -> None:
         with replacing(path) as file:
             file.write_text(text, encoding="utf-8")
 
-    attempt(comm, lambda: write() if comm.rank == 0 else None)
+    on_root(comm, write)

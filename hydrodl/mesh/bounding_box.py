@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
-from hydrodl.common.parameters import Choice, Number
+from hydrodl.common.parallel import largest, smallest
+from hydrodl.common.parameters import POSITIVE, Choice, Number
 
 NODES = {1: 121, 2: 41, 3: 17}
 """Nodes per direction of the data unless they are given, by the dimension of feature space."""
@@ -24,6 +26,12 @@ DEGREE, CELLS = Number(1, least=1, most=8, whole=True), Choice("box", ("box", "s
 _LONGEST, _FINEST = 1e8, 1e-12  # a cell's length over its width; its width over its coordinates
 
 
+def corners(mesh: Any) -> tuple[Floats, Floats]:
+    """Of the box that holds the vertices of a mesh on all ranks; collective."""
+    x = mesh.geometry.x[:, : mesh.geometry.dim]
+    return smallest(mesh.comm, x.min(axis=0, initial=np.inf)), largest(mesh.comm, x.max(axis=0, initial=-np.inf))
+
+
 def around(points: Floats, margin: float | Sequence[float]) -> tuple[Floats, Floats]:
     """Corners of the box that holds points (n, d) and a margin, one number or d of them, around them.
 
@@ -36,6 +44,23 @@ def around(points: Floats, margin: float | Sequence[float]) -> tuple[Floats, Flo
     if width.shape not in ((), points.shape[1:]):
         raise InputError(f"margin is {margin}, must be one number or {points.shape[1]}, one per feature direction")
     return points.min(axis=0) - width, points.max(axis=0) + width
+
+
+def box_around(
+    samples: Any, nodes: int | Sequence[int] | None, spacing: float | None, margin: float | Sequence[float]
+) -> tuple[Floats, Floats, int | Sequence[int]]:
+    """Corners and nodes per direction of the box around samples; arguments and errors of ``Domain.around``."""
+    points = np.atleast_2d(np.asarray(getattr(samples, "points", samples), dtype=float))
+    if points.size == 0:
+        raise InputError("a domain around no sample points: at least one is needed")
+    low, high = around(points, margin)
+    lift = getattr(getattr(samples, "preprocessing", None), "lift", 0)
+    if spacing is not None:
+        POSITIVE.check("spacing", spacing)
+        if nodes is not None:
+            raise InputError(f"nodes is {nodes} and spacing {spacing}: give one of them")
+        nodes = nodes_at(spacing, low, high, lift)
+    return low, high, box_nodes(nodes, low, high, lift)
 
 
 def folded(points: Floats, low: Floats, high: Floats) -> Floats:

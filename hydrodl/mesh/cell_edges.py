@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import basix
 import numpy as np
 import ufl
-from dolfinx import fem
+from dolfinx import cpp, fem
 from dolfinx import mesh as dmesh
 from numpy.typing import NDArray
 
@@ -153,3 +153,23 @@ def _reference_point(mesh: dmesh.Mesh, corners: NDArray[np.float64]) -> fem.Func
     function = fem.Function(fem.functionspace(mesh, ("DG", 1, (mesh.topology.dim,))))
     function.x.array.reshape(-1, *corners.shape)[:] = fem.functionspace(mesh, ("DG", 1)).element.basix_element.points
     return function
+
+
+def longest_edges(mesh: dmesh.Mesh) -> fem.Function:
+    """The length of the longest edge of each cell, a cell-wise constant."""
+    tdim = mesh.topology.dim
+    mesh.topology.create_connectivity(tdim, 1)
+    cells = mesh.topology.index_map(tdim)
+    count = cells.size_local + cells.num_ghosts
+    h = fem.Function(fem.functionspace(mesh, ("DG", 0)), name="h")
+    if tdim == 1:
+        h.x.array[:] = mesh.h(1, np.arange(count, dtype=np.int32))
+        return h
+    mesh.topology.create_entities(1)
+    mesh.topology.create_connectivity(1, tdim)
+    edges = mesh.topology.index_map(1)
+    edges_per_cell = cpp.mesh.cell_num_entities(mesh.topology.cell_type, 1)
+    lengths = mesh.h(1, np.arange(edges.size_local + edges.num_ghosts, dtype=np.int32))
+    cell_edges = mesh.topology.connectivity(tdim, 1).array.reshape(count, edges_per_cell)
+    h.x.array[:] = lengths[cell_edges].max(axis=1)
+    return h

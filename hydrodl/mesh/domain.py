@@ -1,9 +1,8 @@
 """The (layer, feature) domain: a mesh of feature space and a partition of depth.
 
-Two families of elements live here. Boxes of intervals, quadrilaterals or hexahedra, and mesh files, carry elements of
-degree 1 with the vertex rule (lumped mass), the family with a maximum principle (on simplices where they are Delaunay,
-see ``monotone``); boxes of simplices and elements of higher degree carry consistent quadrature. The choice is one flag,
-``lumped``.
+Two families of elements live here: those of degree 1 carry the vertex rule (lumped mass), the family with a maximum
+principle (on simplices where they are Delaunay, see ``monotone``); those of higher degree carry consistent quadrature.
+The choice is one flag, ``lumped``.
 """
 
 from __future__ import annotations
@@ -14,9 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import ufl
-from dolfinx import cpp as _cpp
 from dolfinx import fem
 from dolfinx import mesh as dmesh
 from mpi4py import MPI
@@ -25,20 +22,15 @@ from numpy.typing import ArrayLike
 from hydrodl.common.arrays import Floats
 from hydrodl.common.cards import Card
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import largest, smallest, summed
-from hydrodl.common.parameters import POSITIVE
-from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, around, box_nodes, check_shape, nodes_at
-from hydrodl.mesh.cell_edges import GradientEdges, gradient_edges
+from hydrodl.common.parallel import summed
+from hydrodl.mesh.bounding_box import CELLS, DEGREE, MARGIN, box_around, corners
+from hydrodl.mesh.box_mesh import BOX_CELLS, box_mesh
+from hydrodl.mesh.cell_edges import GradientEdges, gradient_edges, longest_edges
 from hydrodl.mesh.edge_weights import EdgeWeights, edge_weights
 from hydrodl.mesh.form_compiler import check_compiler
 from hydrodl.mesh.mesh_file import read_mesh
 from hydrodl.mesh.node_order import grid_ranks, renumbered
 from hydrodl.mesh.periodic import SharedNodes, shared_nodes, wrapped
-
-_BOX_CELLS = {1: dmesh.CellType.interval, 2: dmesh.CellType.quadrilateral, 3: dmesh.CellType.hexahedron}
-
-
-_SIMPLEX_CELLS = {1: dmesh.CellType.interval, 2: dmesh.CellType.triangle, 3: dmesh.CellType.tetrahedron}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +40,8 @@ class Domain(Card):
     Attributes:
         mesh: the DOLFINx mesh, distributed over ``mesh.comm``.
         degree: polynomial degree of densities, potentials and velocity components.
-        lumped: integrate products with the vertex rule (mass lumping); degree 1 only.
+        lumped: integrate products with the vertex rule (mass lumping); degree 1 only, where it is the default: so
+            densities stay non-negative where ``monotone``.
         uniform_box: the mesh is an axis-parallel box of equal axis-parallel cells, between walls.
         periodic: axes along which the mesh, a box of equal cells, has no walls; opposite sides are one.
 
@@ -63,19 +56,19 @@ class Domain(Card):
 
     mesh: dmesh.Mesh
     degree: int = DEGREE.default
-    lumped: bool = False
+    lumped: bool = None  # type: ignore[assignment]  # settled at once
     uniform_box: bool = False
     periodic: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         DEGREE.check("element degree", self.degree)
-        if self.lumped and self.degree > 1:
-            raise InputError(f"the vertex rule needs elements of degree 1, got degree {self.degree}")
-        if self.periodic and self.degree > 1:
-            raise InputError(f"a periodic box needs elements of degree 1, got degree {self.degree}")
+        if self.lumped is None:
+            object.__setattr__(self, "lumped", self.degree == 1)
+        for thing, wanted in (("the vertex rule", self.lumped), ("a periodic box", self.periodic)):
+            if wanted and self.degree > 1:
+                raise InputError(f"{thing} needs elements of degree 1, got degree {self.degree}")
         check_compiler()
-        # collective, so never left to whoever asks first, who might be one rank alone
-        _ = self.bounds, self.V
+        _ = self.bounds, self.V  # collective, so never left to whoever asks first, who might be one rank alone
 
     def __str__(self) -> str:
         kind = "uniform box" if self.uniform_box else "mesh"
@@ -83,11 +76,11 @@ class Domain(Card):
 
     def facts(self) -> Mapping[str, Any]:
         """For a notebook."""
-        corners = zip(*self.bounds, strict=True)
+        walls = zip(*self.bounds, strict=True)
         return {
             "dimension": self.dimension,
             "nodes": self.nodes,
-            "box": " x ".join(f"[{low:.4g}, {high:.4g}]" for low, high in corners),
+            "box": " x ".join(f"[{low:.4g}, {high:.4g}]" for low, high in walls),
             "cells": f"{self.mesh.topology.index_map(self.dimension).size_global} {self.mesh.topology.cell_type.name}",
             "elements": f"degree {self.degree}, {'vertex rule' if self.lumped else 'consistent mass'}",
             "ranks": self.comm.size,
@@ -128,8 +121,7 @@ class Domain(Card):
             nodes: nodes per direction, one number or d of them, each at least 2; without walls there are as many cells
                 as nodes, and at least 3.
             cells: "box" (intervals, quadrilaterals, hexahedra) or "simplex".
-            degree: Lagrange degree.
-            lumped: vertex rule; default True for box cells of degree 1, else False.
+            degree, lumped: of the elements, see :class:`Domain`.
             periodic: whether opposite walls are one, for all directions or each; for the box schemes.
             comm: the MPI communicator that shares the mesh.
 
@@ -142,34 +134,9 @@ class Domain(Card):
             >>> torus.nodes, torus.volume
             (45, 1.0)
         """
-        low, high = (np.atleast_1d(np.asarray(corner, dtype=float)) for corner in (lower, upper))
-        if low.shape != high.shape or low.ndim != 1 or low.size not in (1, 2, 3):
-            given = f"got {low.tolist()} and {high.tolist()}"
-            raise InputError(f"corners of a box need d = 1, 2 or 3 numbers each, {given}")
-        if not (np.isfinite(low).all() and np.isfinite(high).all() and (low < high).all()):
-            raise InputError(f"the box needs lower < upper in every direction, got {low.tolist()} and {high.tolist()}")
-        counts = np.asarray(nodes)
-        if counts.dtype.kind not in "iu" or (counts < 2).any():
-            raise InputError(f"nodes is {nodes}, must be whole numbers of at least 2 per feature direction")
-        if counts.shape not in ((), low.shape):
-            raise InputError(f"nodes is {nodes}, must be one number or {low.size}, one per feature direction")
-        CELLS.check("cells", cells)
-        axes = _periodic_axes(periodic, np.broadcast_to(counts, low.shape))
-        counts = np.broadcast_to(counts, low.shape) + np.isin(np.arange(low.size), axes)  # vertices
-        check_shape(low, high, counts)
-        robust = cells == "box" and degree == 1
-        kind = (_BOX_CELLS if cells == "box" else _SIMPLEX_CELLS)[low.size]
-        divisions = [int(n) - 1 for n in counts]
-        # Nothing here integrates over interior facets, so ghost cells would only cost memory and messages.
-        ghosts = dmesh.GhostMode.none
-        if low.size == 1:
-            made = dmesh.create_interval(comm, divisions[0], [low[0], high[0]], ghost_mode=ghosts)
-        elif low.size == 2:
-            made = dmesh.create_rectangle(comm, [low, high], divisions, kind, ghost_mode=ghosts)
-        else:
-            made = dmesh.create_box(comm, [low, high], divisions, kind, ghost_mode=ghosts)
+        made, axes = box_mesh(comm, lower, upper, nodes, cells, periodic)
         whole = cells == "box" and not axes
-        return cls(made, degree, robust if lumped is None else lumped, uniform_box=whole, periodic=axes)
+        return cls(made, degree, lumped, whole, axes)  # type: ignore[arg-type]
 
     @classmethod
     def around(
@@ -188,8 +155,7 @@ class Domain(Card):
         Args:
             samples: a ``Samples`` (its standardised ``points`` are used) or an array of shape (n, d).
             nodes, degree, cells, comm: as in :meth:`box`; None: 121, 41 or 17 per direction of the data in 1, 2 or 3
-                dimensions. One number gives lifted directions, see
-                ``Preprocessing.lift``, as many nodes as the others' spacing takes there.
+                dimensions. One number gives lifted directions (``Preprocessing.lift``) nodes at the others' spacing.
             spacing: in place of nodes: the most between two of them, in the units of the points; see
                 :func:`hydrodl.spacing_for`.
             margin: distance from the outermost points to the walls, nonnegative, one number or d of them.
@@ -197,17 +163,8 @@ class Domain(Card):
         Raises:
             InputError: no points, a negative margin, nodes and a spacing, or what :meth:`box` raises.
         """
-        points = np.atleast_2d(np.asarray(getattr(samples, "points", samples), dtype=float))
-        if points.size == 0:
-            raise InputError("a domain around no sample points: at least one is needed")
-        low, high = around(points, margin)
-        lift = getattr(getattr(samples, "preprocessing", None), "lift", 0)
-        if spacing is not None:
-            POSITIVE.check("spacing", spacing)
-            if nodes is not None:
-                raise InputError(f"nodes is {nodes} and spacing {spacing}: give one of them")
-            nodes = nodes_at(spacing, low, high, lift)
-        return cls.box(low, high, box_nodes(nodes, low, high, lift), cells=cells, degree=degree, comm=comm)
+        low, high, counts = box_around(samples, nodes, spacing, margin)
+        return cls.box(low, high, counts, cells=cells, degree=degree, comm=comm)
 
     @classmethod
     def from_file(
@@ -226,16 +183,14 @@ class Domain(Card):
 
         Args:
             path: the file; read on one rank, then distributed.
-            degree, comm: as in :meth:`box`.
-            lumped: vertex rule; default True for degree 1, so that densities stay non-negative where ``monotone``.
+            degree, lumped, comm: as in :meth:`box`.
             dimension: the feature dimension that is needed, checked when given.
 
         Raises:
             MeshError: missing or unreadable file, no usable or mixed cells, the wrong dimension; cells without volume,
                 that overlap or do not share whole sides; several pieces; a surface that is not flat, or turned.
         """
-        made = read_mesh(Path(path), comm, dimension)
-        return cls(made, degree, degree == 1 if lumped is None else lumped)
+        return cls(read_mesh(Path(path), comm, dimension), degree, lumped)  # type: ignore[arg-type]
 
     @cached_property
     def V(self) -> fem.FunctionSpace:
@@ -247,8 +202,7 @@ class Domain(Card):
 
         Where one rank has all of a uniform box of degree 1, they are numbered as on the grid, x_1 slowest.
         """
-        shape = () if size is None else (size,)
-        made = fem.functionspace(self.mesh, ("Lagrange", self.degree, shape))
+        made = fem.functionspace(self.mesh, ("Lagrange", self.degree, () if size is None else (size,)))
         if self.periodic:
             return self.shared.space(made)
         if not self.uniform_box or self.degree > 1 or self.comm.size > 1:
@@ -272,7 +226,7 @@ class Domain(Card):
     @property
     def regular(self) -> bool:
         """A box of equal axis-parallel box cells, with walls or without."""
-        return self.uniform_box or bool(self.periodic and self.mesh.topology.cell_type in _BOX_CELLS.values())
+        return self.uniform_box or bool(self.periodic and self.mesh.topology.cell_type in BOX_CELLS.values())
 
     @property
     def robust(self) -> bool:
@@ -302,22 +256,17 @@ class Domain(Card):
     @cached_property
     def coordinates(self) -> Floats:
         """Coordinates of this rank's nodes, owned first, then ghosts; shape (local nodes, d)."""
-        points = np.ascontiguousarray(self.V.tabulate_dof_coordinates()[:, : self.dimension])
-        return wrapped(points, *self.bounds, self.periodic)
+        return wrapped(self.V.tabulate_dof_coordinates()[:, : self.dimension], *self.bounds, self.periodic)
 
     @cached_property
     def bounds(self) -> tuple[Floats, Floats]:
         """Lower and upper corner of the bounding box of the whole mesh, each of shape (d,)."""
-        x = self.mesh.geometry.x[:, : self.dimension]
-        low = x.min(axis=0) if len(x) else np.full(self.dimension, np.inf)
-        high = x.max(axis=0) if len(x) else np.full(self.dimension, -np.inf)
-        return smallest(self.comm, low), largest(self.comm, high)
+        return corners(self.mesh)
 
     @cached_property
     def volume(self) -> float:
         """Volume of feature space (length in d = 1, area in d = 2)."""
-        local = fem.assemble_scalar(fem.form(fem.Constant(self.mesh, 1.0) * self.dx))
-        return float(summed(self.comm, local))
+        return float(summed(self.comm, fem.assemble_scalar(fem.form(fem.Constant(self.mesh, 1.0) * self.dx))))
 
     @cached_property
     def edge_weights(self) -> EdgeWeights:
@@ -327,8 +276,8 @@ class Domain(Card):
     @cached_property
     def edges(self) -> GradientEdges:
         """The edges of the cells, for fluxes along them in UFL; collective at first use."""
-        weights = self.edge_weights
-        return gradient_edges(self.mesh, not weights.simplices and weights.wrong > 0, weights.axes)
+        found = self.edge_weights
+        return gradient_edges(self.mesh, not found.simplices and found.wrong > 0, found.axes)
 
     @property
     def monotone(self) -> bool:
@@ -338,7 +287,7 @@ class Domain(Card):
         dihedral angles at an edge are on the whole not obtuse; ``edge_weights`` counts the exceptions.
 
         Example:
-            >>> hd.Domain.box([0, 0], [1, 1], 5, cells="simplex", lumped=True).monotone
+            >>> hd.Domain.box([0, 0], [1, 1], 5, cells="simplex").monotone
             True
         """
         return self.lumped and self.edge_weights.wrong == 0
@@ -346,30 +295,4 @@ class Domain(Card):
     @cached_property
     def edge_length(self) -> fem.Function:
         """h: the largest edge of each cell, a cell-wise constant."""
-        tdim = self.mesh.topology.dim
-        self.mesh.topology.create_connectivity(tdim, 1)
-        cells = self.mesh.topology.index_map(tdim)
-        count = cells.size_local + cells.num_ghosts
-        h = fem.Function(fem.functionspace(self.mesh, ("DG", 0)), name="h")
-        if tdim == 1:
-            h.x.array[:] = self.mesh.h(1, np.arange(count, dtype=np.int32))
-            return h
-        self.mesh.topology.create_entities(1)
-        self.mesh.topology.create_connectivity(1, tdim)
-        edges = self.mesh.topology.index_map(1)
-        edges_per_cell = _cpp.mesh.cell_num_entities(self.mesh.topology.cell_type, 1)
-        lengths = self.mesh.h(1, np.arange(edges.size_local + edges.num_ghosts, dtype=np.int32))
-        cell_edges = self.mesh.topology.connectivity(tdim, 1).array.reshape(count, edges_per_cell)
-        h.x.array[:] = lengths[cell_edges].max(axis=1)
-        return h
-
-
-def _periodic_axes(periodic: bool | Sequence[bool], nodes: Any) -> tuple[int, ...]:
-    """The axes without walls."""
-    given = np.asarray(periodic)
-    if given.dtype != bool or given.shape not in ((), nodes.shape):
-        raise InputError(f"periodic is {periodic}, must be True or False, or {len(nodes)} of them, one per direction")
-    axes = np.flatnonzero(np.broadcast_to(given, nodes.shape))
-    if len(axes) and (few := nodes[axes].min()) < 3:
-        raise InputError(f"nodes is {few} along a periodic direction, must be at least 3")
-    return tuple(int(a) for a in axes)
+        return longest_edges(self.mesh)

@@ -25,7 +25,7 @@ _TAG = 2207  # of the messages in which ranks find each other
 
 def wrapped(points: Floats, low: Floats, high: Floats, axes: tuple[int, ...]) -> Floats:
     """Points (n, d) shifted by whole periods into [low, high) along periodic axes; rounding below high is low."""
-    out = points.copy()
+    out = points.copy(order="C")
     for a in axes:
         length = high[a] - low[a]
         out[:, a] = low[a] + np.mod(points[:, a] - low[a], length)

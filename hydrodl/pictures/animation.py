@@ -13,7 +13,7 @@ from PIL import Image
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.common.parallel import attempt
+from hydrodl.common.parallel import attempt, on_root
 from hydrodl.mesh.gathering import gather
 from hydrodl.mesh.ghosts import cut_open
 from hydrodl.pictures.canvas import (
@@ -78,10 +78,10 @@ def animate(network: Network, samples: Samples, path: str | Path) -> Path:
     path, comm = Path(path), network.domain.comm
     if path.suffix.lower() not in FORMATS:
         raise InputError(f"{path}: the name of an animation must end in {' or '.join(FORMATS)}")
-    attempt(comm, lambda: path.open("ab").close() if comm.rank == 0 else None)  # before the long work
+    on_root(comm, lambda: path.open("ab").close())  # before the long work
     layers = len(network.steps)
     shots = _filmed(network, samples, np.linspace(0, layers, layers * max(1, round(FRAMES / layers)) + 1))
-    attempt(comm, lambda: _save(path, shots) if shots else None)
+    on_root(comm, lambda: _save(path, shots))
     return path
 
 

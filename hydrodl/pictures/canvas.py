@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hydrodl.common.arrays import Floats
-from hydrodl.common.parallel import attempt, replacing
+from hydrodl.common.parallel import on_root, replacing
 from hydrodl.common.text import printable
 from hydrodl.pictures.raster import Raster
 
@@ -95,17 +95,16 @@ def draw(comm: MPI.Comm, path: str | Path, paint: Callable[[], Figure]) -> Path:
     """
 
     def act() -> None:
-        if comm.rank == 0:
-            with styled():
-                figure, kind = paint(), Path(path).suffix[1:] or "png"
-                with replacing(Path(path)) as file:
-                    if kind == "png":
-                        shot = photograph(figure, DPI)
-                        shot.crop(margins(shot)).save(file, format="PNG", compress_level=2, dpi=(DPI, DPI))
-                    else:
-                        FigureCanvasAgg(figure).print_figure(file, dpi=DPI, format=kind, bbox_inches="tight")
+        with styled():
+            figure, kind = paint(), Path(path).suffix[1:] or "png"
+            with replacing(Path(path)) as file:
+                if kind == "png":
+                    shot = photograph(figure, DPI)
+                    shot.crop(margins(shot)).save(file, format="PNG", compress_level=2, dpi=(DPI, DPI))
+                else:
+                    FigureCanvasAgg(figure).print_figure(file, dpi=DPI, format=kind, bbox_inches="tight")
 
-    attempt(comm, act)
+    on_root(comm, act)
     return Path(path)
 
 

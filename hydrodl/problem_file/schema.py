@@ -61,9 +61,7 @@ class Domain(Section):
     )
     cells: str = choice(CELLS, "cells of the box")
     degree: int = number(DEGREE, "degree of the elements")
-    lumped: bool | None = optional(
-        "lump the mass by the vertex rule", "true or false (default: true at degree 1, but for boxes of simplices)"
-    )
+    lumped: bool | None = optional("lump the mass by the vertex rule", "true or false (default: true at degree 1)")
     lower: Corner | None = optional("lower corner of the box", POINT)
     upper: Corner | None = optional("upper corner of the box", POINT)
     periodic: bool | Annotated[list[bool], Field(min_length=1, max_length=3)] = Field(

@@ -38,7 +38,7 @@ def settled(config: Config, given: Given) -> Config:
     box, network = config.domain, config.network
     linear, boxes = box.degree == 1, box.mesh is None and box.cells == "box"
     robust = linear and boxes
-    lumped = linear and (boxes or box.mesh is not None) if box.lumped is None else box.lumped
+    lumped = linear if box.lumped is None else box.lumped
     scheme = network.scheme or default_scheme(robust and lumped and not box.without_walls, config.physics.fitted)
     changes: dict[str, Any] = {"lumped": lumped}
     if box.mesh is None:

@@ -23,15 +23,14 @@ from hydrodl.training.lower_bound import lower_bound
 from hydrodl.training.saddles import way_down
 from hydrodl.training.stopping import (
     AT_REST,
-    BELOW,
-    BELOW_BOUND,
     GRADIENT,
     MASS,
     NO_FALL,
-    RUNAWAY,
-    STALL,
-    STEPS,
+    NO_INNER_PRODUCT,
+    gradient_limits,
+    hopeless,
     in_words,
+    little_fall,
     lost_mass,
 )
 
@@ -107,6 +106,7 @@ class Optimiser:
                 self._hessian.getSizes(), Shell(self.functional.metric_product), comm=self.comm
             )
             metric.setUp()
+            self.inner_accuracy = WITHIN
             solver = PETSc.KSP().create(self.comm)
             solver.setType("preonly")
             solver.setOperators(metric)
@@ -139,6 +139,7 @@ class Optimiser:
             raise SolverError(
                 f"the objective is {value} at the starting velocity; parts: {dict(self.functional.parts)}"
             )
+        self._from_rest = not somewhere(self.comm, bool(self.functional.controls(start).velocity.any()))
         self._x.array[:] = start
         self._tao.setSolution(self._x)
         self._tao.solve()
@@ -211,36 +212,22 @@ class Optimiser:
         """PETSc's tests of the gradient, in the control inner product instead of the Euclidean norm."""
         default = tao.getConvergedReason()
         gradient, value = self.array(tao.getGradient()[0]), tao.getObjectiveValue()
-        absolute, relative, reduction = self._tolerances
         norm = self.functional.norm(gradient, rough=bool(self.history))
-        first = self.history[0]["gradient_norm"] if self.history else norm
-        if norm <= 1.1 * max(absolute, relative * abs(value), reduction * first):  # it decides
+        limits = gradient_limits(self._tolerances, value, self.history[0]["gradient_norm"] if self.history else norm)
+        if norm <= 1.1 * max(limits):  # it decides
             norm = self.functional.norm(gradient)
             self._exact = self._iterations(), norm
         asked_to_stop = self._record(tao, norm, value)
         if not np.isfinite(norm):
-            self._words = (
-                "the control inner product is not positive here: refine the mesh, or raise decay or smoothness"
-            )
+            self._words = NO_INNER_PRODUCT
             return int(_Reason.DIVERGED_NAN)
-        if norm <= absolute:
-            return int(_Reason.CONVERGED_GATOL)
-        if norm <= relative * abs(value):
-            return int(_Reason.CONVERGED_GRTOL)
-        if norm <= reduction * self.history[0]["gradient_norm"]:
-            return int(_Reason.CONVERGED_GTTOL)
-        start = self.history[0]["objective"]
-        if value < start - RUNAWAY * (1 + abs(start)):
-            return int(_Reason.DIVERGED_NAN)
-        if value < self._bound - BELOW * (1 + abs(start)):
-            self._words = BELOW_BOUND.format(self._bound)
-            return int(_Reason.DIVERGED_USER)
+        for limit, reason in zip(limits, GRADIENT, strict=True):
+            if norm <= limit:
+                return int(reason)
         if asked_to_stop:
             return int(_Reason.DIVERGED_USER)
-        if len(self.history) > STEPS and self.history[-1 - STEPS]["objective"] - value < STALL * abs(value):
-            self._words = NO_FALL
-            return int(_Reason.DIVERGED_USER)
-        return int(default)
+        found, self._words = hopeless([entry["objective"] for entry in self.history], self._bound)
+        return found or int(default)
 
     def _record(self, tao: Any, norm: float, value: float) -> bool:
         iteration = self._iterations()
@@ -278,6 +265,8 @@ class Optimiser:
         found = measures(sweeps)
         found["warnings"] += self._unread_options()
         objective = functional.evaluate(x)
+        if reason == _Reason.CONVERGED_GATOL and self._from_rest:
+            found["warnings"] += little_fall(self.history[0]["gradient_norm"], norm, objective)
         stuck = reason == _Reason.DIVERGED_LS_FAILURE or words == NO_FALL
         if stuck and norm**2 / 2 <= max(AT_REST, found["mass_error"]) * abs(objective):
             reason, words = int(_Reason.CONVERGED_USER), "objective falls no further in relation to its size"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from petsc4py import PETSc
 
 RUNAWAY = 1e5
@@ -13,7 +15,7 @@ BELOW = 0.1
 does not keep signs densities are a little negative on the way, and recover."""
 
 
-BELOW_BOUND = "objective below {:.3g}, its least value for any velocity, as only negative densities let it"
+_BELOW_BOUND = "objective below {:.3g}, its least value for any velocity, as only negative densities let it"
 
 
 STALL, STEPS = 1e-6, 200
@@ -24,11 +26,18 @@ AT_REST = 1e-10
 """What Newton's method promises yet, g^2/2, relative to J: below it a J that no longer falls is the least one."""
 
 
+LITTLE = 0.01
+"""A gradient norm that is still more than this part of its first one is small by its tolerance only."""
+
+
 MASS = 1e-6
 """How far a class may gain or lose mass, of a total of 1: rounding of linear solves, which grows with the noise."""
 
 
 NO_FALL = f"objective falls by less than {STALL:g} of its size in {STEPS} steps"
+
+
+NO_INNER_PRODUCT = "the control inner product is not positive here: refine the mesh, or raise decay or smoothness"
 
 
 STOPPED = "stopped by the monitor"
@@ -68,4 +77,32 @@ def lost_mass(error: float) -> str:
     return (
         f"masses change by {error:.1g} in linear solves of the noise, which is large for these layers and cells; lower "
         "the noise, or take thinner layers or larger cells"
+    )
+
+
+def gradient_limits(tolerances: Sequence[float], value: float, first: float) -> tuple[float, float, float]:
+    """What PETSc's tolerances ask of the gradient norm at J = value, in the order of ``GRADIENT``."""
+    absolute, relative, reduction = tolerances[:3]
+    return absolute, relative * abs(value), reduction * first
+
+
+def hopeless(objectives: Sequence[float], bound: float) -> tuple[int, str]:
+    """TAO's reason to give up after these values of J, and the words for it if it needs others; 0: none."""
+    start, value = objectives[0], objectives[-1]
+    if value < start - RUNAWAY * (1 + abs(start)):
+        return int(_Reason.DIVERGED_NAN), ""
+    if value < bound - BELOW * (1 + abs(start)):
+        return int(_Reason.DIVERGED_USER), _BELOW_BOUND.format(bound)
+    if len(objectives) > STEPS and objectives[-1 - STEPS] - value < STALL * abs(value):
+        return int(_Reason.DIVERGED_USER), NO_FALL
+    return 0, ""
+
+
+def little_fall(first: float, norm: float, value: float) -> tuple[str, ...]:
+    """A warning where training from rest met tao_gatol because J is small, not because it came near an optimum."""
+    if norm <= LITTLE * first or norm**2 / 2 <= AT_REST * abs(value):
+        return ()
+    return (
+        f"the gradient norm is {norm:.2g} and was {first:.2g} at the start: J is small beside this tao_gatol, and "
+        "training hardly began; tao_gatol = 0 and tao_gttol = 1e-6 ask for a fall in relation to the start",
     )

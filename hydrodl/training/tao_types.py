@@ -1,4 +1,4 @@
-"""Which of TAO's methods can train, and with which inner solvers."""
+"""Which of TAO's methods can train, with which inner solvers, and to which tolerances."""
 
 from __future__ import annotations
 
@@ -25,8 +25,11 @@ BOUNDED = ("nash", "stcg")
 and ends the process; its qcg needs more of a preconditioner than there is."""
 
 
+TOLERANCES = ("tao_gatol", "tao_grtol", "tao_gttol")
+
+
 def check_types(asked: Mapping[str, Any], default: str) -> None:
-    """Refuse an optimiser, or an inner solver of it, that cannot work.
+    """Refuse an optimiser, or an inner solver of it, that cannot work, and tolerances that nothing can meet.
 
     Args:
         asked: options of the caller's; default: the tao_type where they name none.
@@ -38,6 +41,8 @@ def check_types(asked: Mapping[str, Any], default: str) -> None:
     if kind not in TAO_TYPES:
         raise InputError(f"solver option tao_type is {shown(kind)}, which cannot train; use {_listed(TAO_TYPES)}")
     for key, value in asked.items():
+        if key in TOLERANCES and isinstance(value, int | float) and not value >= 0:
+            raise InputError(f"solver option {key} is {value}, must be at least 0")
         if not (key.startswith("tao_") and key.endswith("ksp_type")):
             continue
         if value == "gltr":

@@ -186,7 +186,7 @@ def test_the_maximum_principle_knows_when_nodes_are_coupled_wrongly() -> None:
     assert not fast.holds and fast.value == 0 and fast.needs_nodes == 26 and "wrong sign" in fast.note
     fine = hd.Domain.interval(0, 1, 26)
     assert hd.analysis.maximum_principle(flow(fine, lambda x, t: 5 + 0 * x, lagrangian=unfitted)).holds
-    simplex = hd.Domain.box([0, 0], [1, 1], 5, cells="simplex")
+    simplex = hd.Domain.box([0, 0], [1, 1], 5, cells="simplex", lumped=False)
     assert not hd.analysis.maximum_principle(flow(simplex, rest, 100)).holds  # consistent mass and thin layers
     assert hd.analysis.maximum_principle(flow(simplex, rest, 1, depth=10.0)).value == 0
 

@@ -148,6 +148,8 @@ def test_forcing_is_ours_unless_given() -> None:
         ({"tao_max_it": "many"}, "tao_max_it"),
         ({"tao_max_it": 0}, "tao_max_it"),
         ({"tao_gatol": "small"}, "tao_gatol"),
+        ({"tao_gatol": -1}, "tao_gatol is -1, must be at least 0"),
+        ({"tao_gttol": float("nan")}, "tao_gttol is nan, must be at least 0"),
         ({"slab_pc_type": "nonsense"}, "slab_pc_type"),
         ({"slab_ksp_type": "nonsense"}, "slab_ksp_type"),
         ({"metric_pc_type": "nonsense"}, "metric_pc_type"),

@@ -32,7 +32,7 @@ FAMILIES = {
 
 def box(family: str, nodes: int) -> hd.Domain:
     d, cells, degree = FAMILIES[family][:3]
-    return hd.Domain.box([0.0] * d, [1.0] * d, nodes, cells=cells, degree=degree)
+    return hd.Domain.box([0.0] * d, [1.0] * d, nodes, cells=cells, degree=degree, lumped=cells == "box")
 
 
 def carried(domain: hd.Domain, rho0: np.ndarray, u: np.ndarray, layers: int, scheme: str, noise: float) -> np.ndarray:

@@ -30,11 +30,11 @@ def problem(
     scheme: str = "euler-box",
     times: int | list[float] = 3,
     fitted: bool | None = None,
-    cells: str = "box",
+    lumped: bool | None = None,
     domain: hd.Domain | None = None,
 ) -> hd.Problem:
     """Two narrow classes, whose tails underflow to next to nothing on most of the box."""
-    domain = domain or hd.Domain.box([-1.0] * d, [1.0] * d, NODES[d], cells=cells)
+    domain = domain or hd.Domain.box([-1.0] * d, [1.0] * d, NODES[d], lumped=lumped)
     means = [np.full(d, -0.5), np.full(d, 0.4)]
     rho = hd.mixture([hd.Gaussian(m, 0.1 + 0.1 * c, weight=1 + c, label=c) for c, m in enumerate(means)], domain)
     lagrangian = hd.Lagrangian(NOISE, fitted=fitted, smoothness=0.0)
@@ -202,7 +202,7 @@ def test_without_fitted_diffusion_densities_turn_negative(d: int) -> None:
     assert run(EULER[d], velocity)["min_density"] >= 0
 
 
-@pytest.mark.parametrize("kind", [{"fitted": False}, {"cells": "simplex"}], ids=str)
+@pytest.mark.parametrize("kind", [{"fitted": False}, {"lumped": False}], ids=str)
 def test_a_negative_density_is_warned_of(kind: dict[str, Any]) -> None:
     bad = problem(2, **kind)
     sweeps = Sweeps(bad, {})

@@ -61,7 +61,7 @@ def test_box(nodes: list[int], cells: str) -> None:
     grid = np.meshgrid(*(np.linspace(*ends) for ends in zip(low, high, nodes, strict=True)), indexing="ij")
     expected = {tuple(np.round(x, 9)) for x in np.stack(grid, axis=-1).reshape(-1, d)}
     assert {tuple(np.round(x, 9)) for x in domain.coordinates} == expected
-    assert domain.lumped is domain.uniform_box is (cells == "box")
+    assert domain.lumped and domain.uniform_box is (cells == "box")
 
 
 def test_one_number_of_nodes_means_that_many_in_every_direction() -> None:
@@ -77,10 +77,12 @@ def test_lumping_is_the_trapezoidal_rule(lumped: bool | None, expected: float) -
     assert integral(domain, x[0] ** 2) == pytest.approx(expected, rel=1e-13)
 
 
-def test_lumping_on_simplices_is_a_choice() -> None:
-    assert Domain.box([0, 0], [1, 1], 3, cells="simplex", lumped=True).lumped
-    assert not Domain.from_file(MESHES / "disc.msh", lumped=False).lumped
-    assert Domain.from_file(MESHES / "disc.msh").monotone  # as it comes
+def test_the_vertex_rule_is_the_default_of_degree_one_alone() -> None:
+    simplices = Domain.box([0, 0], [1, 1], 3, cells="simplex")
+    for domain in (simplices, Domain(simplices.mesh), Domain.from_file(MESHES / "disc.msh")):
+        assert domain.lumped is True and domain.monotone
+    for domain in (Domain(simplices.mesh, 2), Domain.from_file(MESHES / "disc.msh", lumped=False)):
+        assert domain.lumped is False and not domain.monotone
 
 
 @pytest.mark.parametrize("cells", ["box", "simplex"])

@@ -18,7 +18,7 @@ CASES: dict[str, dict[str, Any]] = {
     "line": {"d": 1, "nodes": 12},
     "box": {"d": 2, "nodes": [6, 5]},
     "cube": {"d": 3, "nodes": 4},
-    "P1": {"d": 2, "nodes": 5, "cells": "simplex"},
+    "P1": {"d": 2, "nodes": 5, "cells": "simplex", "lumped": False},
     "P2": {"d": 2, "nodes": 4, "cells": "simplex", "degree": 2},
 }
 ROBUST = ("line", "box", "cube")

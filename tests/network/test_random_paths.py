@@ -26,7 +26,7 @@ DOMAINS: dict[str, Any] = {
     "line": lambda: hd.Domain.interval(-1, 2, 7),
     "box": lambda: hd.Domain.box([-1, 0], [1, 3], [5, 6]),
     "cube": lambda: hd.Domain.box([0] * 3, [1] * 3, 4),
-    "P1": lambda: hd.Domain.box([-1, 0], [1, 3], 5, cells="simplex"),
+    "P1": lambda: hd.Domain.box([-1, 0], [1, 3], 5, cells="simplex", lumped=False),
     "P2": lambda: hd.Domain.box([-1, 0], [1, 3], 4, cells="simplex", degree=2),
     "Q2": lambda: hd.Domain.box([-1, 0], [1, 3], 4, degree=2),
     "tetrahedra": lambda: hd.Domain.box([0] * 3, [1] * 3, 4, cells="simplex"),
@@ -274,7 +274,7 @@ def test_chains_that_are_none() -> None:
         hd.InputError, match=r"slab 0: the midpoint scheme moves .* more layers or the euler-box scheme"
     ):
         sample_chain(long, [[0.0]], 10)
-    for choices in ({"degree": 2}, {"cells": "simplex"}):
+    for choices in ({"degree": 2}, {"lumped": False}):
         with pytest.raises(hd.InputError, match="needs box cells of degree 1"):
             sample_chain(network("euler-box", d=2, nodes=4, **choices), [[0.0, 0.0]], 10)
     net = network("euler-box", d=1, nodes=5, noise=0.1)

@@ -36,7 +36,7 @@ DOMAINS: dict[str, dict[str, Any]] = {
     "line": {"d": 1, "nodes": 15},
     "box": {"d": 2, "nodes": [9, 8]},
     "cube": {"d": 3, "nodes": 5},
-    "P1": {"d": 2, "nodes": 6, "cells": "simplex"},
+    "P1": {"d": 2, "nodes": 6, "cells": "simplex", "lumped": False},
     "P2": {"d": 2, "nodes": 5, "cells": "simplex", "degree": 2},
     "lumped": {"d": 2, "nodes": 6, "cells": "simplex", "lumped": True},
 }

@@ -21,7 +21,7 @@ CASES: dict[str, dict[str, Any]] = {
     "line": {"d": 1, "nodes": 11},
     "box": {"d": 2, "nodes": [5, 6]},
     "cube": {"d": 3, "nodes": 3},
-    "P1": {"d": 2, "nodes": 5, "cells": "simplex"},
+    "P1": {"d": 2, "nodes": 5, "cells": "simplex", "lumped": False},
     "P2": {"d": 2, "nodes": 4, "cells": "simplex", "degree": 2},
 }
 GAS = hd.Lagrangian(

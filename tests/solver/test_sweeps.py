@@ -19,7 +19,7 @@ CASES: dict[str, dict[str, Any]] = {
     "line": {"d": 1, "nodes": 9},
     "box": {"d": 2, "nodes": [5, 6]},
     "cube": {"d": 3, "nodes": 3},
-    "P1": {"d": 2, "nodes": 5, "cells": "simplex"},
+    "P1": {"d": 2, "nodes": 5, "cells": "simplex", "lumped": False},
     "P2": {"d": 2, "nodes": 4, "cells": "simplex", "degree": 2},
 }
 both = [pytest.mark.parametrize("scheme", ["euler-box", "midpoint"]), pytest.mark.parametrize("case", CASES)]

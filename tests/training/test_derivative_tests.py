@@ -27,7 +27,7 @@ LOSSES = ["classification", "position", "l2", "kl", "several"]
 ELEMENTS: dict[str, dict[str, Any]] = {
     "box": {"cells": "box"},
     "box, consistent": {"cells": "box", "lumped": False},
-    "P1": {"cells": "simplex"},
+    "P1": {"cells": "simplex", "lumped": False},
     "P1, lumped": {"cells": "simplex", "lumped": True},
     "P2": {"cells": "simplex", "degree": 2},
 }

@@ -92,6 +92,18 @@ def test_relative_tolerances(options: dict[str, float], reason: str) -> None:
     assert sizes[-1] <= target < sizes[-2]
 
 
+def test_a_loss_that_is_small_beside_the_tolerance_is_warned_of() -> None:
+    small = problem(hd.Classification(1e-7))
+    with pytest.warns(RuntimeWarning, match="training hardly began; tao_gatol = 0 and tao_gttol = 1e-6 ask"):
+        found = hd.train(small)
+    assert found.converged and found.gradient_norm > 0.01 * found.initial_gradient_norm
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        best = hd.train(small, options={"tao_gatol": 0.0, "tao_gttol": 1e-6})
+        hd.train(small, initial=best.velocity)  # an optimum already
+    assert best.converged and best.gradient_norm < 1e-6 * best.initial_gradient_norm
+
+
 def test_the_monitor_sees_every_step_and_can_stop() -> None:
     seen: list[dict[str, Any]] = []
 
