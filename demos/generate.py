@@ -92,15 +92,16 @@ def picture(name: str, paths: np.ndarray, fresh: np.ndarray) -> None:
     half = len(paths) // 2
     panels = [(paths[0], "before"), (paths[half], "half the way"), (paths[-1], "generated"), (fresh, "fresh samples")]
     figure = Figure(figsize=(15, 3.2), layout="constrained")
-    axes = figure.subplots(1, 5)
+    axes = figure.subplots(1, 5, sharex=True, sharey=True)
     for ax, (points, title) in zip(axes[[0, 1, 3, 4]], panels, strict=True):
-        ax.scatter(*points.T, s=2, color="tab:blue" if title != "fresh samples" else "tab:gray", linewidths=0)
+        ax.scatter(*points.T, s=3, color="#0072b2" if title != "fresh samples" else "0.4", linewidths=0)
         ax.set_title(title)
     for path in paths[:, :60].transpose(1, 2, 0):
-        axes[2].plot(*path, linewidth=0.6, alpha=0.6)
+        axes[2].plot(*path, linewidth=0.6, alpha=0.6, color="#0072b2")
     axes[2].set_title("60 random paths")
     for ax in axes:
-        ax.set(xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), aspect="equal", xticks=[], yticks=[])
+        ax.set(xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), aspect="equal", xticks=(-2, 0, 2), yticks=(-2, 0, 2), xlabel="x1")
+    axes[0].set_ylabel("x2")
     figure.savefig(folder / f"{name}.png", dpi=120, bbox_inches="tight")
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import hydrodl as hd  # isort: skip  (before mpi4py: it loads the compiled libraries in the order that they need)
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from mpi4py import MPI
 
@@ -99,17 +100,22 @@ def picture(path: Path) -> Path:
     figure = Figure(figsize=(13, 4.6), layout="constrained")
     axes = figure.subplots(1, 3, sharex=True, sharey=True)
     back, mean = seen.raw_map(2).T, seen.preprocessing.mean
-    for time, table in zip(TIMES, seen.features, strict=True):
-        axes[0].scatter(*table.T, s=3, linewidths=0, label=f"t = {time:g}" + " (held out)" * (time == TIMES[HELD]))
+    late = colormaps["viridis"](np.linspace(0.0, 0.9, len(TIMES)))  # darker is earlier
+    for time, table, colour in zip(TIMES, seen.features, late, strict=True):
+        words = f"t = {time:g}" + " (held out)" * (time == TIMES[HELD])
+        axes[0].scatter(*table.T, s=4, linewidths=0, color=colour, label=words)
     for one in (found.paths[:, :80] @ back + mean).transpose(1, 2, 0):
-        axes[1].plot(*one, linewidth=0.6, alpha=0.5)
-    axes[2].scatter(*seen.features[HELD].T, s=4, linewidths=0, color="tab:green", label="held-out cells")
+        axes[1].plot(*one, linewidth=0.6, alpha=0.5, color="0.2")
     guess = found.paths[found.layer] @ back + mean
-    axes[2].scatter(*guess.T, s=4, linewidths=0, color="tab:purple", label="paths at that time")
+    for points, words, colour, mark in (
+        (seen.features[HELD], "held-out cells", "#0072b2", "o"),
+        (guess, "paths at that time", "#d55e00", "^"),
+    ):
+        axes[2].scatter(*points.T, s=7, linewidths=0, marker=mark, color=colour, label=words)
     titles = ("five snapshots", "80 random paths of the bridge", f"t = {TIMES[HELD]:g}: W2 {found.distance:.3f}")
     for ax, title in zip(axes, titles, strict=True):
-        ax.set(title=title, aspect="equal", xlabel="x")
-    axes[0].set_ylabel("y")
+        ax.set(title=title, aspect="equal", xlabel="x (feature units)")
+    axes[0].set_ylabel("y (feature units)")
     for ax in (axes[0], axes[2]):
         ax.legend(markerscale=3, fontsize="small", loc="upper left")
     figure.savefig(path, dpi=120, bbox_inches="tight")

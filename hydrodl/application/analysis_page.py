@@ -23,8 +23,18 @@ MEANINGS = {
     "descent step": "plain descent with the best step converges near the minimum",
     "Newton ball": "Newton's method converges from the solution without line search, to a minimum nearby",
     "data radius": "how much the data may change before this minimum is lost",
+    "relative energy": "the velocity trained in infinitely many layers makes the same paths, to the tolerance",
     "discrete hyperbolic": "every wave of the marched fluid is neutral",
     "explicit marching": "thin enough layers for marching",
+    **{
+        name: meaning
+        for number in ("layers", "nodes", "neurons")
+        for name, meaning in (
+            (f"infinitely many {number}", f"the output is within the tolerance of that with ever more {number}"),
+            (f"objective of infinitely many {number}", f"J is near its value with ever more {number}"),
+            (f"{number} that were measured", f"networks with these {number} were trained, and asked for no more"),
+        )
+    },
 }
 
 
@@ -134,7 +144,7 @@ def _bounds_table(rows: Sequence[Mapping[str, Any]]) -> str:
     order = {FAILS: 0, OPEN: 1, HOLDS: 2}
     shown = [
         (
-            f"**{row['name']}**: {MEANINGS.get(row['name'], '')}",
+            f"**{row['name']}**" + (f": {MEANINGS[row['name']]}" if row["name"] in MEANINGS else ""),
             f"`{row['inequality']}`",
             sides(row),
             state(row),

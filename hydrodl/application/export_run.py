@@ -25,8 +25,19 @@ EXPORTS: dict[str, Callable[[Path, Run], Any]] = {
 }
 
 
-def export(folder: Path, kinds: Sequence[str] | None, out: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> None:
+FILES = {
+    "paraview": ("fields.pvd", "open_in_paraview.py"),
+    "vtk": ("fields.pvd",),
+    "onnx": ("network.onnx",),
+    "npz": ("network.npz",),
+}
+"""What to open, by format."""
+
+
+def export(folder: Path, kinds: Sequence[str] | None, out: Path, comm: MPI.Comm = MPI.COMM_WORLD) -> list[str]:
     """Write a run in other formats, see ``EXPORTS``; collective. A warning tells of an ONNX file in double precision.
+
+    Returns the names of the files to open.
 
     Args:
         folder: the directory of the run.
@@ -66,3 +77,4 @@ def export(folder: Path, kinds: Sequence[str] | None, out: Path, comm: MPI.Comm 
     for kind in wanted:
         with phase(f"writing {kind}"):
             EXPORTS[kind](out, run)
+    return [name for kind in wanted for name in FILES[kind]]

@@ -29,7 +29,7 @@ NOT_CONVERGED = 3
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="Directory of a finished run.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.")]
-Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Tell every phase, and how long it took.")]
+Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, show_default=False, help="Tell every phase.")]
 AsJson = Annotated[
     bool, typer.Option("--json", help="One JSON document on standard output, all else on standard error.")
 ]
@@ -251,8 +251,7 @@ def view(
             from hydrodl.application.view_run import view_run
 
         page = view_run(folder, out)
-    if not quiet:
-        say(f"the page is {page}")
+    _tell(None, [f"the page is {page}"], False, quiet)
 
 
 def export(
@@ -278,7 +277,8 @@ def export(
             from hydrodl.application import export_run
 
         kinds = None if formats is None else [kind.strip() for kind in formats.split(",")]
-        export_run.export(folder, kinds, out or folder)
+        written = export_run.export(folder, kinds, out or folder)
+    _tell(None, [f"files are in {out or folder}: {', '.join(written)}"], False, quiet)
 
 
 def plot(folder: Directory, quiet: Quiet = False, verbose: Verbose = 0) -> None:
@@ -293,6 +293,7 @@ def plot(folder: Directory, quiet: Quiet = False, verbose: Verbose = 0) -> None:
             from hydrodl.application.plot_run import redraw
 
         redraw(folder)
+    _tell(None, [f"figures are in {folder}"], False, quiet)
 
 
 COMMANDS = (train, analyze, evolve, predict, view, export, plot)

@@ -51,12 +51,17 @@ class Clamped:
     preprocessing: Preprocessing
     rows: Ints
 
-    @property
-    def words(self) -> str:
-        """Of outlying rows; nothing where there are none."""
+    def words(self, origin: Ints | None = None, of: str = "") -> str:
+        """Of outlying rows; nothing where there are none.
+
+        Args:
+            origin: where each row comes from, (n,), counted from 0; None: rows are as a user knows them.
+            of: what they are rows of then.
+        """
         if not len(self.rows):
             return ""
-        named = ", ".join(str(row + 1) for row in self.rows[:5]) + ", ..." * (len(self.rows) > 5)
+        rows = self.rows if origin is None else origin[self.rows]
+        named = ", ".join(str(row + 1) for row in rows[:5]) + ", ..." * (len(rows) > 5) + of
         one = len(self.rows) == 1
         return (
             f"{len(self.rows)} of {len(self.features)} samples lie{'s' * one} far outside the others (row"
@@ -66,8 +71,8 @@ class Clamped:
 
     def tell(self, rank: int = 0) -> None:
         """Warn of outlying rows, on the first rank."""
-        if self.words and not rank:
-            warnings.warn(self.words, stacklevel=3)
+        if len(self.rows) and not rank:
+            warnings.warn(self.words(), stacklevel=3)
 
 
 def clamped(

@@ -16,6 +16,7 @@ from hydrodl.common.errors import DataError
 from hydrodl.common.parameters import Number
 from hydrodl.data.class_labels import classes_of
 from hydrodl.data.frames import columns_of, made_frame, numbers_of, values_of
+from hydrodl.data.held_out import held_out
 from hydrodl.data.outliers import Clamped, clamped
 from hydrodl.data.preprocessing import LIFT, Preprocessing, numbered
 
@@ -252,15 +253,7 @@ class Samples(Card):
         Raises:
             DataError: test_fraction not strictly between 0 and 1, no test sample, or too few of a class to train on.
         """
-        if not 0 < test_fraction < 1:
-            raise DataError(f"test_fraction is {test_fraction}, must lie between 0 and 1")
-        rng = np.random.default_rng(seed)
-        held = np.zeros(len(self), dtype=bool)
-        for c, count in enumerate(self.counts):
-            rows = np.flatnonzero(self.labels == c)
-            held[rng.permutation(rows)[: round(test_fraction * int(count))]] = True
-        if not held.any():
-            raise DataError(f"test_fraction {test_fraction} of {len(self)} samples leaves none to test on")
+        held = held_out(self.labels, test_fraction, seed)
         train, test = (self._of(rows) for rows in (~held, held))
         check_classes(train.labels, self.class_names, f"training part of a split with test_fraction {test_fraction}")
         fitted = self._refitted(train.features, ~held)

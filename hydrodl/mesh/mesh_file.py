@@ -97,6 +97,13 @@ def _checked(name: str, points: Floats, cells: Ints) -> tuple[str, Floats, Ints]
 def _read_mesh_file(path: Path) -> tuple[Floats, Ints]:
     """Vertices (n, d) and cells in DOLFINx's vertex order."""
     content = _meshio_read(path)
+    try:
+        return _vertices_and_cells(path, content)
+    except (ArithmeticError, TypeError, ValueError) as error:  # meshio checks no numbers
+        raise MeshError(f"mesh {path} cannot be read: {error}") from None
+
+
+def _vertices_and_cells(path: Path, content: Any) -> tuple[Floats, Ints]:
     blocks = [(kind, block.data) for block in content.cells if (kind := _kind(block.type)) and len(block.data)]
     if not blocks:
         found = sorted({block.type for block in content.cells}) or ["no cells"]
@@ -144,6 +151,16 @@ def _in_its_plane(path: Path, points: Floats, dim: int) -> Floats:
     )
 
 
+def _check_alone(path: Path) -> None:
+    """Raise MeshError if an Abaqus file includes another one: that may be a device, or a file of another folder."""
+    if path.suffix.lower() != ".inp":
+        return
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.partition(",")[0].strip().replace("*", "").upper() == "INCLUDE":  # as meshio sees it
+                raise MeshError(f"mesh {path} includes another file ({shown(line.strip())}); write them as one")
+
+
 def _check_beside(path: Path) -> None:
     """Raise MeshError if an XDMF file takes its numbers from anywhere but files beside it: a device, another folder."""
     if path.suffix.lower() not in (".xdmf", ".xmf"):
@@ -167,6 +184,7 @@ def _meshio_read(path: Path) -> Any:
         raise MeshError(f"mesh {path}: no such file")
     printed = StringIO()
     try:
+        _check_alone(path)
         _check_beside(path)
         with redirect_stdout(printed), redirect_stderr(printed):  # meshio prints why, and then ends the process
             return meshio.read(path)

@@ -131,7 +131,8 @@ def _shots(
         k = min(int(moment), len(times) - 2)
         s = moment - k
         update((1 - s) * fields[k] + s * fields[k + 1], (1 - s) * paths[k] + s * paths[k + 1])
-        ax.set_title(f"layer {moment:.1f} of {len(times) - 1},  t = {(1 - s) * times[k] + s * times[k + 1]:.2f}")
+        layer = f"{moment:.1f}".removesuffix(".0")
+        ax.set_title(f"layer {layer} of {len(times) - 1},  t = {(1 - s) * times[k] + s * times[k + 1]:.2f}")
         shots.append(photograph(figure, 110))
         figure.set_layout_engine("none")  # laid out once: nothing but the figures of the title moves
     left, top, right, bottom = zip(margins(shots[0]), margins(shots[-1]), strict=True)

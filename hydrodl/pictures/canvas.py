@@ -162,14 +162,15 @@ def frame(ax: Axes, bounds: tuple[Floats, Floats], names: Sequence[str], title: 
     """Limits, equal scales, labels and few ticks."""
     if getattr(ax, "zaxis", None) is not None:
         names = [name.removesuffix(STANDARDISED) for name in names]  # labels along edges run into each other
-        _in_space(ax)
+        _in_space(ax, bounds)
+    else:
+        ax.set_aspect("equal")
     setters = (ax.set_xlim, ax.set_ylim, getattr(ax, "set_zlim", None))
     labels = (ax.set_xlabel, ax.set_ylabel, getattr(ax, "set_zlabel", None))
     for limit, label, low, high, name in zip(setters, labels, *bounds, names, strict=False):
         assert limit is not None and label is not None  # a 3D panel for three directions
         limit(low, high)
         label(name)
-    ax.set_aspect("equal")
     ax.set_title(title)
     few_ticks(ax)
 
@@ -202,11 +203,13 @@ def few_ticks(ax: Axes) -> None:
             axis.set_major_locator(MaxNLocator(4))
 
 
-def _in_space(ax: Any) -> None:
-    """Axes of three directions with room for what stands along them."""
+def _in_space(ax: Any, bounds: tuple[Floats, Floats]) -> None:
+    """Axes of three directions, equal scales, with room for what stands along them."""
     ax.tick_params(labelsize=7, pad=-2)
-    ax.xaxis.labelpad = ax.yaxis.labelpad = ax.zaxis.labelpad = -3
-    ax.set_box_aspect(None, zoom=0.9)
+    ax.xaxis.labelpad = ax.yaxis.labelpad = ax.zaxis.labelpad = -1.5
+    sides = bounds[1] - bounds[0]
+    flat = 1 - min(1.0, float(sides[2] / sides[:2].max()))  # and so wider in the picture
+    ax.set_box_aspect(sides, zoom=0.94 - 0.2 * flat)
 
 
 def image(ax: Axes, raster: Raster, picture: NDArray[Any], **options: Any) -> None:

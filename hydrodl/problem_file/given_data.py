@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
-from hydrodl.common.arrays import Floats
+from hydrodl.common.arrays import Floats, Ints
 from hydrodl.common.errors import InputError
 from hydrodl.data.class_densities import Densities, densities, mixture, sample_mixture
 from hydrodl.data.datasets import DATASETS, SEED, load_dataset
-from hydrodl.data.outliers import Clamped
+from hydrodl.data.held_out import held_out
 from hydrodl.data.samples import Samples
 from hydrodl.data.snapshot_sets import Snapshots
 from hydrodl.data.tables import read_csv
@@ -59,12 +60,13 @@ def read(data: Data) -> Given:
         if not data.has_tables or data.outliers == "keep":
             return Given(sets.samples(0), None, sets)
         sets, found = sets.clamped()
-        return Given(sets.samples(0), None, sets, _told(found))
-    train, test = _samples(data)
+        return Given(sets.samples(0), None, sets, _told(found.words()))
+    train, test, rows = _samples(data)
     if data.mixture is not None or data.outliers == "keep":
         return Given(train, test)
     train, found = train.clamped()
-    return Given(train, test and test.with_preprocessing(train.preprocessing), notes=_told(found))
+    told = _told(found.words(rows, " of the table, its header not counted" if data.is_table else ""))
+    return Given(train, test and test.with_preprocessing(train.preprocessing), notes=told)
 
 
 def _test_seed(data: Data) -> int:
@@ -85,32 +87,36 @@ def _check_room(data: Data) -> None:
             )
 
 
-def _told(found: Clamped) -> tuple[str, ...]:
+def _told(words: str) -> tuple[str, ...]:
     """What there is to say of outliers, also as a warning."""
-    found.tell(MPI.COMM_WORLD.rank)
-    return (found.words,) if found.words else ()
+    if words and MPI.COMM_WORLD.rank == 0:
+        warnings.warn(words, stacklevel=3)
+    return (words,) if words else ()
 
 
-def _samples(data: Data) -> tuple[Samples, Samples | None]:
-    """Training samples, and test samples seen through the preprocessing of the training samples."""
+def _samples(data: Data) -> tuple[Samples, Samples | None, Ints | None]:
+    """Training samples, test samples seen through their preprocessing, and which rows of a table the first are."""
     if data.mixture is not None:
         parts = gaussians(data.mixture)
         drawn = sample_mixture(parts, data.samples, data.seed)
-        return drawn, sample_mixture(parts, data.test_samples, _test_seed(data)) if data.test_samples else None
+        return drawn, sample_mixture(parts, data.test_samples, _test_seed(data)) if data.test_samples else None, None
     seen: dict[str, Any] = {"dimensions": data.dimensions, "one_unit": data.one_unit, "lift": data.lift}
     source = str(data.source)
     if not data.is_table and DATASETS[source].source.startswith("generated"):
         made = load_dataset(source, n=data.samples, noise=data.noise, seed=data.seed, **seen)
         if not data.test_samples:
-            return made, None
+            return made, None, None
         test = load_dataset(source, n=data.test_samples, noise=data.noise, seed=_test_seed(data))
-        return made, test.with_preprocessing(made.preprocessing)
+        return made, test.with_preprocessing(made.preprocessing), None
     if data.is_table:
         written: dict[str, Any] = {"delimiter": data.delimiter, "decimal": data.decimal}
         table = read_csv(source, label=str(data.label), features=data.features, **seen, **written)
     else:
         table = load_dataset(source, noise=data.noise, **seen)
-    return table.split(data.test_fraction, data.seed) if data.test_fraction > 0 else (table, None)
+    if data.test_fraction == 0:
+        return table, None, None
+    rows = np.flatnonzero(~held_out(table.labels, data.test_fraction, data.seed))
+    return *table.split(data.test_fraction, data.seed), rows
 
 
 def reached(data: Data, given: Given) -> Floats:

@@ -25,7 +25,7 @@ def test_no_sample_of_usual_sets_is_an_outlier() -> None:
     for name in ("two_moons", "circles", "two_spirals", "gaussians", "checkerboard", "iris", "wine", "digits"):
         samples = hd.load_dataset(name)
         same, found = samples.clamped()
-        assert not len(found.rows) and not found.words, name
+        assert not len(found.rows) and not found.words(), name
         np.testing.assert_array_equal(same.points, samples.points)
     rng = np.random.default_rng(0)
     for draw in (rng.normal, rng.uniform, rng.exponential, rng.laplace):
@@ -100,17 +100,21 @@ tao_max_it = 2
 """
 
 
-def test_a_problem_file_tells_and_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_figures: None) -> None:
+def test_a_problem_file_tells_and_reports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_figures: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     x, y = make_moons(120, noise=0.1, random_state=0)
     x[7] = 1e4
     rows = [f"{a!r},{b!r},{c}" for (a, b), c in zip(x.tolist(), y.tolist(), strict=True)]
     Path("far.csv").write_text("\n".join(["a,b,c", *rows]))
     Path("p.toml").write_text(FAR)
-    told = "1 of 120 samples lies far outside the others (row 8)"
+    told = "1 of 120 samples lies far outside the others (row 8 of the table, its header not counted)"
     given = ["--set", "data.test_fraction=0"]
     assert cli.invoke(["train", "p.toml", "--out", "o", *given]) in (0, 3)
     assert any(note.startswith(told) for note in report_of("o")["warnings"])
+    assert cli.invoke(["train", "p.toml", "--out", "s", "--dry-run"]) == 0  # with test samples, and the same row
+    assert "(row 8 of the table" in capsys.readouterr().err
     assert cli.invoke(["train", "o/problem.toml", "--out", "again"]) in (0, 3)
     assert report_of("again")["objective"] == report_of("o")["objective"]
     assert cli.invoke(["train", "p.toml", "--out", "k", *given, "--set", "data.outliers=keep"]) in (0, 3)

@@ -73,6 +73,19 @@ def test_a_mesh_takes_its_numbers_from_files_beside_it(numbers: str, tmp_path: P
         Domain.from_file(tmp_path / "in" / "m.xdmf", comm=MPI.COMM_SELF)
 
 
+@pytest.mark.parametrize("line", ["*INCLUDE,INPUT=/dev/zero", " *include, input=m.inp", "*INC*LUDE,INPUT=other.inp"])
+def test_a_mesh_includes_no_other_file(line: str, tmp_path: Path) -> None:
+    (tmp_path / "m.inp").write_text(f"*HEADING\n{line}\n")
+    with pytest.raises(MeshError, match="includes another file"):
+        Domain.from_file(tmp_path / "m.inp", comm=MPI.COMM_SELF)
+
+
+def test_a_mesh_with_numbers_beyond_64_bits_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 999999999999999999999\n")
+    with pytest.raises(MeshError, match="cannot be read"):
+        Domain.from_file(tmp_path / "m.obj", comm=MPI.COMM_SELF)
+
+
 def test_a_mesh_with_its_numbers_beside_it_is_read(tmp_path: Path) -> None:
     meshio.write(tmp_path / "m.xdmf", meshio.Mesh(P, [("triangle", T)]))
     assert (tmp_path / "m.h5").is_file()
