@@ -45,7 +45,8 @@ def trained(layers: int, scheme: str, stiffness: float, entropy: float) -> float
     rho = hd.mixture([hd.Gaussian(MEAN, np.sqrt(VARIANCE))], domain)
     energy = hd.Entropy(entropy) if entropy else None
     physics = hd.Lagrangian(NOISE, 1e-6, 0.0, energy=energy, potential=lambda x: stiffness / 2 * x[:, 0] ** 2)
-    return hd.train(hd.Problem(domain, hd.layers(layers), rho, physics, hd.Position(PULL, [[TARGET]]), scheme)).objective
+    loss = hd.Position(PULL, [[TARGET]])
+    return hd.train(hd.Problem(domain, hd.layers(layers), rho, physics, loss, scheme)).objective
 
 
 def test_the_reference_is_that_of_riccati() -> None:
