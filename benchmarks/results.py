@@ -177,6 +177,11 @@ SECTIONS = {
     "marches": Section(
         "Marches about a uniform gas", "Which are certified from their first state, and whether any of those gets away."
     ),
+    "box_bounds": Section(
+        "Bounds of the box schemes",
+        "Fewest layers and nodes, predicted and observed, on a map over both; no run fails whose own bound holds.",
+        small="--small",
+    ),
     "training_stability": Section(
         "Stability of training",
         "Steps of descent, Newton's ball and changes of the data, predicted and observed.",

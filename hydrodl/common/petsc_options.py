@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from petsc4py import PETSc
@@ -53,3 +53,12 @@ class OptionScope:
 def subset(options: Options, prefix: str) -> dict[str, Any]:
     """The options that start with a prefix, without it."""
     return {key[len(prefix) :]: value for key, value in options.items() if key.startswith(prefix)}
+
+
+def told_unread(unread: Iterable[str], asked: Collection[str]) -> tuple[str, ...]:
+    """A warning for each option that the caller asked for and PETSc has not read."""
+    return tuple(
+        f"PETSc did not read the solver option {key!r}: misspelt, or without meaning for the solver chosen"
+        for key in unread
+        if key in asked
+    )

@@ -12,7 +12,7 @@ from petsc4py import PETSc
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import SolverError
 from hydrodl.common.parallel import somewhere, summed
-from hydrodl.common.petsc_options import OptionScope
+from hydrodl.common.petsc_options import OptionScope, told_unread
 from hydrodl.common.progress import phase, say
 from hydrodl.linear_algebra.shells import Shell
 from hydrodl.linear_algebra.solver_choice import EXACT
@@ -261,10 +261,10 @@ class Optimiser:
         seconds = perf_counter() - self._began
         timings = dict(sweeps.seconds)
         timings["optimiser"] = max(seconds - sum(timings.values()) + sweeps.set_up_seconds, 0.0)
-        owned = sweeps.halo.owned
         found = measures(sweeps)
-        found["warnings"] += self._unread_options()
+        found["warnings"] += told_unread(self._scope.unread() + functional.own.unread_options(), self._asked)
         objective = functional.evaluate(x)
+        density = sweeps.density[..., : sweeps.halo.owned].copy()
         if reason == _Reason.CONVERGED_GATOL and self._from_rest:
             found["warnings"] += little_fall(self.history[0]["gradient_norm"], norm, objective)
         stuck = reason == _Reason.DIVERGED_LS_FAILURE or words == NO_FALL
@@ -274,7 +274,7 @@ class Optimiser:
             reason, words = int(_Reason.DIVERGED_USER), lost_mass(found["mass_error"])
         return Solution(
             problem=functional.solved(point),
-            flow=self.functional.problem.flow(point.velocity, sweeps.density[..., :owned].copy(), potential, jumps),
+            flow=functional.problem.flow(point.velocity, density, potential, jumps),
             coefficients=point.coefficients,
             hidden=point.hidden,
             objective=objective,
@@ -291,14 +291,6 @@ class Optimiser:
             timings=timings,
             history=tuple(self.history),
             **found,
-        )
-
-    def _unread_options(self) -> tuple[str, ...]:
-        unread = self._scope.unread() + self.functional.own.unread_options()
-        return tuple(
-            f"PETSc did not read the solver option {key!r}: misspelt, or without meaning for the solver chosen"
-            for key in unread
-            if key in self._asked
         )
 
     def destroy(self) -> None:

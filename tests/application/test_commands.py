@@ -30,6 +30,7 @@ def test_every_help_has_examples_that_can_be_typed() -> None:
 
 def test_completion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "bash"))  # whoever has started the tests
     assert cli.invoke(["--install-completion", "bash"]) == 0
     assert "hydrodl" in (tmp_path / ".bashrc").read_text()
     assert "_HYDRODL_COMPLETE=complete_bash" in (tmp_path / ".bash_completions" / "hydrodl.sh").read_text()
