@@ -45,7 +45,7 @@ def strictly(block: str, where: str, names: dict[str, Any]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         warnings.filterwarnings("error", category=UserWarning, module="hydrodl")
-        warnings.filterwarnings("ignore", "the splines bring the noise", RuntimeWarning)
+        warnings.filterwarnings("ignore", "the (splines bring|mesh brings) the noise", RuntimeWarning)
         if "analysis" in where:  # modified systems are no Markov chains
             warnings.filterwarnings("ignore", "densities are negative", RuntimeWarning)
         execute(block, where, names)

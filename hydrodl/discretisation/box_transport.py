@@ -34,6 +34,9 @@ from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.physics.lagrangian import Lagrangian
 
+COARSE = 2.0
+"""By so many times the noise that was asked for the mass feels more before a warning says so."""
+
 
 class Generator:
     """Entries of <L(u) w, v> and of M over owned rows in one sparsity pattern; column w, row v.
@@ -110,8 +113,9 @@ class BoxTransport:
         weight = self._steps[:, None] * np.maximum(total[:, :owned], 0.0) * self.mass.ones
         tensors = np.array([np.diagonal(spread(u), axis1=0, axis2=1) for u in velocity[..., :owned]])
         sums = summed(domain.comm, np.append((weight[..., None] * tensors).sum(axis=(0, 1)), weight.sum()))
-        most = max(spread.largest(u) for u in velocity[..., :owned]) / float(self._physics.noise)
-        return EffectiveNoise(sums[:-1] / sums[-1], most, self._sign_note())
+        mean, noise = sums[:-1] / sums[-1], float(self._physics.noise)
+        most = max(spread.largest(u) for u in velocity[..., :owned]) / noise
+        return EffectiveNoise(mean, most, self._sign_note() or _coarse_note(float(mean.max()), noise))
 
     def _sign_note(self) -> str:
         """What of the mesh lets densities turn negative although the diffusion is fitted, in words."""
@@ -135,6 +139,16 @@ class BoxTransport:
     def close(self) -> None:
         """Free the PETSc solvers; collective."""
         self.operators.destroy()
+
+
+def _coarse_note(felt: float, noise: float) -> str:
+    """What to do about a mesh on which the fitted diffusion is most of the noise, in words."""
+    if felt <= COARSE * noise:
+        return ""
+    return (
+        f"the mesh brings the noise {felt:.3g} where {noise:.3g} was asked for, averaged over the mass: refine it, ask "
+        "for more noise, or take the scheme 'strang' on a box"
+    )
 
 
 class BoxSlabs:

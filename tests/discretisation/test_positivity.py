@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,11 @@ BOUNDS = {d: Bound(sweeps.problem) for d, sweeps in MIDPOINT.items()}
 seeds = st.integers(0, 2**32 - 1)
 
 
+def of_signs(notes: Sequence[str]) -> list[str]:
+    """Warnings that say more than that the mesh is coarse."""
+    return [note for note in notes if not note.startswith("the mesh brings the noise")]
+
+
 @pytest.mark.parametrize("d", NODES)
 @settings(max_examples=40, deadline=None)
 @given(seed=seeds, power=st.floats(-3, 3))
@@ -93,7 +99,7 @@ def test_no_velocity_breaks_positivity_or_mass(d: int, seed: int, power: float) 
     found = run(sweeps, at_peclet(sweeps, random(sweeps, seed), 10.0**power))
     assert found["min_density"] >= 0
     assert found["mass_error"] <= 1e-12
-    assert found["negative_mass"] == 0 and found["warnings"] == ()
+    assert found["negative_mass"] == 0 and not of_signs(found["warnings"])
 
 
 SIMPLICES = {
@@ -111,7 +117,7 @@ def test_nor_does_any_on_simplices_without_obtuse_edges(mesh: str) -> None:
     sweeps = Sweeps(problem(domain.dimension, domain=domain), {})
     for seed, power in enumerate([-1, 0, 1, 2, 3.5, 6]):
         found = run(sweeps, 10.0**power * random(sweeps, seed))
-        assert found["min_density"] >= 0 and found["warnings"] == (), power
+        assert found["min_density"] >= 0 and not of_signs(found["warnings"]), power
         assert found["mass_error"] <= 1e-12 * max(1.0, 10.0 ** (power - 3))  # rounding of the rates
 
 
@@ -159,7 +165,9 @@ def test_three_layers_at_cell_peclet_50(d: int) -> None:
 @pytest.mark.parametrize("d", NODES)
 def test_a_trained_flow_is_positive_and_keeps_mass(d: int) -> None:
     solution = hd.train(problem(d))
-    assert solution.converged and solution.warnings == ()
+    assert solution.converged and not of_signs(solution.warnings)
+    coarse = [note for note in solution.warnings if note.startswith("the mesh brings the noise")]
+    assert len(coarse) == (max(solution.effective_noise) > 2 * NOISE) == (d > 1)
     assert solution.min_density >= 0 and solution.density.min() >= 0
     assert solution.mass_error <= 1e-12
 
@@ -221,7 +229,7 @@ def test_without_fitted_diffusion_training_leaves_the_densities() -> None:
     assert solution.peclet > 1
     assert solution.min_density < -1e-3 and solution.warnings
     robust = hd.train(replace(strong, lagrangian=hd.Lagrangian(NOISE, smoothness=0.0)), options={"tao_max_it": 20})
-    assert robust.min_density >= 0 and robust.warnings == ()
+    assert robust.min_density >= 0 and not of_signs(robust.warnings)
 
 
 @pytest.mark.parametrize("cells", ["box", "simplex"])
