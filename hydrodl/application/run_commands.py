@@ -167,25 +167,33 @@ def evolve(
     assignments: Annotated[
         list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Override a key of the file.")
     ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DISTANCE",
+            help="How far paths may be from those of infinitely many layers and nodes (default: 5% of their way).",
+        ),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
 ) -> None:
-    """March a flow from its first state, and say whether it is certified to stay near the uniform gas.
+    """March a flow from its first state, and say whether it is certified to stay near the uniform gas, and its needs.
 
     \b
     Examples:
       hydrodl evolve wave.toml --out wave
+      hydrodl evolve wave.toml --tolerance 1e-4
       hydrodl evolve wave.toml --set network.layers=400 --json | jq .certified
     """
     with speaking(quiet, verbose, as_json):
         with importing():
-            from hydrodl.application.evolve_run import ARRAYS, MARCH, evolve_into, summary
+            from hydrodl.application.evolve_run import ARRAYS, MARCH, PICTURE, evolve_into, summary
             from hydrodl.problem_file.reading import load_march
 
         folder = out or Path(f"{march.stem}-march")
-        found = evolve_into(folder, load_march(march, assignments or []))
-    _tell(found, [*summary(found), f"files are in {folder}: {MARCH}, {ARRAYS}"], as_json, quiet)
+        found = evolve_into(folder, load_march(march, assignments or []), tolerance)
+    _tell(found, [*summary(found), f"files are in {folder}: {MARCH}, {ARRAYS}, {PICTURE}"], as_json, quiet)
 
 
 def predict(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import hydrodl as hd
 from hydrodl.application import cli
+from hydrodl.application.march_sizes import march_sizes
 
 WAVE = """
 [domain]
@@ -47,7 +49,10 @@ def test_a_march_is_certified_or_not_and_says_what_it_takes(tmp_path: Path, caps
     estimate = hd.analysis.march_estimate(flow)
     assert found["certified"] is True and estimate.holds
     assert found["estimate"]["limit"] == pytest.approx(estimate.limit.tolist(), rel=1e-9)
-    assert found["most_nodes"] == estimate.bounds[0].most_nodes and found["needs_layers"] is None
+    assert found["most_nodes"] == estimate.bounds[0].most_nodes
+    assert found["tolerance"] == pytest.approx(0.05 * found["moved"])
+    assert found["needs_layers"] >= 1 and found["needs_nodes"] % 2 == 1
+    assert (tmp_path / "o/march.png").stat().st_size > 10_000
     with np.load(tmp_path / "o/march.npz") as arrays:
         assert arrays["density"].shape == (7, 1, 9) and arrays["times"][-1] == 0.15
         order = np.argsort(arrays["nodes"][:, 0])
@@ -63,6 +68,28 @@ def test_a_march_is_certified_or_not_and_says_what_it_takes(tmp_path: Path, caps
     assert other["certified"] is None and "decay 0" in other["notes"]["certified"]
 
 
+def test_needs_are_what_finer_marches_show() -> None:
+    """Between walls, both schemes: as many layers, or nodes, as asked for, against three times as many."""
+
+    def march(partition: hd.Layers, nodes: list[int], scheme: str) -> hd.Flow:
+        line = hd.Domain.interval(0.0, 1.0, nodes[0])
+        x = np.pi * line.coordinates[: line.owned, 0]
+        gas = hd.Lagrangian(1e-5, decay=0.0, smoothness=0.0, energy=hd.Focusing(1.0))
+        return hd.evolve(line, partition, gas, [1 + 0.02 * np.cos(x)], [0.0 * x], scheme, force=True)
+
+    for scheme, layers in (("midpoint", 24), ("euler-box", 41)):
+        flow = march(hd.layers(layers, 0.7), [9], scheme)
+        found = march_sizes(flow, partial(march, scheme=scheme))
+        assert found.notes == {}
+        deeper, finer = found.bounds
+        assert deeper.needs_layers is not None and finer.needs_nodes is not None
+        pairs = [[(hd.layers(deeper.needs_layers * n, 0.7), [9]) for n in (1, 3)]]
+        pairs += [[(flow.layers, [n * (finer.needs_nodes - 1) + 1]) for n in (1, 3)]]
+        for few, many in pairs:
+            apart = hd.analysis.parting(march(*few, scheme), march(*many, scheme)).paths
+            assert 0.3 * found.tolerance < apart < found.tolerance
+
+
 def test_what_is_no_march_is_refused(tmp_path: Path, refused: Callable[..., str]) -> None:
     for change, words in (
         (("periodic = true", ""), "where there are walls"),
@@ -75,3 +102,4 @@ def test_what_is_no_march_is_refused(tmp_path: Path, refused: Callable[..., str]
     ):
         text = WAVE.replace(*change)
         assert words in refused("evolve", "p.toml", "--out", tmp_path / "o", problem=text), change
+    assert "--tolerance is 0" in refused("evolve", "p.toml", "--tolerance", "0", problem=WAVE)
