@@ -288,41 +288,56 @@ def ladder(runs: list[Run], name: str) -> list[tuple[int, int | None, int | None
     return found
 
 
-say(f"bounds of the box schemes: {len(SERIES)} schemes x {len(NODES)} meshes x {len(LAYERS)} numbers of layers")
-runs, slack = sweep()
-counts = {word: sum(run.outcome == word for run in runs) for word in OUTCOMES}
-say(
-    f"{len(runs)} runs: {sum(run.folds for run in runs)} fold a layer;",
-    ", ".join(f"{n}: {w}" for w, n in counts.items()),
-)
+def table(runs: list[Run], slack: dict[tuple[str, bool, int], dict[str, float]]) -> None:
+    """A row a series and mesh."""
+    say("\nfewest layers, predicted / observed, and longest step, observed / predicted")
+    say("scheme     fitted nodes   invertible     step    max. principle  step    within 0.1   needed by bound")
+    for scheme, fitted in SERIES:
+        here = pick(runs, scheme, fitted)
+        for i, nodes in enumerate(NODES):
+            found = slack.get((scheme, fitted, nodes), {})
+            words = [[n or "-" for n in ladder(here, name)[i][1:]] for name in ("invertible", "positive", "deep")]
+            one, two, three = (f"{p:>4} / {o:<4}" for p, o in words)
+            step = [f"{found[name]:.2f}" if fitted else "" for name in ("invertible", "positive")]
+            step[1] = step[1] if scheme == "midpoint" else ""  # nothing is asked of the steps of euler-box
+            needed = next(r.deep.needs_layers for r in here if (r.nodes, r.layers) == (nodes, max(LAYERS)))
+            far = "-" if needed is None else f"{needed:.1e}"
+            say(f"{scheme:10} {fitted!s:6} {nodes:5}   {one}  {step[0]:6}  {two}     {step[1]:6}  {three}  {far:>8}")
 
-say("\nfewest layers, predicted / observed, and longest step, observed / predicted")
-say("scheme     fitted nodes   invertible     step    max. principle  step    within 0.1   needed by bound")
-for scheme, fitted in SERIES:
-    here = pick(runs, scheme, fitted)
-    for i, nodes in enumerate(NODES):
-        words = [[n or "-" for n in ladder(here, name)[i][1:]] for name in ("invertible", "positive", "deep")]
-        one, two, three = (f"{p:>4} / {o:<4}" for p, o in words)
-        step = [f"{slack[scheme, fitted, nodes][name]:.2f}" if fitted else "" for name in ("invertible", "positive")]
-        step[1] = step[1] if scheme == "midpoint" else ""  # nothing is asked of the steps of euler-box
-        needed = next(r.deep.needs_layers for r in here if (r.nodes, r.layers) == (nodes, max(LAYERS)))
-        far = "-" if needed is None else f"{needed:.1e}"
-        say(f"{scheme:10} {fitted!s:6} {nodes:5}   {one}  {step[0]:6}  {two}     {step[1]:6}  {three}  {far:>8}")
 
-wrong, (promises, count) = unsound(runs), broken(runs)
-say("\nsoundness:", "\n".join(wrong) or "no run fails whose own bound holds")
-say(f"promises of the deepest runs: {count}, broken: {len(promises)}", *promises)
-worst = {}
-for name, words in (("positive", "maximum principle"), ("invertible", "layer invertibility")):
-    pairs = [pair for kind in SERIES if kind[1] for pair in ladder(pick(runs, *kind), name)]
-    layers, steps = max(p / o for _, p, o in pairs if p and o), max(found[name] for found in slack.values())
-    worst[name] = (layers, steps)
-    say(f"sharpness of {words}: {steps:.2f} in the longest step, {layers:.2f} in the fewest layers")
-say(f"the same for two clumps that only move apart: {apart():.2f}; there layer invertibility is sufficient only")
-plain = pick(runs, "euler-box", False)
-enough = max(plain, key=lambda run: (run.nodes, run.layers)).peclet.needs_nodes
-bad = [m for m in NODES if all(failures(run)["positive"] for run in plain if run.nodes == m)]
-say(f"cell Peclet, not fitted: {enough} nodes needed, by the deepest run of the finest mesh; no run is well with", bad)
-assert not wrong
-assert all(steps <= 2 for _, steps in worst.values())
-assert small or all(layers <= 2 for layers, _ in worst.values())
+def main() -> None:
+    """The map, and what it says of the bounds."""
+    say(f"bounds of the box schemes: {len(SERIES)} schemes x {len(NODES)} meshes x {len(LAYERS)} numbers of layers")
+    runs, slack = sweep()
+    counts = {word: sum(run.outcome == word for run in runs) for word in OUTCOMES}
+    say(
+        f"{len(runs)} runs: {sum(run.folds for run in runs)} fold a layer;",
+        ", ".join(f"{n}: {w}" for w, n in counts.items()),
+    )
+
+    table(runs, slack)
+
+    wrong, (promises, count) = unsound(runs), broken(runs)
+    say("\nsoundness:", "\n".join(wrong) or "no run fails whose own bound holds")
+    say(f"promises of the deepest runs: {count}, broken: {len(promises)}", *promises)
+    worst = {}
+    for name, words in (("positive", "maximum principle"), ("invertible", "layer invertibility")):
+        pairs = [pair for kind in SERIES if kind[1] for pair in ladder(pick(runs, *kind), name)]
+        layers, steps = max(p / o for _, p, o in pairs if p and o), max(found[name] for found in slack.values())
+        worst[name] = (layers, steps)
+        say(f"sharpness of {words}: {steps:.2f} in the longest step, {layers:.2f} in the fewest layers")
+    say(f"the same for two clumps that only move apart: {apart():.2f}; there layer invertibility is sufficient only")
+    plain = pick(runs, "euler-box", False)
+    enough = max(plain, key=lambda run: (run.nodes, run.layers)).peclet.needs_nodes
+    bad = [m for m in NODES if all(failures(run)["positive"] for run in plain if run.nodes == m)]
+    say(
+        f"cell Peclet, not fitted: {enough} nodes needed, by the deepest run of the finest mesh; no run is well with",
+        bad,
+    )
+    assert not wrong
+    assert all(steps <= 2 for _, steps in worst.values())
+    assert small or all(layers <= 2 for layers, _ in worst.values())
+
+
+if __name__ == "__main__":
+    main()
