@@ -85,8 +85,12 @@ class NodalLayerCost:
 
     def slopes(self, density: Floats) -> Floats:
         """See :class:`~hydrodl.discretisation.scheme.LayerCost`."""
-        return self._mass * self._cost.slopes(density)
+        found = self._cost.slopes(density)
+        found *= self._mass
+        return found
 
     def curvatures(self, density: Floats) -> Floats:
         """See :class:`~hydrodl.discretisation.scheme.LayerCost`."""
-        return self._mass * self._cost.curvatures(density)
+        found = self._cost.curvatures(density)
+        found *= self._mass
+        return found

@@ -55,7 +55,7 @@ class LayerCost(Protocol):
         """F, (n,), this rank's part."""
 
     def slopes(self, density: Floats) -> Floats:
-        """dF/drho_c, dual vectors (n, C, nodes here)."""
+        """dF/drho_c, dual vectors (n, C, nodes here), a new array."""
 
     def curvatures(self, density: Floats) -> Floats:
         """M U''(R), (n, nodes here)."""

@@ -53,7 +53,9 @@ class LayerSums:
 
     def kicks(self, above: Floats) -> Floats:
         """w_{k+1} dF/drho, dual vectors, a stack: both slabs at a layer together."""
-        return self._weights[:, None, None] * self._cost.slopes(above)
+        found = self._cost.slopes(above)
+        found *= self._weights[:, None, None]
+        return found
 
     def kick_first(self, dual: Floats) -> None:
         """M phi_0 from what slab 0 makes of the potential above it, (C, owned)."""
