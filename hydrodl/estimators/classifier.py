@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from mpi4py import MPI
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -22,6 +22,7 @@ from hydrodl.data.constant_features import preprocess
 from hydrodl.data.outliers import OUTLIERS, clamped
 from hydrodl.data.preprocessing import LIFT, Preprocessing, numbered
 from hydrodl.data.samples import Samples
+from hydrodl.estimators.feature_table import placed
 from hydrodl.estimators.initial_readout import PENALTY, logistic_readout
 from hydrodl.estimators.labels_and_weights import check_labels, weights_of
 from hydrodl.estimators.neighbour_check import LOOKED_AT, behind_neighbours
@@ -43,8 +44,9 @@ NARROWER = 0.5
 """Bandwidth that is chosen over the one that best predicts a sample from the others: noise and mesh blur the rest."""
 
 
-OPTIONS = {"tao_gatol": 1e-3, "tao_max_it": 100}
-"""Options of PETSc unless others are given: below this gradient no prediction changes."""
+OPTIONS = {"tao_gatol": 3e-3, "tao_max_it": 100}
+"""Options of PETSc unless others are given: at this gradient classes are those that the optimum predicts, probabilities
+its own to one or two thousandths (docs/performance.md)."""
 
 
 CHOICES = {
@@ -189,7 +191,8 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         """
         check_choices(self, CHOICES)
         check_labels(y)
-        X, y = validate_data(self, X, y, dtype=np.float64)
+        with placed("features", X):
+            X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         weights = weights_of(self.class_weight, sample_weight, X, y)
         if weights is not None:
@@ -259,6 +262,10 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         """Class probabilities, shape (n, C), columns in the order of ``classes_``."""
         return softmax(self._scores(X), axis=1)
 
+    def predict_log_proba(self, X: ArrayLike) -> Floats:
+        """Logarithms of the class probabilities, shape (n, C), finite where these round to 0."""
+        return log_softmax(self._scores(X), axis=1)
+
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """The most probable class of each row, shape (n,)."""
         best = self._scores(X).argmax(axis=1)  # first: it knows whether there was a fit
@@ -268,7 +275,8 @@ class HydroClassifier(KeepsSolution, ClassifierMixin, BaseEstimator):
         """Logits of the network, or logarithms of its noise-averaged probabilities; shape (n, C)."""
         check_is_fitted(self)
         check_choices(self, CHOICES)
-        features = validate_data(self, X, dtype=np.float64, reset=False)
+        with placed("features", X):
+            features = validate_data(self, X, dtype=np.float64, reset=False)
         return self._at(self.preprocessing_.apply(features))
 
     def _at(self, points: Floats) -> Floats:

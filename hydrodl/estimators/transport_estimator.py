@@ -21,6 +21,7 @@ from hydrodl.data.constant_features import preprocess
 from hydrodl.data.outliers import OUTLIERS, clamped
 from hydrodl.data.preprocessing import Preprocessing, features_of, numbered
 from hydrodl.data.samples import Samples
+from hydrodl.estimators.feature_table import placed
 from hydrodl.estimators.pickling import SOLVING, KeepsSolution, communicator
 from hydrodl.estimators.ranks_and_seeds import COMM, agreed, check_choices, width_of
 from hydrodl.estimators.transport_checks import carrying_nodes, excess_of_noise, missed, some
@@ -156,8 +157,10 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
         """
         check_choices(self, CHOICES)
         COUNT.check("substeps", self.substeps)
-        source = validate_data(self, source, dtype=np.float64)
-        target = check_array(target, dtype=np.float64, input_name="target")
+        with placed("source", source):
+            source = validate_data(self, source, dtype=np.float64)
+        with placed("target", target):
+            target = check_array(target, dtype=np.float64, input_name="target")
         if target.shape[1] != source.shape[1] or source.shape[1] > 3:
             raise InputError(
                 f"source and target have {source.shape[1]} and {target.shape[1]} features, must have the same 1, 2 or 3"
@@ -256,7 +259,8 @@ class HydroTransport(KeepsSolution, OneToOneFeatureMixin, TransformerMixin, Base
 
     def _carry(self, X: ArrayLike, *, reverse: bool) -> Floats:
         check_is_fitted(self)
-        points = self.preprocessing_.apply(validate_data(self, X, dtype=np.float64, reset=False))
+        with placed("points", X):
+            points = self.preprocessing_.apply(validate_data(self, X, dtype=np.float64, reset=False))
         rng = check_random_state(self.random_state)
         return features_of(self.preprocessing_, self._map(points, rng, reverse=reverse))
 

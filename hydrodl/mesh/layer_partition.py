@@ -91,8 +91,8 @@ def layers(partition: int | ArrayLike = LAYERS.default, depth: float = DEPTH.def
         >>> hd.layers(4, depth=2.0).times
         array([0. , 0.5, 1. , 1.5, 2. ])
     """
-    if isinstance(partition, int | np.integer):
+    if np.ndim(partition) == 0:
         LAYERS.check("layers", partition)
         DEPTH.check("depth", depth)
-        return Layers(np.linspace(0.0, depth, int(partition) + 1))
+        return Layers(np.linspace(0.0, depth, int(np.asarray(partition)) + 1))
     return Layers(np.asarray(partition, dtype=float))

@@ -27,6 +27,7 @@ from hydrodl.training.stopping import (
     MASS,
     NO_FALL,
     NO_INNER_PRODUCT,
+    forcing,
     gradient_limits,
     hopeless,
     in_words,
@@ -202,9 +203,7 @@ class Optimiser:
         self.functional.linearise(self.array(x))
         self._context.shift_by = 0.0
         if self._own_forcing and self.history:
-            # inexact Newton: loose far away, tight near the optimum, so that convergence stays superlinear
-            norm = self.history[-1]["gradient_norm"] / max(self.history[0]["gradient_norm"], 1e-300)
-            tao.getKSP().setTolerances(rtol=float(np.clip(np.sqrt(norm), 1e-4, 0.1)))
+            tao.getKSP().setTolerances(rtol=forcing(self.history, self._tolerances))
         self.inner_accuracy = WITHIN * float(tao.getKSP().getTolerances()[0])
         hessian.assemble()
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 from petsc4py import PETSc
+
+LOOSEST, TIGHTEST, SPARE = 0.1, 1e-4, 0.1
+"""Relative residual asked of the linear solve of a Newton step: the most, the least, and the least over the part of the
+gradient that may stay."""
+
 
 RUNAWAY = 1e5
 """A fall of J by this many times (1 + |J|) at the start means that it has no lower bound: training stops."""
@@ -65,6 +72,16 @@ _WORDS = {
     _Reason.DIVERGED_TR_REDUCTION: "trust region shrank to nothing",
     _Reason.DIVERGED_USER: STOPPED,
 }
+
+
+def forcing(history: Sequence[Mapping[str, Any]], tolerances: tuple[float, float, float]) -> float:
+    """Relative residual asked of the next Newton step's linear solve, from the steps so far and PETSc's tolerances.
+
+    Loose far away and tight near the optimum, so that convergence is superlinear; but no tighter than the end needs.
+    """
+    first, norm = history[0]["gradient_norm"], max(history[-1]["gradient_norm"], 1e-300)
+    end = max(gradient_limits(tolerances, history[-1]["objective"], first))
+    return float(np.clip(max(np.sqrt(norm / max(first, 1e-300)), SPARE * end / norm), TIGHTEST, LOOSEST))
 
 
 def in_words(reason: int) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed, parallel_config
 from mpi4py import MPI
+from pandas import DataFrame
 from scipy import sparse
 from scipy.special import logit, softmax
 from sklearn.base import clone
@@ -30,6 +31,7 @@ from hydrodl.network.noise_average import posterior
 SMALL: dict[str, Any] = {"layers": 2, "nodes": 9, "margin": 1.0, "noise": 0.02, "weight": 10.0}
 X, y = make_moons(200, noise=0.15, random_state=0)
 FRESH, TRUE = make_moons(500, noise=0.15, random_state=1)
+FRAME = DataFrame(X, columns=["width", "length"])
 
 
 # No check is expected to fail; MLPClassifier has none either (scikit-learn 1.9). One compares rows that are repeated
@@ -66,6 +68,14 @@ def test_predictions_belong_together(moons: HydroClassifier) -> None:
     np.testing.assert_allclose(chances.sum(axis=1), 1)
     np.testing.assert_allclose(logit(chances[:, 1]), scores, rtol=1e-6)
     np.testing.assert_array_equal(moons.predict(FRESH), (scores > 0).astype(int))
+    np.testing.assert_allclose(np.exp(moons.predict_log_proba(FRESH)), chances)
+
+
+def test_a_tighter_tolerance_changes_no_prediction(moons: HydroClassifier) -> None:
+    tight = clone(moons).set_params(options={"tao_gatol": 1e-7}).fit(X, y)
+    assert tight.n_iter_ > moons.n_iter_ and 1e-7 < moons.solution_.gradient_norm < 3e-3
+    np.testing.assert_array_equal(tight.predict(FRESH), moons.predict(FRESH))
+    np.testing.assert_allclose(tight.predict_proba(FRESH), moons.predict_proba(FRESH), atol=2e-3)
 
 
 @pytest.mark.parametrize("choice", [{}, {"width": 12}, {"width": 12, "activation": "relu"}, {"readout": "trained"}])
@@ -242,6 +252,7 @@ def test_verbose_prints_steps(capsys: pytest.CaptureFixture[str]) -> None:
     ("choice", "message"),
     [
         ({"layers": 0}, "layers is 0"),
+        ({"layers": "8"}, "layers is '8', must be a whole number"),
         ({"nodes": 1}, "nodes is 1"),
         ({"dimensions": 4}, "dimensions is 4, must be 1, 2 or 3"),
         ({"lift": 2}, "at most 3"),
@@ -266,7 +277,7 @@ def test_bad_parameters(choice: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("features", "labels", "message"),
     [
-        (np.where(np.arange(400).reshape(200, 2) == 7, np.nan, X), y, "contains NaN"),
+        (np.where(np.arange(400).reshape(200, 2) == 7, np.nan, X), y, "row 4, column 2 is NaN, .* 1 of 200 rows"),
         (X[:, 0], y, "Expected 2D array"),
         (X[:1], y[:1], "at least 2 classes, the data hold one class"),
         (X, np.zeros(200, int), "one class: 0$"),
@@ -274,6 +285,8 @@ def test_bad_parameters(choice: dict[str, Any], message: str) -> None:
         (X, y[:-1], "inconsistent numbers of samples"),
         (np.ones((200, 2)), y, "all 2 feature.* constant"),
         (X * 1e300, y, "too large to standardise"),
+        (FRAME.assign(hue="red"), y, "features: column 'hue' holds String, not numbers$"),
+        (FRAME.where(FRAME.width > -0.9), y, "features: row .*, column 'width' is missing"),
     ],
 )
 def test_bad_data(features: Any, labels: Any, message: str) -> None:

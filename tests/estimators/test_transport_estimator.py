@@ -191,7 +191,7 @@ def test_bad_parameters(choice: dict[str, Any], message: str) -> None:
     [
         (SOURCE, np.ones((5, 2)), "1 and 2 features, must have the same"),
         (np.ones((5, 4)), np.ones((5, 4)), "4 and 4 features"),
-        (SOURCE, np.full((5, 1), np.nan), "target contains NaN"),
+        (SOURCE, np.full((5, 1), np.nan), "target: row 1, column 1 is NaN"),
         (np.ones((5, 1)), np.ones((5, 1)), "constant"),
     ],
 )
