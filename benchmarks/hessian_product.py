@@ -20,7 +20,7 @@ import numpy as np
 from moons import two_moons
 
 import hydrodl as hd
-from hydrodl.discretisation.layer_map_transport import resolvents
+from hydrodl.discretisation.layer_map_transport import heat_steps
 from hydrodl.discretisation.push import Splines
 
 
@@ -34,7 +34,7 @@ def pushes(functional: hd.ReducedFunctional) -> Callable[[], None]:
     problem, transport = functional.problem, functional.sweeps.transport
     nodes, scheme, shape = transport.nodes, problem.method, functional.sweeps.slab_density.shape[1:]
     splines = Splines(nodes.shape, nodes.spacing, scheme.degree)
-    noise = resolvents(nodes, float(problem.lagrangian.noise), problem.layers.steps, splines, scheme.before)
+    noise = heat_steps(nodes, float(problem.lagrangian.noise), problem.layers.steps, splines, scheme.before)
     masses, found = np.ones(shape), np.empty(shape)
     shift, force = np.ones((2, problem.domain.dimension, shape[1]))
 

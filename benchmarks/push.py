@@ -27,7 +27,7 @@ from scipy.linalg import solveh_banded
 from scipy.linalg.lapack import dpttrf, dpttrs
 
 from hydrodl.common.arrays import Floats
-from hydrodl.discretisation.noise_resolvent import NoiseResolvent
+from hydrodl.discretisation.heat_step import HeatStep
 from hydrodl.discretisation.push import Push, Splines
 from hydrodl.discretisation.spline_weights import spline_weights
 
@@ -49,7 +49,7 @@ class Case:
         self.shift = 2.5 * np.sin(3 * x[::-1] / np.array(shape)[:, None] + 1)
         self.splines = Splines(shape, np.ones(self.dim), degree)
         self.push = self.made()
-        self.resolvent = NoiseResolvent(shape, self.splines.spacing, 1.0, np.full(self.dim, NOISE))
+        self.resolvent = HeatStep.of(shape, self.splines.spacing, 1.0, np.full(self.dim, NOISE))
         self.slopes = self.push.pull_with_slopes(self.other)[1]
         self.curvatures = self.push.curvatures(self.masses, self.other)
 

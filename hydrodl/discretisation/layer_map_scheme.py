@@ -17,7 +17,7 @@ import numpy as np
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.discretisation.layer_map_transport import LayerMapTransport, resolvents
+from hydrodl.discretisation.layer_map_transport import LayerMapTransport, heat_steps
 from hydrodl.discretisation.layer_map_walk import LayerMapWalk
 from hydrodl.discretisation.push import Splines
 from hydrodl.discretisation.stacks import LayerStacks
@@ -45,8 +45,8 @@ class LayerMapScheme:
         """1: what holds for every cost and potential.
 
         Half of the noise before the map, and V and U half at either end, take the largest parts of the error away; what
-        is left of order 1, by smoothness, decay and the shape of the heat steps, ``objective_error`` tells part by
-        part. It is nothing, and the order 2, where the velocity costs kinetic energy alone and phi is quadratic.
+        is left of order 1, by smoothness and decay, ``objective_error`` tells part by part. It is nothing, and the
+        order 2, where the velocity costs kinetic energy alone.
         """
         return 1
 
@@ -57,7 +57,7 @@ class LayerMapScheme:
 
     @property
     def positive(self) -> bool:
-        """Yes: W and the resolvents are."""
+        """Yes: W and the heat steps are."""
         return True
 
     @property
@@ -121,15 +121,15 @@ class LayerMapScheme:
         stacks = LayerStacks(domain, len(steps))
         nodes, own = stacks.nodes, stacks.spread(fields).copy()
         splines = Splines(nodes.shape, nodes.spacing, self.degree)
-        noise = resolvents(nodes, float(lagrangian.noise), steps[stacks.layers], splines, self.before)
+        noise = heat_steps(nodes, float(lagrangian.noise), steps[stacks.layers], splines, self.before)
         for field, (before, after) in zip(own, noise, strict=True):
-            resolvent = before if first else after
-            if resolvent is not None:
-                field[...] = resolvent.smooth(nodes.mass * field)
+            heat = before if first else after
+            if heat is not None:
+                field[...] = heat.smooth(nodes.mass * field)
         return stacks.collect(own)
 
     def exact_spacing(self, noise: float, step: float) -> float | None:
-        """h at which the splines bring what the resolvent before the map leaves: nu_B = nu, or nu/2 for "strang"."""
+        """h at which the splines bring what the heat step before the map leaves: nu_B = nu, or nu/2 for "strang"."""
         return float(np.sqrt(24 * step * noise * (1 - self.before) / (self.degree + 1)))
 
     def map_noise(self, domain: Domain, steps: Floats) -> float:
@@ -138,5 +138,5 @@ class LayerMapScheme:
         return (self.degree + 1) * float(spacing.max()) ** 2 / (24 * float(steps.min()))
 
     def walk(self, domain: Domain, lagrangian: Lagrangian) -> LayerMapWalk:
-        """The chain of the push and of both resolvents; collective."""
+        """The chain of the push and of both heat steps; collective."""
         return LayerMapWalk(domain, lagrangian, self.before, self.degree)

@@ -3,7 +3,7 @@
     forward   r_k = R'(M R_k)        R_{k+1} = R''(W^T M r_k - Delta dH/dphi)
     backward  q_k = R''(D_{k+1})     D_k = M R'(M W q_k - Delta dH/drho)
 
-without R' where there is no noise before the map. W = W(u_k) is the push, R' and R'' are the resolvents of the noise
+without R' where there is no noise before the map. W = W(u_k) is the push, R' and R'' are the heat steps of the noise
 before and after it. Where V and U act at layers they are not in H, and D_{k+1} is what they have left of it. What is
 carried is
 
@@ -22,11 +22,11 @@ import numpy as np
 from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
+from hydrodl.discretisation.heat_step import HeatStep, NoiseSplit, noise_split
 from hydrodl.discretisation.layer_map_coupling import LayerMapCoupling
 from hydrodl.discretisation.layer_march import LayerMarch
 from hydrodl.discretisation.layer_recursion import March, NodeMarch
 from hydrodl.discretisation.nodal_cost import NodalCost, NodalLayerCost
-from hydrodl.discretisation.noise_resolvent import NoiseResolvent, NoiseSplit, noise_split
 from hydrodl.discretisation.push import Push, Splines
 from hydrodl.discretisation.scheme import EffectiveNoise
 from hydrodl.discretisation.slab_action import SlabAction
@@ -95,7 +95,7 @@ class LayerMapTransport:
         for push, field, step in zip(self.pushes, velocity, self.own_steps, strict=True):
             push.move(step * field)
         self._slabs.steps = self.own_steps
-        self._slabs.noise = resolvents(self.nodes, self._noise, self.own_steps, self._splines, self._before)
+        self._slabs.noise = heat_steps(self.nodes, self._noise, self.own_steps, self._splines, self._before)
 
     def velocity_gradient(self, velocity: Floats, density: Floats, potential: Floats, out: Floats) -> None:
         """Add -sum_c M r_c grad (Pi q_c)(y)."""
@@ -136,7 +136,7 @@ class LayerMapTransport:
         return self._steps[self.stacks.layers]
 
     def solve_to(self, accuracy: float) -> None:
-        """Nothing: the resolvents are exact."""
+        """Nothing: the heat steps are exact."""
 
     def unread_options(self) -> list[str]:
         """None: there is no linear solver with options."""
@@ -157,7 +157,7 @@ class LayerMapSlabs:
     def __init__(self, mass: Floats, pushes: Sequence[Push]) -> None:
         self._mass, self._pushes = mass, pushes
         self.steps = np.ones(len(pushes))
-        self.noise: list[tuple[NoiseResolvent | None, NoiseResolvent]] = []
+        self.noise: list[tuple[HeatStep | None, HeatStep]] = []
 
     def forward(self, k: int, layer: Floats, source: Floats | None) -> tuple[Floats, Floats]:
         """(r_k, R_{k+1}) of R_k and a source."""
@@ -183,11 +183,11 @@ class LayerMapSlabs:
         return potential, below
 
 
-def resolvents(
+def heat_steps(
     nodes: GridNodes, noise: float, steps: Floats, splines: Splines, before: float
-) -> list[tuple[NoiseResolvent | None, NoiseResolvent]]:
+) -> list[tuple[HeatStep | None, HeatStep]]:
     """R' and R'' of layers of these thicknesses, one pair for all of one thickness."""
-    made: dict[float, tuple[NoiseResolvent | None, NoiseResolvent]] = {}
+    made: dict[float, tuple[HeatStep | None, HeatStep]] = {}
     for step in map(float, steps):
         if step not in made:
             split = noise_split(noise, step, nodes.spacing, splines.degree, before)
@@ -195,7 +195,7 @@ def resolvents(
     return [made[float(step)] for step in steps]
 
 
-def pair(nodes: GridNodes, step: float, split: NoiseSplit) -> tuple[NoiseResolvent | None, NoiseResolvent]:
+def pair(nodes: GridNodes, step: float, split: NoiseSplit) -> tuple[HeatStep | None, HeatStep]:
     """R', None where no axis has noise before the map, and R''."""
-    first = NoiseResolvent(nodes.shape, nodes.spacing, step, split.before) if split.before.any() else None
-    return first, NoiseResolvent(nodes.shape, nodes.spacing, step, split.after)
+    first = HeatStep.of(nodes.shape, nodes.spacing, step, split.before) if split.before.any() else None
+    return first, HeatStep.of(nodes.shape, nodes.spacing, step, split.after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hydrodl.common.arrays import Floats, Ints
-from hydrodl.discretisation.layer_map_transport import resolvents
+from hydrodl.discretisation.layer_map_transport import heat_steps
 from hydrodl.discretisation.push import Push, Splines
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.gathering import whole
@@ -25,7 +25,7 @@ class LayerMapWalk:
         """Counts of paths (n, nodes) above slab k; collective."""
         field = whole(self._domain, velocity[None])[1][0]
         push = Push(self._splines, step * field)
-        ((first, then),) = resolvents(self._nodes, self._noise, np.array([step]), self._splines, self._before)
+        ((first, then),) = heat_steps(self._nodes, self._noise, np.array([step]), self._splines, self._before)
         if first is not None:
             counts = first.walk(counts, rng)
         return then.walk(push.walk(counts, rng), rng)

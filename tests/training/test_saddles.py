@@ -53,8 +53,8 @@ def spreading() -> hd.Problem:
     """A goal less spread than noise alone makes it: nodes at the walls should go inward, and feel no force there, as
     what comes from beyond a wall mirrors what is before it."""
     domain = hd.Domain.interval(-2.0, 2.0, 17)
-    start, goal = (hd.mixture([hd.Gaussian([0.0], std)], domain) for std in (0.4, 0.5))
-    physics = hd.Lagrangian(0.3, decay=0.02, smoothness=0.0)
+    start, goal = (hd.mixture([hd.Gaussian([0.0], std)], domain) for std in (0.5, 0.4))
+    physics = hd.Lagrangian(0.5, decay=0.02, smoothness=0.0)
     return hd.Problem(domain, hd.layers(4), start, physics, hd.Density(2.0, goal, divergence="kl"))
 
 

@@ -1,9 +1,9 @@
 """Residuals of the original and modified equations in layers, for the layer-map schemes.
 
 A slab of thickness Delta is one of a family, with Delta replaced by e Delta wherever it stands: in the displacement
-e Delta u, in the noise of the resolvents (1 - e Delta s L_a)^-1 and of the splines 1 + e Delta nu_B L_a, L_a the second
-difference along an axis, and in the distance of both layers from the middle of the slab. On smooth fields everything
-in it is a power series in e,
+e Delta u, in the noise of the heat steps, exp(e t D + e^2 c_4 D^2 - e^3 c_6 D^3) with D = h^2 d_aa and the cumulants of
+``AxisHeat``, and of the splines 1 + e Delta nu_B L_a, L_a the second difference along an axis, and in the distance of
+both layers from the middle of the slab. On smooth fields everything in it is a power series in e,
 
     density      rho(t + e Delta/2) = Phi_e rho(t - e Delta/2),   Phi_e = noise'' . splines . push . noise'
                  push f = sum_n (-e Delta)^n/n! div^n (u^n f)                        masses moved by e Delta u
@@ -38,8 +38,8 @@ from hydrodl.analysis.backward_error.slab_samples import central
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
+from hydrodl.discretisation.heat_step import AxisHeat, axes_of, noise_split
 from hydrodl.discretisation.layer_map_scheme import LayerMapScheme
-from hydrodl.discretisation.noise_resolvent import noise_split
 from hydrodl.mesh.uniform_grid import GatheredGrid
 from hydrodl.problem.flow import Flow
 
@@ -74,11 +74,18 @@ class JetGrid:
         place = axis - self.d
         return (np.roll(f, 1, place) - 2 * f + np.roll(f, -1, place)) / self.spacing[axis] ** 2
 
-    def resolvent(self, jet: Jet, axis: int, amount: float) -> Jet:
-        """(1 - e amount L_a)^-1."""
-        out = [jet[0]]
-        for coefficient in jet[1:]:
-            out.append(coefficient + amount * self.second_difference(out[-1], axis))
+    def heat(self, jet: Jet, axis: int, heat: AxisHeat) -> Jet:
+        """S as its series in e, each power of D up to the third of h^2 L_a = D + D^2/12 + D^3/360."""
+        t, (fourth, sixth) = heat.time, heat.cumulants()
+        first, second, third = t, t**2 / 2 + fourth, t**3 / 6 + t * fourth - sixth
+        series = [(first, -first / 12, first / 90), (0.0, second, -second / 6), (0.0, 0.0, third)]
+        out = list(jet)
+        for m, f in enumerate(jet[:-1]):
+            powers = [f]
+            for _ in series:
+                powers.append(self.spacing[axis] ** 2 * self.second_difference(powers[-1], axis))
+            for n, weights in enumerate(series[: len(jet) - 1 - m], m + 1):
+                out[n] = out[n] + sum(w * power for w, power in zip(weights, powers[1:], strict=True) if w)
         return out
 
     def splines(self, jet: Jet, axis: int, amount: float) -> Jet:
@@ -137,11 +144,12 @@ class MapSlab:
 
     def __init__(self, grid: JetGrid, step: float, before: Floats, after: Floats, splines: Floats) -> None:
         self._grid, self._step = grid, step
-        self._before, self._after, self._splines = (step * np.asarray(s) for s in (before, after, splines))
+        self._before, self._after = (axes_of(grid.spacing, step, noise) for noise in (before, after))
+        self._splines = step * np.asarray(splines)
 
-    def _noise(self, jet: Jet, amounts: Floats) -> Jet:
-        for axis, amount in enumerate(amounts):
-            jet = self._grid.resolvent(jet, axis, float(amount))
+    def _noise(self, jet: Jet, axes: list[AxisHeat]) -> Jet:
+        for axis, heat in enumerate(axes):
+            jet = self._grid.heat(jet, axis, heat)
         return jet
 
     def _smoothed(self, jet: Jet) -> Jet:

@@ -8,15 +8,15 @@ Box schemes. theta = 1: H_1 = 1/2 (d_t rho, d_t phi)_h;  theta = 1/2: H_2 = 1/24
 (d_t rho_c, d_tt phi_c)_h ].
 
 Layer maps. A slab is noise nu', the map x + Delta u, noise nu'' (that of the splines included). The map is the flow of
-u - Delta/2 u . grad u; noise and map do not commute; resolvents and splines have the variance of their noise exactly,
-and not its fourth cumulant. The generating function S = ext_u { <M r, W q> - Delta l_h } to order Delta^2, less half
-of (dH/drho, dH/dphi), as in the Baker-Campbell-Hausdorff series, then gives
+u - Delta/2 u . grad u; noise and map do not commute; heat steps and splines have the variance of their noise exactly,
+and not always its fourth cumulant. The generating function S = ext_u { <M r, W q> - Delta l_h } to order Delta^2, less
+half of (dH/drho, dH/dphi), as in the Baker-Campbell-Hausdorff series, then gives
 
     "velocity"             1/2 (u . grad u, sum_c rho_c grad phi_c - w R u)
     "running cost"       - 1/2 sum_c (rho_c u, grad (V_c + U'))                 nothing where V and U act at both ends
     "order of the noise" + (nu'' - nu')/2 sum_c [ (L rho_c, u . grad phi_c - dl/drho_c) + (div(rho_c u), L phi_c) ]
     "fourth cumulant"    - c_4 / Delta sum_c sum_a (d_aa rho_c, d_aa phi_c),
-    c_4 = Delta/2 (s'^2 + s''^2) + h^2/12 (s' + s'') - (p + 1) h^4/(2880 Delta),    s', s'' of the resolvents alone
+    c_4 = h^4/Delta [ c(t') + c(t'') - (p + 1)/2880 ],    c(t) = max(t/12 - t^2/2, 0),    t = Delta s/h^2,
 
 with (u . grad u, eps u - alpha^2 Laplace u) in the first line at the optimum. Where the running cost is the kinetic
 energy alone, straight lines are the optimal paths, the map is exact on them, and the first two lines vanish. For
@@ -39,8 +39,8 @@ from hydrodl.analysis.structure.map_conservation import momentum_exerted
 from hydrodl.analysis.structure.slab_hamiltonian import Recovery
 from hydrodl.common.arrays import Floats
 from hydrodl.common.parallel import summed
+from hydrodl.discretisation.heat_step import axes_of, noise_split
 from hydrodl.discretisation.layer_map_scheme import LayerMapScheme
-from hydrodl.discretisation.noise_resolvent import noise_split
 from hydrodl.discretisation.stacks import placed
 from hydrodl.mesh.ghosts import with_ghosts
 from hydrodl.mesh.grid_nodes import GridNodes
@@ -199,12 +199,12 @@ def _of_maps(flow: Flow, scheme: LayerMapScheme, spacing: Floats) -> ObjectiveEr
 def fourth_cumulant(step: float, spacing: Floats, degree: int, before: Floats, after: Floats) -> Floats:
     """c_4 per axis, (d,): a layer's noise has the generator nu d^2 + c_4 d^4 + ..., to this order.
 
-    From the logarithm of a layer's Fourier symbol, -Delta nu k^2 + Delta c_4 k^4 + ..., which is sinc(k h/2)^(p+1) of
-    the splines over (1 + Delta s' kappa) (1 + Delta s'' kappa), kappa = (4/h^2) sin^2(k h/2).
+    From the logarithm of a layer's Fourier symbol, -Delta nu k^2 + Delta c_4 k^4 + ...: sinc(k h/2)^(p+1) of the
+    splines times those of the heat steps, whose c_4 is nothing but where t = Delta s/h^2 is below 1/6.
     """
     h = np.asarray(spacing, dtype=float)
-    resolvents = step / 2 * (before**2 + after**2) + h**2 / 12 * (before + after)
-    return resolvents - (degree + 1) * h**4 / (2880 * step)
+    parts = [[axis.cumulants()[0] for axis in axes_of(h, step, noise)] for noise in (before, after)]
+    return h**4 / step * (np.sum(parts, axis=0) - (degree + 1) / 2880)
 
 
 class _Slab:

@@ -1,25 +1,26 @@
 """The action of the layer-map schemes as a sum over elements, each of which sees a few nodes of one slab.
 
-The resolvents are inverses: what they solve becomes unknowns of its own, one density z and one multiplier pi for each
-axis of the noise before the map, w and sigma for the noise after it. With z_0 = rho_k below, r = z_n, q = sigma_1 and
-w_d = rho_{k+1} above, the part of slab k is, class by class,
+Heat steps S_a = (1 - b_a L_a)^-1 E_a are inverses in part: what these solve becomes unknowns of its own, one density z
+and one multiplier pi for each axis of the noise before the map, w and sigma for the noise after it. With z_0 = rho_k
+below, r = z_d, q = sigma_0 and w_d = rho_{k+1} above, the part of slab k is, class by class,
 
-    (phi_k, z_0)_h + sum_a [ (pi_a, z_a - z_{a-1})_h + Delta s'_a (D_a z_a, D_a pi_a)_h ]                    (cells)
-    + (sigma_1, w_1)_h + sum_{a>1} (sigma_a, w_a - w_{a-1})_h + sum_a Delta s''_a (D_a w_a, D_a sigma_a)_h   (cells)
-    - sum_i M_i r_i (Pi sigma_1)(x_i + Delta u_i)                                                            (nodes)
-    + Delta l_h(u, r) - (phi_{k+1}, w_d)_h                                                                   (cells)
-    + Delta/2 [ F(z_0) + F(w_d) ]           if V and U act at layers: F = sum_c V_c rho_c + U(R)             (cells)
+    (phi_k, z_0)_h + sum_a [ (pi_a, z_a)_h + b'_a h_a^2 (D_a z_a, D_a pi_a)_h ]                    (cells)
+    - sum_a sum_i M_i pi_ai (E'_a z_{a-1})_i                                                       (nodes)
+    + (sigma_0, w_0)_h + sum_a [ (sigma_a, w_a)_h + b''_a h_a^2 (D_a w_a, D_a sigma_a)_h ]         (cells)
+    - sum_a sum_i M_i sigma_ai (E''_a w_{a-1})_i - sum_i M_i r_i (Pi sigma_0)(x_i + Delta u_i)     (nodes)
+    + Delta l_h(u, r) - (phi_{k+1}, w_d)_h                                                         (cells)
+    + Delta/2 [ F(z_0) + F(w_d) ]      if V and U act at layers: F = sum_c V_c rho_c + U(R)        (cells)
 
 with the vertex rule in every cell. Only phi is shared by slabs. Its stationary points are the sweeps and the momentum
-map; an element of a cell sees the corners of the cell, that of node i sees u_i, r_i and q at the nodes that the splines
-at x_i + Delta u_i reach.
+map; an element of a cell sees the corners of the cell, that of node i sees u_i, r_i, q at the nodes that the splines
+at x_i + Delta u_i reach, and along the axes the multipliers there with the densities at the neighbours of E_a.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from itertools import product
 from typing import Any
 
@@ -29,11 +30,12 @@ from dolfinx import fem
 from dolfinx import mesh as dmesh
 from numpy.typing import NDArray
 
+from hydrodl.analysis.structure.heat_factors import HeatFactors, heat_factors
 from hydrodl.analysis.structure.map_tangents import MapTangents
 from hydrodl.analysis.structure.space_time_action import Tangent
 from hydrodl.common.arrays import Floats
+from hydrodl.discretisation.heat_step import noise_split
 from hydrodl.discretisation.layer_map_scheme import LayerMapScheme
-from hydrodl.discretisation.noise_resolvent import NoiseResolvent, NoiseSplit, noise_split
 from hydrodl.discretisation.push import Push, Splines
 from hydrodl.linear_algebra.layer_shares import Shares
 from hydrodl.mesh.ghosts import with_ghosts
@@ -68,9 +70,8 @@ class MapElements:
         self._splines = Splines(self.nodes.shape, self.nodes.spacing, scheme.degree)
         self.steps = flow.layers.steps[self.shares.layers]
         noise = float(flow.lagrangian.noise)
-        self.splits = [
-            noise_split(noise, float(t), self.nodes.spacing, scheme.degree, scheme.before) for t in self.steps
-        ]
+        split = partial(noise_split, noise, spacing=self.nodes.spacing, degree=scheme.degree, before=scheme.before)
+        self._heat = [heat_factors(self.nodes, t, split(step=t)) for t in map(float, self.steps)]
         velocity, density, potential = map(self.on_grid, (flow.velocity, flow.slab_density, flow.slab_potential))
         self.pushes = [Push(self._splines, t * u) for t, u in zip(self.steps, velocity, strict=True)]
         self._masses, self._potential = self.nodes.mass * density, potential
@@ -98,13 +99,13 @@ class MapElements:
             ),
         )
         out = []
-        for j, (split, push) in enumerate(zip(self.splits, self.pushes, strict=True)):
+        for j, push in enumerate(self.pushes):
             chain: Chain = {"u": u[j], "phi_0": below[j], "phi_1": above[j]}
             carried = push.carry_change(self._masses[j], self.steps[j] * u[j], self.mass * r[j])
-            self._after(chain, j, split, carried, high[j])
+            self._after(chain, j, carried, high[j])
             chain[f"w_{self.dim}"] = high[j]
-            self._before(chain, j, split, low[j], push.pull(chain["sigma_1"]) - self.steps[j] * cost[j] / self.mass)
-            chain[self.last(split)] = r[j]
+            self._before(chain, j, low[j], push.pull(chain["sigma_0"]) - self.steps[j] * cost[j] / self.mass)
+            chain[self.last(j)] = r[j]
             out.append(chain)
         return out
 
@@ -118,38 +119,33 @@ class MapElements:
         """d."""
         return len(self.nodes.shape)
 
-    def last(self, split: NoiseSplit) -> str:
-        """The name of r in a slab."""
-        return f"z_{self.dim}" if split.before.any() else "z_0"
-
-    def _along(self, j: int, axis: int, noise: Floats) -> NoiseResolvent:
-        only = np.where(np.arange(self.dim) == axis, noise, 0.0)
-        return NoiseResolvent(self.nodes.shape, self.nodes.spacing, float(self.steps[j]), only)
+    def last(self, j: int) -> str:
+        """The name of r in slab j of this rank."""
+        return f"z_{self.dim}" if "pi" in self._heat[j] else "z_0"
 
     def _kick(self, j: int, name: str, density: Floats) -> Floats:
         """The change of Delta/2 (V + U') at an end of slab j."""
         return self.steps[j] / 2 * self._bent[j][name] * density.sum(axis=0)
 
-    def _after(self, chain: Chain, j: int, split: NoiseSplit, carried: Floats, high: Floats) -> None:
+    def _after(self, chain: Chain, j: int, carried: Floats, high: Floats) -> None:
         """w upwards from the pushed masses, sigma downwards from phi_{k+1}."""
-        resolvents = [self._along(j, a, split.after) for a in range(self.dim)]
-        density, potential = carried, chain["phi_1"] - self._kick(j, f"w_{self.dim}", high)
-        for a, resolvent in enumerate(resolvents, 1):
-            density = chain[f"w_{a}"] = resolvent.smooth(density)
-            density = self.mass * density
-        for a in range(self.dim, 0, -1):
-            potential = chain[f"sigma_{a}"] = resolvents[a - 1].smooth(self.mass * potential)
+        chain["w_0"] = carried / self.mass
+        self._chain(chain, j, "w", "sigma", chain["phi_1"] - self._kick(j, f"w_{self.dim}", high))
+        chain["sigma_0"] = self._heat[j]["sigma"][0].explicit(chain["sigma_1"])
 
-    def _before(self, chain: Chain, j: int, split: NoiseSplit, density: Floats, potential: Floats) -> None:
+    def _before(self, chain: Chain, j: int, density: Floats, potential: Floats) -> None:
         """z upwards from rho_k, pi downwards from what the map and the running cost pull with."""
         chain["z_0"] = density
-        if not split.before.any():
-            return
-        resolvents = [self._along(j, a, split.before) for a in range(self.dim)]
-        for a, resolvent in enumerate(resolvents, 1):
-            density = chain[f"z_{a}"] = resolvent.smooth(self.mass * density)
+        if "pi" in self._heat[j]:
+            self._chain(chain, j, "z", "pi", potential)
+
+    def _chain(self, chain: Chain, j: int, field: str, multiplier: str, potential: Floats) -> None:
+        factors = self._heat[j][multiplier]
+        for a, factor in enumerate(factors, 1):
+            chain[f"{field}_{a}"] = factor.solved(factor.explicit(chain[f"{field}_{a - 1}"]))
         for a in range(self.dim, 0, -1):
-            potential = chain[f"pi_{a}"] = resolvents[a - 1].smooth(self.mass * potential)
+            potential = chain[f"{multiplier}_{a}"] = factors[a - 1].solved(potential)
+            potential = factors[a - 1].explicit(potential)
 
     def rows(self, chains: list[Chain], tangent: Tangent, parts: list[Part]) -> list[Chain]:
         """Rows of the second derivative of the action over a patch, times a tangent; collective.
@@ -164,42 +160,46 @@ class MapElements:
         for j, (chain, k) in enumerate(zip(chains, self.shares.layers, strict=True)):
             row = {name: np.zeros_like(values) for name, values in chain.items()}
             row["u"] += velocity[j]
-            row[self.last(self.splits[j])] += total[j]
+            row[self.last(j)] += total[j]
             self._cells(row, chain, j, parts[k].cells)
             self._push(row, chain, j, parts[k].nodes.ravel())
             out.append(row)
         return out
 
     def _cells(self, row: Chain, chain: Chain, j: int, cells: Mask) -> None:
-        """The pairings and the noise."""
-        split, step, dim = self.splits[j], self.steps[j], self.dim
+        """The pairings and the implicit factors."""
         mass = self._lump(cells)
-        row["phi_0"] += mass * chain["z_0"]
-        row["z_0"] += mass * chain["phi_0"]
-        row["phi_1"] -= mass * chain[f"w_{dim}"]
-        row[f"w_{dim}"] -= mass * chain["phi_1"]
+        pairs = [("phi_0", "z_0", 1.0), ("phi_1", f"w_{self.dim}", -1.0), ("sigma_0", "w_0", 1.0)]
+        for first, second, sign in pairs:
+            row[first] += sign * mass * chain[second]
+            row[second] += sign * mass * chain[first]
         for name in self._bent[j]:
             row[name] += mass * self._kick(j, name, chain[name])
-        links = [("sigma", "w", a, split.after[a - 1]) for a in range(1, dim + 1)]
-        if split.before.any():
-            links += [("pi", "z", a, split.before[a - 1]) for a in range(1, dim + 1)]
-        for multiplier, field, a, noise in links:
-            up, new, old = f"{multiplier}_{a}", f"{field}_{a}", f"{field}_{a - 1}"
+        for up, _, new, axis, factor in self._links(j):
+            amount = factor.implicit * self.nodes.spacing[axis] ** 2
             for first, second in ((up, new), (new, up)):
-                row[first] += mass * chain[second] + step * noise * self._stiffness(cells, a - 1, chain[second])
-            if old in chain:
-                row[up] -= mass * chain[old]
-                row[old] -= mass * chain[up]
+                row[first] += mass * chain[second] + amount * self._stiffness(cells, axis, chain[second])
+
+    def _links(self, j: int) -> Iterator[tuple[str, str, str, int, HeatFactors]]:
+        """Names of multiplier, density before and behind, axis and factors of every heat step of a slab."""
+        for multiplier, factors in self._heat[j].items():
+            field = {"sigma": "w", "pi": "z"}[multiplier]
+            for a, factor in enumerate(factors):
+                yield f"{multiplier}_{a + 1}", f"{field}_{a}", f"{field}_{a + 1}", a, factor
 
     def _push(self, row: Chain, chain: Chain, j: int, nodes: Mask) -> None:
-        """What the nodes of the patch carry."""
-        push, step, r = self.pushes[j], self.steps[j], self.last(self.splits[j])
+        """What the nodes of the patch carry, and the explicit factors."""
+        here = self.mass * nodes
+        for up, old, _, _, factor in self._links(j):
+            row[up] -= here * factor.explicit(chain[old])
+            row[old] -= self.mass * factor.explicit(nodes * chain[up])
+        push, step, r = self.pushes[j], self.steps[j], self.last(j)
         potential, masses = self._potential[j], self._masses[j] * nodes
-        shift, change = step * chain["u"], self.mass * nodes * chain[r]
-        row["sigma_1"] -= push.carry_change(masses, shift, change)
+        shift, change = step * chain["u"], here * chain[r]
+        row["sigma_0"] -= push.carry_change(masses, shift, change)
         slopes = push.pull_with_slopes(potential)[1]
-        pulled, turned = push.pull_with_slopes(chain["sigma_1"])
-        row[r] -= self.mass * nodes * (np.einsum("can,an->cn", slopes, shift) + pulled)
+        pulled, turned = push.pull_with_slopes(chain["sigma_0"])
+        row[r] -= here * (np.einsum("can,an->cn", slopes, shift) + pulled)
         exerted = np.einsum("cn,can->an", change, slopes) + np.einsum("cn,can->an", masses, turned)
         row["u"] -= step * (exerted + np.einsum("abn,bn->an", push.curvatures(masses, potential), shift))
 
@@ -226,19 +226,21 @@ class MapElements:
         inside = reduce(np.logical_and, corners(part.cells, beyond=True)).ravel()
         some = reduce(np.logical_or, corners(part.cells)).ravel()
         nodes = part.nodes.ravel()
-        push, split = self.pushes[j], self.splits[j]
-        reached = push.carry(nodes[None].astype(float))[0] > 0
-        missed = push.carry((~nodes)[None].astype(float))[0] > 0
-        names = ["u", "z_0", *(f"{f}_{a}" for f in ("w", "sigma") for a in range(1, self.dim + 1))]
-        if split.before.any():
-            names += [f"{f}_{a}" for f in ("z", "pi") for a in range(1, self.dim + 1)]
-        for name in names:
-            if name in ("u", self.last(split)):
-                yield name, some | nodes, inside & nodes
-            elif name == "sigma_1":
-                yield name, some | reached, inside & ~missed
-            else:
-                yield name, some, inside
+        more = {"u": nodes, self.last(j): nodes}
+        whole = dict(more)
+        for up, old, _, _, factor in self._links(j):
+            more[up] = whole[up] = nodes
+            more[old], whole[old] = reached(factor.explicit, nodes)
+        more["sigma_0"], whole["sigma_0"] = reached(self.pushes[j].carry, nodes)
+        names = {"u", "z_0", "w_0", "sigma_0", *(name for link in self._links(j) for name in (link[0], link[2]))}
+        everywhere, nowhere = np.ones_like(nodes), np.zeros_like(nodes)
+        for name in sorted(names):
+            yield name, some | more.get(name, nowhere), inside & whole.get(name, everywhere)
+
+
+def reached(operator: Callable[[Floats], Floats], nodes: Mask) -> tuple[Mask, Mask]:
+    """Which nodes an operator without negative entries reaches from some nodes, and which from these alone."""
+    return operator(nodes[None].astype(float))[0] > 0, operator((~nodes)[None].astype(float))[0] == 0
 
 
 def corners(cells: Mask, *, skip: int = -1, beyond: bool = False) -> list[Any]:
