@@ -96,7 +96,9 @@ def test_corrected_layer_maps_have_the_objective_of_many_more() -> None:
     assert np.log2((better[0] - limit) / (better[1] - limit)) > 1.8
     assert abs(best - limit) < 0.05 * abs(better[1] - limit) < 0.02 * abs(plain[1] - limit)
     strang = [hd.train(mirrored(n, "strang"), options=OPTIONS).objective for n in (6, 12)]
-    assert np.log2((strang[0] - limit) / (strang[1] - limit)) > 1.8 and abs(strang[1] - limit) < abs(plain[1] - limit) / 10
+    assert (
+        np.log2((strang[0] - limit) / (strang[1] - limit)) > 1.8 and abs(strang[1] - limit) < abs(plain[1] - limit) / 10
+    )
 
 
 def test_the_corrected_action_has_exact_derivatives() -> None:
