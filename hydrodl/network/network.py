@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from hydrodl.common.arrays import Floats
 from hydrodl.common.cards import Card, names, plural
 from hydrodl.common.errors import InputError
+from hydrodl.common.parameters import check_kind
 from hydrodl.data.frames import predictions_like
 from hydrodl.data.preprocessing import Preprocessing, features_of, input_map
 from hydrodl.data.samples import Samples
@@ -50,6 +51,7 @@ class Network(Card):
     """
 
     def __init__(self, solution: Solution, preprocessing: Preprocessing | None = None) -> None:
+        check_kind("solution", solution, Solution, ": train the problem first")
         problem = solution.problem
         self.solution = solution
         self.domain: Domain = problem.domain

@@ -9,7 +9,7 @@ from typing import Any
 from hydrodl.common.arrays import Floats
 from hydrodl.common.cards import Card, names, plural
 from hydrodl.common.errors import InputError
-from hydrodl.common.parameters import Choice
+from hydrodl.common.parameters import Choice, check_kind
 from hydrodl.data.class_densities import Densities
 from hydrodl.discretisation.scheme import Scheme
 from hydrodl.discretisation.schemes import SCHEMES, default_scheme
@@ -69,6 +69,13 @@ class Problem(Card):
     method: Scheme = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        for part, kind in (
+            ("domain", Domain),
+            ("layers", Layers),
+            ("densities", Densities),
+            ("lagrangian", Lagrangian),
+        ):
+            check_kind(part, getattr(self, part), kind)
         SCHEME.check("scheme", self.scheme)
         name = self.scheme or default_scheme(self.domain.robust, self.lagrangian.fitted)
         object.__setattr__(self, "scheme", name)

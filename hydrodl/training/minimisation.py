@@ -15,6 +15,7 @@ from hydrodl.common import progress
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError, SolverError
 from hydrodl.common.notices import warn_runtime, warn_unconverged
+from hydrodl.common.parameters import check_kind
 from hydrodl.common.patience import SILENCE
 from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Controls, Solution
@@ -90,6 +91,7 @@ def train(
         (True, True)
     """
     with progress.shown(verbose):
+        check_kind("problem", problem, Problem)
         progress.say(str(problem))
         solution = minimise(problem, options=options, initial=initial, monitor=monitor)
     if not solution.converged and solution.reason != STOPPED:

@@ -64,3 +64,20 @@ def test_what_is_trained_by_default_has_the_noise_asked_for() -> None:
     rho = hd.mixture([hd.Gaussian(-0.5, 0.6)], line)
     solution = hd.train(hd.Problem(line, hd.layers(4), rho, hd.Lagrangian(0.1), hd.Position(1.0, [[0.5]])))
     np.testing.assert_allclose(solution.effective_noise, [0.1], rtol=1e-14)
+
+
+def test_arguments_in_another_order_and_a_step_left_out_are_named() -> None:
+    box = hd.Domain.interval(-1.0, 1.0, 5)
+    rho = hd.densities_from_function([lambda x: 2 + x[:, 0], lambda x: 2 - x[:, 0]], box)
+    fit = hd.Problem(box, hd.layers(1), rho, hd.Lagrangian(0.1), hd.Classification())
+    for wrong, words in (
+        (
+            lambda: hd.Problem(hd.layers(1), box, rho, hd.Lagrangian(0.1), hd.Classification()),
+            "domain is of type Layers",
+        ),
+        (lambda: hd.Network(fit), "solution is of type Problem, must be of type Solution: train the problem first"),
+        (lambda: hd.train(rho), "problem is of type Densities"),
+        (lambda: hd.layers(2.5), "layers is 2.5, must be a whole number"),
+    ):
+        with pytest.raises(hd.InputError, match=words):
+            wrong()
