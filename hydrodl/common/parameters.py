@@ -129,7 +129,7 @@ COORDINATE, SPREAD = Number(most=1e6), Number(above=0, smallest=1e-6, most=1e6)
 """A coordinate in feature space, and a length there: standardised data have a standard deviation of 1."""
 
 
-def check_kind(name: str, value: Any, kind: type, cure: str = "") -> None:
+def check_kind(name: str, value: Any, kind: type) -> None:
     """Raise InputError unless a value is of that kind: arguments in another order, a step left out."""
     if not isinstance(value, kind):
-        raise InputError(f"{name} is of type {type(value).__name__}, must be of type {kind.__name__}{cure}")
+        raise InputError(f"{name} is of type {type(value).__name__}, must be of type {kind.__name__}")

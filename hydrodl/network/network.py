@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from hydrodl.common.arrays import Floats
 from hydrodl.common.cards import Card, names, plural
 from hydrodl.common.errors import InputError
-from hydrodl.common.parameters import check_kind
 from hydrodl.data.frames import predictions_like
 from hydrodl.data.preprocessing import Preprocessing, features_of, input_map
 from hydrodl.data.samples import Samples
@@ -31,6 +30,7 @@ from hydrodl.network.layer_ranges import HiddenRanges, LayerRanges
 from hydrodl.network.table_ranges import TableRanges
 from hydrodl.physics.neurons import neuron_gradients
 from hydrodl.physics.readout import Readout
+from hydrodl.problem.problem import Problem
 from hydrodl.problem.solution import Solution
 
 
@@ -51,7 +51,8 @@ class Network(Card):
     """
 
     def __init__(self, solution: Solution, preprocessing: Preprocessing | None = None) -> None:
-        check_kind("solution", solution, Solution, ": train the problem first")
+        if isinstance(solution, Problem):
+            raise InputError("solution is of type Problem, must be of type Solution: train the problem first")
         problem = solution.problem
         self.solution = solution
         self.domain: Domain = problem.domain
