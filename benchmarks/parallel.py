@@ -1,15 +1,17 @@
 """Strong scaling of training over MPI ranks, with the time of each phase.
 
     python benchmarks/parallel.py [--ranks 1 2] [--repeat 1] [--schemes strang euler-box]
-                                  [--plane 32 128] [--space 16 41] [--transport 32 128]
+                                  [--share layers nodes] [--plane 32 128] [--space 16 41] [--transport 32 128]
 
 "plane" is two moons on nodes x nodes, "space" is two classes in d = 3 on nodes^3, "transport" carries one density to
 another on nodes x nodes by a loss that is curved, so that no two sweeps go at once: the hardest case. Each has layers
 and nodes as given, no nodes leave it out. Box schemes take (8, 24) for "space", unless it is given.
+--share forces how the ranks share out layer maps, by layers or by nodes; each is a table of its own.
 Every run is a process group of its own; wall time counts from the problem to the solution, after a small training that
 loads the compiled forms. CPU is the largest over ranks; phases are wall times on the rank where each took longest.
-Ranks that wait spin, so that CPU time is no measure of balance. GB is the peak resident size of all ranks, libraries
-included. The optimum must be the same on any number of ranks.
+Ranks that wait spin, so that CPU time is no measure of balance; "user" is the part of it outside the system, where
+waiting that yields counts little. GB is the peak resident size of all ranks, libraries included. The optimum must be
+the same on any number of ranks.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import shutil
 import subprocess
 import sys
 from itertools import product
+from os import times
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -50,7 +53,7 @@ def in_space(layers: int, nodes: int, scheme: str | None = None) -> Any:
     return hd.Problem(domain, hd.layers(layers), rho, physics, hd.Classification(10.0), scheme)
 
 
-def one(case: str, scheme: str, layers: int, nodes: int) -> None:
+def one(case: str, scheme: str, layers: int, nodes: int, share: str = "") -> None:
     """Train on the ranks at hand and print the measurements as JSON."""
     from memory import peak_bytes
     from moons import two_moons
@@ -63,10 +66,10 @@ def one(case: str, scheme: str, layers: int, nodes: int) -> None:
     comm = MPI.COMM_WORLD
     problem = make(layers, nodes, scheme)
     comm.Barrier()
-    wall, cpu = perf_counter(), process_time()
-    found = hd.train(problem)
-    wall, cpu = perf_counter() - wall, process_time() - cpu
-    measured = {"wall": wall, "cpu": cpu} | {phase: found.timings[phase] for phase in PHASES}
+    wall, cpu, user = perf_counter(), process_time(), times().user
+    found = hd.train(problem, options={"slab_share": share} if share else {})
+    wall, cpu, user = perf_counter() - wall, process_time() - cpu, times().user - user
+    measured = {"wall": wall, "cpu": cpu, "user": user} | {phase: found.timings[phase] for phase in PHASES}
     measured = {name: comm.allreduce(value, MPI.MAX) for name, value in measured.items()}
     measured["memory"] = comm.allreduce(peak_bytes()) / 1e9
     if comm.rank == 0:
@@ -74,47 +77,48 @@ def one(case: str, scheme: str, layers: int, nodes: int) -> None:
         print(json.dumps(measured | about | {"newton": found.iterations, "products": found.hessian_products}))
 
 
-def run(ranks: int, case: str, scheme: str, layers: int, nodes: int) -> dict[str, Any]:
+def run(ranks: int, case: str, scheme: str, layers: int, nodes: int, share: str) -> dict[str, Any]:
     """The measurements of one run in a process group of its own."""
     beside = Path(sys.executable).with_name("mpiexec")
     mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
     if mpiexec is None:
         raise SystemExit("no mpiexec beside this Python nor on the path")
-    command = [mpiexec, "-n", str(ranks), sys.executable, __file__, "--one", case, scheme, str(layers), str(nodes)]
+    size = [str(layers), str(nodes), *filter(None, [share])]
+    command = [mpiexec, "-n", str(ranks), sys.executable, __file__, "--one", case, scheme, *size]
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]
     return dict(json.loads(found))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--one", nargs=4, metavar=("CASE", "SCHEME", "LAYERS", "NODES"), help="one run only, as JSON")
+    parser.add_argument("--one", nargs="+", help="one run only, as JSON: case, scheme, layers, nodes, perhaps share")
     parser.add_argument("--ranks", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeat", type=int, default=1, help="runs of each; the fastest counts")
     parser.add_argument("--schemes", nargs="+", default=["strang", "euler-box"])
+    parser.add_argument("--share", nargs="+", default=[""], choices=["layers", "nodes"])
     for case in CASES:
         parser.add_argument(f"--{case}", type=int, nargs="*", metavar="N", help="layers, nodes")
     given = parser.parse_args()
     if given.one:
-        one(given.one[0], given.one[1], int(given.one[2]), int(given.one[3]))
+        case, scheme, *size, share = [*given.one, ""][:5]
+        one(case, scheme, int(size[0]), int(size[1]), share)
         return
-    for scheme, (case, d) in product(given.schemes, CASES.items()):
+    for scheme, (case, d), share in product(given.schemes, CASES.items(), given.share):
         size = getattr(given, case)
         layers, nodes = size or ((32, 128) if d == 2 else (16, 41) if scheme in ("strang", "residual") else (8, 24))
         if size == []:
             continue
-        print(f"\n{case}, {scheme}, {layers} layers, {nodes}^{d} nodes\n")
-        print(
-            "| ranks | wall s | CPU s | assembly s | sweeps s | optimiser s | Newton | products | J | GB | speed-up |"
-        )
-        print("|---|---|---|---|---|---|---|---|---|---|---|")
+        print(f"\n{case}, {scheme}, {layers} layers, {nodes}^{d} nodes{share and f', shared out by {share}'}\n")
+        columns = ("wall s", "CPU s", "user s", *(f"{phase} s" for phase in PHASES), "Newton", "products", "J", "GB")
+        print(f"| ranks | {' | '.join(columns)} | speed-up |\n{'|---' * (len(columns) + 2)}|")
         first: dict[str, Any] = {}
         for ranks in given.ranks:
-            runs = [run(ranks, case, scheme, layers, nodes) for _ in range(given.repeat)]
+            runs = [run(ranks, case, scheme, layers, nodes, share) for _ in range(given.repeat)]
             row = min(runs, key=lambda found: found["wall"])
             first = first or row
-            phases = " | ".join(f"{row[phase]:.2f}" for phase in PHASES)
+            seconds = " | ".join(f"{row[name]:.2f}" for name in ("wall", "cpu", "user", *PHASES))
             print(
-                f"| {ranks} | {row['wall']:.2f} | {row['cpu']:.2f} | {phases} | {row['newton']} | {row['products']} "
+                f"| {ranks} | {seconds} | {row['newton']} | {row['products']} "
                 f"| {row['objective']:.10f} | {row['memory']:.1f} | {first['wall'] / row['wall']:.2f} |",
                 flush=True,
             )

@@ -18,13 +18,13 @@ from hydrodl.common.arrays import Floats
 from hydrodl.discretisation.nodal_cost import NodalCost
 from hydrodl.discretisation.nodal_kernels import across, along
 from hydrodl.discretisation.push import Push
-from hydrodl.mesh.grid_nodes import GridNodes
+from hydrodl.discretisation.slab_layouts import SlabLayout
 
 
 class OwnSlabs(Protocol):
     """What the coupling asks of the slabs."""
 
-    nodes: GridNodes
+    layout: SlabLayout
     cost: NodalCost
     pushes: list[Push]
 
@@ -49,7 +49,7 @@ class LayerMapCoupling:
 
     def __init__(self, slabs: OwnSlabs, classes: int) -> None:
         self._slabs, self._classes = slabs, classes
-        count, d, nodes = len(slabs.pushes), len(slabs.nodes.shape), len(slabs.nodes.mass)
+        count, d, nodes = len(slabs.pushes), len(slabs.layout.stacks.nodes.shape), len(slabs.layout.mass)
         self.energy = NodalEnergy() if slabs.cost.has_energy else None
         # M r_c; d2H/drho_c du and d2H/du2 without the stiffness
         self._masses, self._weighted = np.zeros((count, classes, nodes)), np.zeros((count, classes, d, nodes))
@@ -57,7 +57,7 @@ class LayerMapCoupling:
 
     def assemble(self, velocity: Floats, density: Floats, potential: Floats) -> None:
         """Masses, weighted gradients and curvatures at the point."""
-        slabs, numbers, mass = self._slabs, self._slabs.cost.numbers, self._slabs.nodes.mass
+        slabs, numbers, mass = self._slabs, self._slabs.cost.numbers, self._slabs.layout.mass
         if self.energy is not None:
             self.energy.values = slabs.cost.energy(density.sum(axis=1))
         np.multiply(mass, density, out=self._masses)

@@ -101,7 +101,8 @@ class LayerMapScheme:
         self, domain: Domain, lagrangian: Lagrangian, slabs: int, classes: int, options: Mapping[str, Any]
     ) -> LayerMapTransport:
         """The slabs of a flow; collective."""
-        return LayerMapTransport(domain, lagrangian, slabs, classes, self.before, self.degree, self.trapezoidal)
+        given = self.before, self.degree, self.trapezoidal, options
+        return LayerMapTransport(domain, lagrangian, slabs, classes, *given)
 
     def slab_density(self, domain: Domain, lagrangian: Lagrangian, steps: Floats, density: Floats) -> Floats:
         """r_k: R_k after the noise before the map; collective."""

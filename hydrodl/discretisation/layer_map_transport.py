@@ -9,28 +9,26 @@ carried is
 
     H = -(1/Delta) sum_c (M r_c, W q_c),
 
-a function of (u, r, q): its derivatives in u are those of the weights. W, R' and R'' need every node, so that a rank
-has its layers whole, and stacks are by layers; it makes the pushes of those alone.
+a function of (u, r, q): its derivatives in u are those of the weights. Which slabs, or which nodes of all slabs, a rank
+has is said in ``slab_layouts``; it makes the pushes of those alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from mpi4py import MPI
 
 from hydrodl.common.arrays import Floats
-from hydrodl.discretisation.heat_step import HeatStep, NoiseSplit, noise_split
+from hydrodl.discretisation.heat_step import HeatStep, noise_split
 from hydrodl.discretisation.layer_map_coupling import LayerMapCoupling
-from hydrodl.discretisation.layer_march import LayerMarch
-from hydrodl.discretisation.layer_recursion import March, NodeMarch
 from hydrodl.discretisation.nodal_cost import NodalCost, NodalLayerCost
 from hydrodl.discretisation.push import Push, Splines
 from hydrodl.discretisation.scheme import EffectiveNoise
 from hydrodl.discretisation.slab_action import SlabAction
-from hydrodl.discretisation.stacks import LayerStacks
+from hydrodl.discretisation.slab_layouts import Noise, slab_layout
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.grid_nodes import GridNodes
@@ -44,6 +42,7 @@ class LayerMapTransport:
     Args:
         domain, lagrangian: of the slabs; slabs: how many; classes: how many are carried at once.
         before: share of the noise before the map; degree: of the splines; trapezoidal: do V and U act at layers?
+        options: "slab_share", see ``slab_layout``.
     """
 
     def __init__(
@@ -55,21 +54,21 @@ class LayerMapTransport:
         before: float,
         degree: int,
         trapezoidal: bool,
+        options: Mapping[str, Any],
     ) -> None:
         self._domain, self._lagrangian, self._classes, self._trapezoidal = domain, lagrangian, classes, trapezoidal
         inside = lagrangian.without_potentials if trapezoidal else lagrangian
         self.halo, self.action = Halo(domain), SlabAction(domain, inside)
         self.mass = self.action.mass_matrix()
         self.linear_solver = f"spline push of degree {degree}"
-        self.stacks = stacks = LayerStacks(domain, slabs)
-        self.nodes = nodes = stacks.nodes
-        self.cost = NodalCost(inside, nodes)
+        self.layout = layout = slab_layout(domain, slabs, options)
+        self.stacks, self.nodes = layout.stacks, layout.stacks.nodes
+        self.cost = NodalCost(inside, layout)
         self._noise, self._before, self._steps = float(lagrangian.noise), before, np.ones(slabs)
-        self._splines = Splines(nodes.shape, nodes.spacing, degree)
-        still = np.zeros((domain.dimension, domain.nodes))
-        self.pushes = [Push(self._splines, still) for _ in stacks.layers]
-        self._slabs = LayerMapSlabs(nodes.mass, self.pushes)
-        self.march = self._march(domain.comm)
+        self._splines = Splines(self.nodes.shape, self.nodes.spacing, degree)
+        self.pushes = layout.pushes(self._splines)
+        self._slabs = LayerMapSlabs(layout.mass, self.pushes)
+        self.march = layout.march(self._slabs)
 
     @cached_property
     def layer_cost(self) -> NodalLayerCost | None:
@@ -79,28 +78,21 @@ class LayerMapTransport:
             return None
         points = self._domain.coordinates[: self._domain.owned]
         potentials = self.stacks.everywhere(given.potentials(points, self._classes))
-        return NodalLayerCost(PotentialCost(given, potentials), self.nodes.mass)
-
-    def _march(self, comm: MPI.Comm) -> March:
-        stacks = self.stacks
-        if comm.size == 1 and stacks.nodes.sorted:
-            return NodeMarch(self._slabs)
-        return LayerMarch(
-            self._slabs, stacks.shares, comm, "slab", everywhere=stacks.everywhere, field=stacks.field, together=True
-        )
+        return NodalLayerCost(PotentialCost(given, potentials), self.layout.mass)
 
     def set_velocity(self, velocity: Floats, steps: Floats) -> None:
-        """Move the pushes of this rank's layers."""
+        """Move the pushes of the slabs here."""
         self._steps = steps
-        for push, field, step in zip(self.pushes, velocity, self.own_steps, strict=True):
-            push.move(step * field)
+        moves = (step * field for field, step in zip(velocity, self.own_steps, strict=True))
+        self.layout.move(self.pushes, self._splines, moves)
         self._slabs.steps = self.own_steps
-        self._slabs.noise = heat_steps(self.nodes, self._noise, self.own_steps, self._splines, self._before)
+        make, steps = self.layout.noise, self.own_steps
+        self._slabs.noise = pairs(make, self.nodes, self._noise, steps, self._splines, self._before)
 
     def velocity_gradient(self, velocity: Floats, density: Floats, potential: Floats, out: Floats) -> None:
         """Add -sum_c M r_c grad (Pi q_c)(y)."""
         for r, q, force, push in zip(density, potential, out, self.pushes, strict=True):
-            force -= push.forces(self.nodes.mass * r, q)
+            force -= push.forces(self.layout.mass * r, q)
 
     def effective_noise(self, velocity: Floats, total: Floats) -> EffectiveNoise:
         """nu, or the noise of the splines on axes where that is larger; the mean over layers by thickness."""
@@ -132,7 +124,7 @@ class LayerMapTransport:
 
     @property
     def own_steps(self) -> Floats:
-        """Delta of this rank's layers, (mine,)."""
+        """Delta of the slabs here."""
         return self._steps[self.stacks.layers]
 
     def solve_to(self, accuracy: float) -> None:
@@ -147,17 +139,17 @@ class LayerMapTransport:
 
 
 class LayerMapSlabs:
-    """The steps of both recursions, for fields (m, nodes) on the grid, of lumped mass ``mass``.
+    """The steps of both recursions, for fields (m, nodes here) on the grid, of lumped mass ``mass``.
 
     Attributes:
         steps: Delta, with which sources enter; noise: R' (None where there is no noise before the map) and R''; of each
-            of this rank's layers.
+            of the slabs here.
     """
 
     def __init__(self, mass: Floats, pushes: Sequence[Push]) -> None:
         self._mass, self._pushes = mass, pushes
         self.steps = np.ones(len(pushes))
-        self.noise: list[tuple[HeatStep | None, HeatStep]] = []
+        self.noise: list[tuple[Noise | None, Noise]] = []
 
     def forward(self, k: int, layer: Floats, source: Floats | None) -> tuple[Floats, Floats]:
         """(r_k, R_{k+1}) of R_k and a source."""
@@ -186,16 +178,21 @@ class LayerMapSlabs:
 def heat_steps(
     nodes: GridNodes, noise: float, steps: Floats, splines: Splines, before: float
 ) -> list[tuple[HeatStep | None, HeatStep]]:
-    """R' and R'' of layers of these thicknesses, one pair for all of one thickness."""
-    made: dict[float, tuple[HeatStep | None, HeatStep]] = {}
+    """R' and R'' of whole layers of these thicknesses, one pair for all of one thickness."""
+
+    def made(step: float, along: Floats) -> HeatStep:
+        return HeatStep.of(nodes.shape, nodes.spacing, step, along)
+
+    return pairs(made, nodes, noise, steps, splines, before)
+
+
+def pairs[T](
+    make: Callable[[float, Floats], T], nodes: GridNodes, noise: float, steps: Floats, splines: Splines, before: float
+) -> list[tuple[T | None, T]]:
+    """R', None where no axis has noise before the map, and R'', as ``make`` makes them of Delta and noise per axis."""
+    made: dict[float, tuple[T | None, T]] = {}
     for step in map(float, steps):
         if step not in made:
             split = noise_split(noise, step, nodes.spacing, splines.degree, before)
-            made[step] = pair(nodes, step, split)
+            made[step] = make(step, split.before) if split.before.any() else None, make(step, split.after)
     return [made[float(step)] for step in steps]
-
-
-def pair(nodes: GridNodes, step: float, split: NoiseSplit) -> tuple[HeatStep | None, HeatStep]:
-    """R', None where no axis has noise before the map, and R''."""
-    first = HeatStep.of(nodes.shape, nodes.spacing, step, split.before) if split.before.any() else None
-    return first, HeatStep.of(nodes.shape, nodes.spacing, step, split.after)

@@ -16,6 +16,8 @@ from hydrodl.common.arrays import Floats
 Pulls = Mapping[int, Floats]
 """dG at layers 1 .. N where losses act, dual vectors (C, owned)."""
 
+Move = Callable[[Floats], Floats]
+
 Aside = Callable[[int], None]
 """What is done with a slab beside its step, by its place among the slabs here."""
 
@@ -79,11 +81,19 @@ class March(Protocol):
         """
 
 
-class NodeMarch:
-    """All ranks take every slab together, all classes at once."""
+def _here(fields: Floats) -> Floats:
+    return fields
 
-    def __init__(self, slabs: SlabMaps) -> None:
-        self._slabs = slabs
+
+class NodeMarch:
+    """All ranks take every slab together, all classes at once.
+
+    Args:
+        slabs: of all layers; there, back: fields by nodes (C, owned) to where slabs have theirs, and back, collective.
+    """
+
+    def __init__(self, slabs: SlabMaps, there: Move = _here, back: Move = _here) -> None:
+        self._slabs, self._there, self._back = slabs, there, back
 
     def forward(
         self,
@@ -95,13 +105,23 @@ class NodeMarch:
         before: Aside | None = None,
     ) -> None:
         """See :class:`March`."""
-        layer = start
+        self._forward(self._there(start), sources, out, layers, states, before)
+
+    def _forward(
+        self,
+        layer: Floats,
+        sources: Floats | None,
+        out: Floats,
+        layers: Mapping[int, Floats],
+        states: Floats | None = None,
+        before: Aside | None = None,
+    ) -> None:
         for k in range(len(out)):
             if before is not None:
                 before(k)
             out[k], layer = self._slabs.forward(k, layer, None if sources is None else sources[k])
             if k + 1 in layers:
-                layers[k + 1][...] = layer
+                layers[k + 1][...] = self._back(layer)
             if states is not None:
                 states[k] = layer
 
@@ -119,12 +139,12 @@ class NodeMarch:
         dual = np.zeros_like(out[0])
         for k in reversed(range(len(out))):
             if k + 1 in pulls:
-                dual = dual - pulls[k + 1]
+                dual = dual - self._there(pulls[k + 1])
             if kicks is not None:
                 dual = dual - kicks[k]
             out[k], dual = self._slabs.backward(k, dual, None if sources is None else sources[k])
             if k in layers:
-                layers[k][...] = dual
+                layers[k][...] = self._back(dual)
             if states is not None:
                 states[k] = dual
             if after is not None:
@@ -141,6 +161,5 @@ class NodeMarch:
     ) -> None:
         """See :class:`March`."""
         classes = out.shape[1] // 2
-        start = np.zeros_like(out[0, :classes])
-        self.forward(start, sources[:, :classes], out[:, classes:], layers, before=before)
+        self._forward(np.zeros_like(out[0, :classes]), sources[:, :classes], out[:, classes:], layers, before=before)
         self.backward(sources[:, classes:], pulls, out[:, :classes], {}, after=after)

@@ -4,7 +4,7 @@
 
 K with the neighbours along the axes: what the UFL forms come to, for a fraction of the time and without matrices. w,
 eps, alpha^2, U and its derivatives are read from the UFL expression of the running cost (``physics/cost_numbers.py``).
-Slabs are whole, on the grid.
+Nodes are on the grid, where the layout has them.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from hydrodl.common.arrays import Floats
-from hydrodl.linear_algebra.grid_operators import GridStiffness
-from hydrodl.mesh.grid_nodes import GridNodes
+from hydrodl.discretisation.slab_layouts import SlabLayout
 from hydrodl.physics.cost_numbers import cost_numbers
 from hydrodl.physics.energy_derivative import EnergyValues
 from hydrodl.physics.lagrangian import Lagrangian
@@ -24,19 +23,19 @@ class NodalCost:
     """See :class:`~hydrodl.discretisation.running_cost.RunningCost`.
 
     Args:
-        lagrangian: of the flow; nodes: the grid.
+        lagrangian: of the flow; layout: of the nodes here.
 
     Attributes:
-        numbers: w, eps and alpha^2; stiffness: alpha^2 K on the grid, None where it vanishes.
+        numbers: w, eps and alpha^2; stiffness: alpha^2 K, None where it vanishes.
     """
 
-    def __init__(self, lagrangian: Lagrangian, nodes: GridNodes) -> None:
+    def __init__(self, lagrangian: Lagrangian, layout: SlabLayout) -> None:
         numbers = cost_numbers(lagrangian)
         assert numbers is not None  # as the scheme saw to
-        self.numbers, self._mass = numbers, nodes.mass
-        self._energy = None if lagrangian.energy is None else EnergyValues(lagrangian, len(nodes.mass))
+        self.numbers, self._mass = numbers, layout.mass
+        self._energy = None if lagrangian.energy is None else EnergyValues(lagrangian, len(layout.mass))
         stiffness = numbers.stiffness
-        self.stiffness = GridStiffness(nodes.shape, nodes.spacing, stiffness) if stiffness else None
+        self.stiffness = layout.stiffness(stiffness) if stiffness else None
 
     def values(self, velocity: Floats, total: Floats) -> Floats:
         """See :class:`~hydrodl.discretisation.running_cost.RunningCost`."""

@@ -15,6 +15,8 @@ Every layout of arrays would be compiled apart, so that all are made contiguous 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
+from typing import Protocol
 
 import numpy as np
 import scipy.sparse as sp
@@ -44,13 +46,46 @@ class Splines:
         none = 3 - len(shape)
         self.counts = (1,) * none + self.shape
         self.scales = (0.0,) * none + tuple(1.0 / self.spacing)
-        self._padded: dict[int, Floats] = {}
+        self._rooms: dict[int, Floats] = {}
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes."""
+        return int(np.prod(self.shape))
+
+    def window(self, rows: int) -> Splines:
+        """Those of some consecutive rows of nodes along x_1, with the same work space."""
+        out = copy(self)
+        out.shape = (rows, *self.shape[1:])
+        out.counts = (1,) * (3 - len(self.shape)) + out.shape
+        return out
 
     def padded(self, classes: int) -> Floats:
         """Work space for fields with one more node beyond every wall."""
-        if classes not in self._padded:
-            self._padded[classes] = np.empty((classes, *(n + 2 if n > 1 else 1 for n in self.counts)))
-        return self._padded[classes]
+        shape = (classes, *(n + 2 if n > 1 else 1 for n in self.counts))
+        size = int(np.prod(shape))
+        if classes not in self._rooms or self._rooms[classes].size < size:
+            self._rooms[classes] = np.empty(size)
+        return self._rooms[classes][:size].reshape(shape)
+
+    def places(self, displacement: Floats, first: int = 0) -> Floats:
+        """Where nodes go, in spacings: those of these rows, of which ``first`` are before them in the box."""
+        # Where nothing moves they are whole numbers, so that nodes at walls are not beyond them.
+        out = displacement / self.spacing[:, None]
+        for a, (n, places) in enumerate(zip(self.shape, out, strict=True)):
+            numbers = np.arange(n) + (first if a == 0 else 0)
+            places.reshape(self.shape)[...] += numbers.reshape(n, *(1,) * (len(self.shape) - 1 - a))
+        return out
+
+
+class Window(Protocol):
+    """The rows that the nodes of a rank reach, where rows are shared out; collective."""
+
+    def fetch(self, fields: Floats) -> Floats:
+        """Fields (C, nodes of this rank) at all nodes of the window."""
+
+    def join(self, fields: Floats, out: Floats) -> None:
+        """What windows got, (C, nodes of the window), added up where the nodes are, (C, nodes of this rank)."""
 
 
 class Push:
@@ -62,17 +97,17 @@ class Push:
     """
 
     def __init__(self, splines: Splines, displacement: Floats) -> None:
-        self.splines, self.places = splines, np.empty(displacement.shape)
-        self._axes = self._three(self.places)
-        self.move(displacement)
+        self._window: Window | None = None
+        self.put(splines, splines.places(displacement))
 
     def move(self, displacement: Floats) -> None:
         """Another displacement."""
-        # Places in spacings. Where nothing moves they are whole numbers, so that nodes at walls are not beyond them.
-        np.divide(displacement, self.splines.spacing[:, None], out=self.places)
-        shape = self.splines.shape
-        for a, (n, places) in enumerate(zip(shape, self.places, strict=True)):
-            places.reshape(shape)[...] += np.arange(n).reshape(n, *(1,) * (len(shape) - 1 - a))
+        self.put(self.splines, self.splines.places(displacement))
+
+    def put(self, splines: Splines, places: Floats, window: Window | None = None) -> None:
+        """Other nodes, and places among them, in spacings, (d, n): n nodes are moved, of which a window sees more."""
+        self.splines, self.places, self._window = splines, places, window
+        self._axes = self._three(places)
 
     @staticmethod
     def _three(rows: Floats) -> kernels.Axes:
@@ -107,7 +142,7 @@ class Push:
 
     def pull(self, potentials: Floats, out: Floats | None = None) -> Floats:
         """W potentials, (C, nodes): the splines of the nodal values at y."""
-        out = np.empty(potentials.shape) if out is None else out
+        out = np.empty((len(potentials), self.places.shape[1])) if out is None else out
         kernels.pull(self._axes, self.splines.counts, self.splines.rules, self._padded(potentials), out)
         return out
 
@@ -116,7 +151,7 @@ class Push:
 
         The change of ``pull(potentials)`` along a shift of y is the sum over a of shift_a times slope_a.
         """
-        classes, nodes = potentials.shape
+        classes, nodes = len(potentials), self.places.shape[1]
         out = np.empty((classes, nodes)) if out is None else out
         slopes = np.empty((classes, len(self.places), nodes)) if slopes is None else slopes
         grid, padded = self.splines, self._padded(potentials)
@@ -161,11 +196,15 @@ class Push:
         return node_weights(self.places, self.splines.shape, self.splines.degree)
 
     def _padded(self, potentials: Floats) -> Floats:
+        potentials = potentials if self._window is None else self._window.fetch(potentials)
         padded = self.splines.padded(len(potentials))
         kernels.pad(np.ascontiguousarray(potentials).reshape(-1, *self.splines.counts), padded)
         return padded
 
     def _folded(self, padded: Floats, out: Floats | None) -> Floats:
         out = np.empty((len(padded), self.places.shape[1])) if out is None else out
-        kernels.fold(padded, out.reshape(-1, *self.splines.counts))
+        found = out if self._window is None else np.empty((len(padded), self.splines.nodes))
+        kernels.fold(padded, found.reshape(-1, *self.splines.counts))
+        if self._window is not None:
+            self._window.join(found, out)
         return out

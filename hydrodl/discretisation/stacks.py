@@ -2,8 +2,9 @@
 
 By nodes, every rank has its own nodes of all slabs, and ghosts. By layers it has some slabs whole, on the grid of a
 uniform box, and no ghosts: what a slab does to a field then takes no message, and stacks stay where they are through
-sweeps, inner products and the vectors of the optimiser. Fields of a single layer, such as data, losses and their
-derivatives, are by nodes in both cases.
+sweeps, inner products and the vectors of the optimiser. By rows it has some rows of that grid of all slabs, without
+ghosts too: what a slab does fetches the rows that it reaches. Fields of a single layer, such as data, losses and their
+derivatives, are by nodes in all cases.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from hydrodl.common.arrays import Floats, Ints
 from hydrodl.linear_algebra.layer_shares import Shares
+from hydrodl.linear_algebra.row_shares import RowShares
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.ghosts import Halo
 from hydrodl.mesh.grid_nodes import GridNodes
@@ -135,6 +137,44 @@ class LayerStacks:
     def field(self, own: Floats, k: int) -> Floats:
         """See :class:`Stacks`; from the rank that has it to all."""
         return np.ascontiguousarray(self.nodes.to_whole(self.shares.layer(own, k))[:, self.shares.here])
+
+
+class RowStacks:
+    """See :class:`Stacks`: rows of the grid of a uniform box, of all ``count`` slabs, no ghosts.
+
+    Attributes:
+        nodes: the grid; shares: which rows a rank has.
+    """
+
+    def __init__(self, domain: Domain, count: int) -> None:
+        self.nodes, self.shares = GridNodes(domain), RowShares(domain)
+        self.layers, self.owned, self.local = np.arange(count), self.shares.width, self.shares.width
+
+    def stack(self, fields: int) -> Floats:
+        """See :class:`Stacks`."""
+        return np.zeros((len(self.layers), fields, self.local))
+
+    def update(self, stack: Floats) -> None:
+        """Nothing: there are no ghosts."""
+
+    def accumulate(self, stack: Floats) -> None:
+        """Nothing: there are no ghosts."""
+
+    def spread(self, stack: Floats) -> Floats:
+        """See :class:`Stacks`; an exchange of the whole stack, a new array."""
+        return self.shares.to_rows(stack)
+
+    def collect(self, own: Floats) -> Floats:
+        """See :class:`Stacks`; an exchange of the whole stack, a new array."""
+        return self.shares.to_nodes(own)
+
+    def everywhere(self, fields: Floats) -> Floats:
+        """See :class:`Stacks`; a new array."""
+        return self.shares.to_rows(fields)
+
+    def field(self, own: Floats, k: int) -> Floats:
+        """See :class:`Stacks`; a new array."""
+        return self.shares.to_nodes(own[k])
 
 
 def placed(stacks: Stacks, stack: Floats) -> Floats:

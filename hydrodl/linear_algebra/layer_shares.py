@@ -37,6 +37,11 @@ class Shares:
         self._offsets = np.append(0, np.cumsum(self._owned))
 
     @property
+    def rank(self) -> int:
+        """This rank."""
+        return int(self._comm.rank)
+
+    @property
     def mine(self) -> int:
         """Number of this rank's layers."""
         return len(self.layers)
@@ -84,19 +89,21 @@ class Shares:
             out[:, :, ends[rank] : ends[rank + 1]] = part
         return out
 
-    def to_nodes(self, stack: Floats, out: Floats) -> None:
-        """(mine, m, nodes) of every rank into (count, m, owned)."""
+    def to_nodes(self, stack: Floats, out: Floats, widths: NDArray[np.int64] | None = None) -> None:
+        """(mine, m, nodes) of every rank into (count, m, owned); with ``widths``, of every rank, instead of owned."""
         if self._comm.size == 1:
             out[...] = stack
             return
-        count, m = out.shape[:2]
-        sent = self.mine * m * self._owned
+        widths = self._owned if widths is None else widths
+        count, m, width = out.shape
+        ends = np.append(0, np.cumsum(widths))
+        sent = self.mine * m * widths
         buffer, starts = self.room("receive", int(sent.sum())), np.append(0, np.cumsum(sent))
-        for rank, size in enumerate(self._owned):
+        for rank, size in enumerate(widths):
             part = buffer[starts[rank] : starts[rank + 1]].reshape(self.mine, m, size)
-            part[...] = stack[..., self._offsets[rank] : self._offsets[rank + 1]]
-        sorted_stack = self.room("send", count, m, self.owned)
-        self._comm.Alltoallv([buffer, sent], [sorted_stack, self._layers * m * self.owned])
+            part[...] = stack[..., ends[rank] : ends[rank + 1]]
+        sorted_stack = self.room("send", count, m, width)
+        self._comm.Alltoallv([buffer, sent], [sorted_stack, self._layers * m * width])
         for place, k in enumerate(self._order):
             out[k] = sorted_stack[place]
 

@@ -1,4 +1,4 @@
-"""Which of PETSc's options a problem file may set.
+"""Which of PETSc's options a problem file may set, and "slab_share", which is our own.
 
 PETSc's options can load code (types "python" and "shell"), run the shell and overwrite files (viewers and monitors with
 a file name), so a file, which may be a stranger's, sets the options that stand here and no others. Who calls ``train``
@@ -15,6 +15,7 @@ from typing import Any
 from petsc4py import PETSc
 
 from hydrodl.common.text import shown
+from hydrodl.discretisation.slab_layouts import SHARES
 from hydrodl.training.minimisation import PREFIXES
 from hydrodl.training.tao_types import TAO_TYPES
 
@@ -117,6 +118,8 @@ _RULES: Mapping[str, Mapping[str, _Rule]] = {solver: _rules(solver) for solver i
 
 def wrong_option(key: str, value: Any) -> str | None:
     """What is wrong with an option of a problem file and its value, None if nothing is."""
+    if key == "slab_share":
+        return None if value in SHARES else f"{key} is {shown(value)}, must be {' or '.join(SHARES)}"
     prefix = next((prefix for prefix in PREFIXES if key.startswith(prefix)), None)
     if prefix is None:
         return f"unknown option {shown(key)}; PETSc options here start with {', '.join(PREFIXES)}"

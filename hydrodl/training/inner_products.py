@@ -17,7 +17,7 @@ import numpy as np
 from hydrodl.common.arrays import Floats
 from hydrodl.common.petsc_options import subset
 from hydrodl.discretisation.slab_action import OperatorEntries, SlabAction
-from hydrodl.discretisation.stacks import LayerStacks, Stacks
+from hydrodl.discretisation.stacks import LayerStacks, NodeStacks, RowStacks, Stacks
 from hydrodl.linear_algebra.grid_operators import GridOperators
 from hydrodl.linear_algebra.layered_family import operator_family
 from hydrodl.linear_algebra.mass_matrix import Mass
@@ -70,11 +70,31 @@ def inner_product(
             return GridProduct(numbers, stacks)
         grid = LayerStacks(domain, len(problem.layers))
         inner = GridProduct(numbers, grid)
+        if isinstance(stacks, RowStacks):
+            rows = RowsOnGrid(stacks, grid)
+            return Elsewhere(inner, rows.there, rows.there, rows.back)
         return Elsewhere(inner, grid.spread, lambda x: grid.spread(x[..., : stacks.owned]), grid.collect)
     family = FamilyProduct(problem, action, own)
-    if not isinstance(stacks, LayerStacks):
+    if isinstance(stacks, NodeStacks):
         return family
     return Elsewhere(family, stacks.collect, lambda x: with_ghosts(domain, stacks.collect(x)), stacks.spread)
+
+
+class RowsOnGrid:
+    """Stacks by rows of the grid where slabs are whole, and back: not by nodes in between."""
+
+    def __init__(self, rows: RowStacks, grid: LayerStacks) -> None:
+        self._widths, self._shares, self._slabs = rows.shares.widths, grid.shares, len(rows.layers)
+
+    def there(self, stack: Floats) -> Floats:
+        """(N, m, nodes here) -> (slabs here, m, nodes), valid until the next call."""
+        return self._shares.to_layers(stack, self._widths)
+
+    def back(self, own: Floats) -> Floats:
+        """(slabs here, m, nodes) -> (N, m, nodes here), a new array."""
+        out = np.empty((self._slabs, own.shape[1], int(self._widths[self._shares.rank])))
+        self._shares.to_nodes(own, out, self._widths)
+        return out
 
 
 class DiagonalProduct:

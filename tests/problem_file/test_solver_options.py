@@ -26,6 +26,7 @@ ALLOWED = {
     "slab_ksp_view": "ascii::ascii_info_detail",
     "slab_mat_mumps_icntl_14": 30,
     "metric_pc_factor_mat_solver_type": "mumps",
+    "slab_share": "nodes",
 }
 REFUSED: list[tuple[str, Any, str]] = [
     ("slab_ksp_view", ":x;touch PWNED;.gz", "must be ''"),
@@ -50,6 +51,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("slab_mat_view", "binary:x", "no option that a file may set"),
     ("tao_gatol", "many", "tao_gatol is 'many', must be a number"),
     ("tao_max_it", "1\n-ksp_view :x", "must be a number"),
+    ("slab_share", "rows", "slab_share is 'rows', must be layers or nodes"),
     ("slab_pc_typ", "lu", "did you mean slab_pc_type?"),
     ("ksp_view", "", "start with tao_, slab_, metric_"),
     ("tao_\x1b[2J", 1, r"'tao_\x1b[2J' is no option"),
