@@ -117,7 +117,7 @@ def test_rows_are_what_they_say() -> None:
     lower, upper = -rng.uniform(0.5, 3.0, size=(2, 9))
     diagonal = 0.01 + np.r_[0, -lower[1:]] + np.r_[-upper[:-1], 0]
     matrix = np.diag(diagonal) + np.diag(lower[1:], -1) + np.diag(upper[:-1], 1)
-    solved = np.ascontiguousarray(fields[:, own])
+    solved = fields[:, own].copy()
     RowLines(shares, lower, diagonal, upper).solve(solved)
     whole = np.linalg.solve(matrix, fields.reshape(2, 9, 5)).reshape(2, 45)
     np.testing.assert_allclose(solved, whole[:, own], rtol=1e-10)
