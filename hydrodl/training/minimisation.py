@@ -62,7 +62,8 @@ def train(
     Args:
         problem: what to solve.
         options: PETSc options as a flat mapping: "tao_..." for the optimiser and its inner KSP ("tao_ksp_rtol"),
-            "slab_..." for the slab operators' KSP and PC, "metric_..." for those of the control inner product.
+            "slab_..." for the slab operators' KSP and PC, "metric_..." for those of the control inner product; and
+            "slab_share", "layers" or "nodes", to force how ranks share out layer maps.
         initial: starting velocity at this rank's owned nodes, shape (N, d, owned), or Controls with the coefficients
             of neurons and the readout where those are trained. Default 0, the identity network; from there a
             classification loss with weight >= 4000 nu (layer maps: 10000 times the noise that densities feel) is
