@@ -40,6 +40,7 @@ from hydrodl.common.errors import InputError
 from hydrodl.common.notices import warn_runtime
 from hydrodl.common.parallel import summed
 from hydrodl.common.parameters import COUNT, Number
+from hydrodl.discretisation.heat_flow import HeatFlow
 from hydrodl.mesh.layer_partition import Layers
 from hydrodl.mesh.quadrature import moment
 from hydrodl.problem.correction import Correction
@@ -91,7 +92,8 @@ def corrected(
     Args:
         problem: with equal layers, at least 4 of them and two more than ``order``, and no loss inside.
         rounds: how often the correction is made anew, None: as often as the order, twice for box schemes.
-        order: of a layer map's, from 2 on, None: 2; box schemes have their own.
+        order: of a layer map's, from 2 on, None: 2, or 3 for "strang", of which little is of first order; box schemes
+            have their own.
         options: as in ``train``.
 
     Warns:
@@ -111,7 +113,7 @@ def corrected(
 def modified(
     given: Problem | Solution,
     *,
-    pieces: int = 3,
+    pieces: int | None = None,
     rounds: int | None = None,
     order: int | None = None,
     options: Mapping[str, Any] | None = None,
@@ -123,8 +125,9 @@ def modified(
 
     Args:
         given: the problem, or its solution; as for :func:`corrected`.
-        pieces: thin layers in one; odd, so that the middles of layers are middles of thin layers too, and for layer
-            maps above the order: slabs as thick as the given ones take no part.
+        pieces: thin layers in one, None: 3, or as many as the order needs; odd, so that the middles of layers are
+            middles of thin layers too, and for layer maps above the order: slabs as thick as the given ones take no
+            part.
         rounds, order, options: as for :func:`corrected`.
 
     Raises:
@@ -136,11 +139,13 @@ def modified(
         >>> len(found.solution.problem.layers), found.thickness
         (12, 0.25)
     """
+    problem = given.problem if isinstance(given, Solution) else given
+    fewest = _order(problem, order) if problem.method.moves_points else 1
+    pieces = fewest + 1 + fewest % 2 if pieces is None else pieces
     _ODD.check("pieces", pieces)
     if pieces % 2 == 0:
         raise InputError(f"pieces is {pieces}, must be odd")
-    problem = given.problem if isinstance(given, Solution) else given
-    if pieces <= (_order(problem, order) if problem.method.moves_points else 1):
+    if pieces <= fewest:
         raise InputError(f"pieces is {pieces}, must be above the order, {_order(problem, order)}")
     layers = problem.layers
     thin = Layers(np.linspace(0.0, layers.depth, pieces * len(layers) + 1))
@@ -181,6 +186,8 @@ def _solved(
     _check(problem)
     order = _order(problem, order)
     maps = problem.method.moves_points
+    if maps:
+        problem = replace(problem, heat_flow=HeatFlow(thickness))
     if maps and len(problem.layers) < order + 2:
         raise InputError(f"order {order} needs at least {order + 2} layers; there are {len(problem.layers)}")
     rounds = (order if maps else 2) if rounds is None else rounds
@@ -204,8 +211,9 @@ def _solved(
 def _order(problem: Problem, order: int | None) -> int:
     """The order given, or the scheme's own; raise InputError where the scheme does not have it."""
     if problem.method.moves_points:
-        _ORDER.check("order", 2 if order is None else order)
-        return 2 if order is None else order
+        default = 3 if problem.method.trapezoidal else 2
+        _ORDER.check("order", default if order is None else order)
+        return default if order is None else order
     own = 2 * problem.method.order
     if order not in (None, own):
         raise InputError(f"order is {order}; that of {problem.scheme!r} is {own}")

@@ -106,6 +106,13 @@ class AxisHeat:
         fourth, sixth = np.sum(parts, axis=0)
         return float(fourth), float(sixth)
 
+    def symbol(self, waves: Floats) -> Floats:
+        """S of cosines, for wave numbers times h."""
+        found = 1 / (1 + 4 * self.implicit * np.sin(waves / 2) ** 2)
+        for k, share in self.explicit:
+            found = found * (1 - 4 * share * np.sin(k * waves / 2) ** 2)
+        return found
+
     def neighbours(self, nodes: int) -> tuple[Ints, Ints]:
         """Where the nodes at each stride's distance are, (factors, nodes) each, folded at the walls."""
         strides = np.array([k for k, _ in self.explicit], dtype=np.int64)[:, None]

@@ -9,7 +9,7 @@ Related: remapped particle-mesh advection (Cotter, Frank, Reich 2007), semi-Lagr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,11 @@ import numpy as np
 
 from hydrodl.common.arrays import Floats
 from hydrodl.common.errors import InputError
-from hydrodl.discretisation.layer_map_transport import LayerMapTransport, heat_steps
+from hydrodl.discretisation.heat_flow import HeatFlow
+from hydrodl.discretisation.layer_map_transport import LayerMapTransport, heat_flows, heat_steps
 from hydrodl.discretisation.layer_map_walk import LayerMapWalk
 from hydrodl.discretisation.push import Splines
+from hydrodl.discretisation.slab_layouts import Noise
 from hydrodl.discretisation.stacks import LayerStacks
 from hydrodl.mesh.domain import Domain
 from hydrodl.mesh.grid_nodes import GridNodes
@@ -33,12 +35,13 @@ class LayerMapScheme:
 
     Attributes:
         name: what problem files call it; before: the share of the noise before the map, 0 or 1/2; degree: of the
-            splines, 2 or 3.
+            splines, 2 or 3; heat_flow: what stands for the heat steps, None: they themselves.
     """
 
     name: str
     before: float
     degree: int = 2
+    heat_flow: HeatFlow | None = None
 
     @property
     def order(self) -> int:
@@ -58,7 +61,7 @@ class LayerMapScheme:
     @property
     def positive(self) -> bool:
         """Yes: W and the heat steps are."""
-        return True
+        return self.heat_flow is None
 
     @property
     def trapezoidal(self) -> bool:
@@ -101,7 +104,7 @@ class LayerMapScheme:
         self, domain: Domain, lagrangian: Lagrangian, slabs: int, classes: int, options: Mapping[str, Any]
     ) -> LayerMapTransport:
         """The slabs of a flow; collective."""
-        given = self.before, self.degree, self.trapezoidal, options
+        given = self.before, self.degree, self.trapezoidal, options, self.heat_flow
         return LayerMapTransport(domain, lagrangian, slabs, classes, *given)
 
     def slab_density(self, domain: Domain, lagrangian: Lagrangian, steps: Floats, density: Floats) -> Floats:
@@ -122,7 +125,8 @@ class LayerMapScheme:
         stacks = LayerStacks(domain, len(steps))
         nodes, own = stacks.nodes, stacks.spread(fields).copy()
         splines = Splines(nodes.shape, nodes.spacing, self.degree)
-        noise = heat_steps(nodes, float(lagrangian.noise), steps[stacks.layers], splines, self.before)
+        given, flow = (nodes, float(lagrangian.noise), steps[stacks.layers], splines, self.before), self.heat_flow
+        noise: Sequence[tuple[Noise | None, Noise]] = heat_flows(flow, *given) if flow else heat_steps(*given)
         for field, (before, after) in zip(own, noise, strict=True):
             heat = before if first else after
             if heat is not None:
@@ -139,5 +143,11 @@ class LayerMapScheme:
         return (self.degree + 1) * float(spacing.max()) ** 2 / (24 * float(steps.min()))
 
     def walk(self, domain: Domain, lagrangian: Lagrangian) -> LayerMapWalk:
-        """The chain of the push and of both heat steps; collective."""
+        """The chain of the push and of both heat steps; collective.
+
+        Raises:
+            InputError: the scheme has a heat flow in place of them.
+        """
+        if self.heat_flow is not None:
+            raise InputError("corrected layers are no Markov chain: draw paths from the problem's own solution")
         return LayerMapWalk(domain, lagrangian, self.before, self.degree)

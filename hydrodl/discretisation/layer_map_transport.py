@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from hydrodl.common.arrays import Floats
+from hydrodl.discretisation.heat_flow import CosineStep, HeatFlow
 from hydrodl.discretisation.heat_step import HeatStep, noise_split
 from hydrodl.discretisation.layer_map_coupling import LayerMapCoupling
 from hydrodl.discretisation.nodal_cost import NodalCost, NodalLayerCost
@@ -42,7 +43,7 @@ class LayerMapTransport:
     Args:
         domain, lagrangian: of the slabs; slabs: how many; classes: how many are carried at once.
         before: share of the noise before the map; degree: of the splines; trapezoidal: do V and U act at layers?
-        options: "slab_share", see ``slab_layout``.
+        options: "slab_share", see ``slab_layout``; heat_flow: in place of heat steps, on whole slabs.
     """
 
     def __init__(
@@ -55,13 +56,15 @@ class LayerMapTransport:
         degree: int,
         trapezoidal: bool,
         options: Mapping[str, Any],
+        heat_flow: HeatFlow | None = None,
     ) -> None:
+        self._heat_flow = heat_flow
         self._domain, self._lagrangian, self._classes, self._trapezoidal = domain, lagrangian, classes, trapezoidal
         inside = lagrangian.without_potentials if trapezoidal else lagrangian
         self.halo, self.action = Halo(domain), SlabAction(domain, inside)
         self.mass = self.action.mass_matrix()
         self.linear_solver = f"spline push of degree {degree}"
-        self.layout = layout = slab_layout(domain, slabs, options)
+        self.layout = layout = slab_layout(domain, slabs, options if heat_flow is None else {"slab_share": "layers"})
         self.stacks, self.nodes = layout.stacks, layout.stacks.nodes
         self.cost = NodalCost(inside, layout)
         self._noise, self._before, self._steps = float(lagrangian.noise), before, np.ones(slabs)
@@ -86,8 +89,9 @@ class LayerMapTransport:
         moves = (step * field for field, step in zip(velocity, self.own_steps, strict=True))
         self.layout.move(self.pushes, self._splines, moves)
         self._slabs.steps = self.own_steps
-        make, steps = self.layout.noise, self.own_steps
-        self._slabs.noise = pairs(make, self.nodes, self._noise, steps, self._splines, self._before)
+        given = self.nodes, self._noise, self.own_steps, self._splines, self._before
+        flow = self._heat_flow
+        self._slabs.noise = list(pairs(self.layout.noise, *given) if flow is None else heat_flows(flow, *given))
 
     def velocity_gradient(self, velocity: Floats, density: Floats, potential: Floats, out: Floats) -> None:
         """Add -sum_c M r_c grad (Pi q_c)(y)."""
@@ -184,6 +188,15 @@ def heat_steps(
         return HeatStep.of(nodes.shape, nodes.spacing, step, along)
 
     return pairs(made, nodes, noise, steps, splines, before)
+
+
+def heat_flows(
+    flow: HeatFlow, nodes: GridNodes, noise: float, steps: Floats, splines: Splines, before: float
+) -> list[tuple[CosineStep | None, CosineStep]]:
+    """What such layers have in place of them."""
+    numbers, given = sorted(set(map(float, steps))), (noise, splines.degree, before)
+    made = {step: flow.steps(nodes.shape, nodes.spacing, step, *given) for step in numbers}
+    return [made[float(step)] for step in steps]
 
 
 def pairs[T](

@@ -11,6 +11,8 @@ from hydrodl.common.cards import Card, names, plural
 from hydrodl.common.errors import InputError
 from hydrodl.common.parameters import Choice, check_kind
 from hydrodl.data.class_densities import Densities
+from hydrodl.discretisation.heat_flow import HeatFlow
+from hydrodl.discretisation.layer_map_scheme import LayerMapScheme
 from hydrodl.discretisation.scheme import Scheme
 from hydrodl.discretisation.schemes import SCHEMES, default_scheme
 from hydrodl.mesh.domain import Domain
@@ -44,6 +46,7 @@ class Problem(Card):
             u where there is no data, so that J may run away; they are no accurate route on their own.
         control: None, the velocity itself at every node; or Neurons, a sum of random neurons in every layer.
         correction: of slabs: fields moved a little, as ``hd.modified`` and ``hd.corrected`` make them.
+        heat_flow: what they have in place of the heat steps of a layer map.
 
     Attributes:
         scheme: its name, also where none was given; method: the scheme itself; the Lagrangian is as it solves it,
@@ -66,6 +69,7 @@ class Problem(Card):
     scheme: str | None = SCHEME.default
     control: Neurons | None = None
     correction: Correction | None = None
+    heat_flow: HeatFlow | None = None
     method: Scheme = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -79,7 +83,7 @@ class Problem(Card):
         SCHEME.check("scheme", self.scheme)
         name = self.scheme or default_scheme(self.domain.robust, self.lagrangian.fitted)
         object.__setattr__(self, "scheme", name)
-        object.__setattr__(self, "method", SCHEMES[name])
+        object.__setattr__(self, "method", self._method(SCHEMES[name]))
         if self.densities.values.shape[1:] != (self.domain.owned,):
             raise InputError("densities were made on another domain than the problem's")
         if self.lagrangian.stream is not None:
@@ -124,6 +128,13 @@ class Problem(Card):
             "layer": "values at nodes" if self.control is None else plural(self.control.width, "neuron"),
             "unknowns": self.unknowns,
         }
+
+    def _method(self, scheme: Scheme) -> Scheme:
+        if self.heat_flow is None:
+            return scheme
+        if not isinstance(scheme, LayerMapScheme):
+            raise InputError(f"heat_flow: the scheme {scheme.name!r} has no heat steps")
+        return replace(scheme, heat_flow=self.heat_flow)
 
     def _check_correction(self) -> None:
         if self.correction is None:

@@ -222,8 +222,19 @@ def test_a_standing_wave_has_order_two_in_nodes(scheme: str) -> None:
     np.testing.assert_allclose(orders[-1], 2, atol=0.2)
 
 
-@pytest.mark.parametrize("choices", [{}, {"cells": "simplex"}, {"cells": "simplex", "degree": 2}], ids=str)
-def test_a_standing_wave_on_a_square_has_order_two_in_every_element_family(choices: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("choices", "largest"),
+    [
+        ({}, 0.01),
+        ({"cells": "simplex"}, 0.015),  # waves on triangles are slower with the vertex rule
+        ({"cells": "simplex", "lumped": False}, 0.01),
+        ({"cells": "simplex", "degree": 2}, 0.01),
+    ],
+    ids=str,
+)
+def test_a_standing_wave_on_a_square_has_order_two_in_every_element_family(
+    choices: dict[str, Any], largest: float
+) -> None:
     """rho = 1 + a cos(pi x) cos(pi y) cos(2^(1/2) pi t), a quarter period."""
     degree, errors = choices.get("degree", 1), []
     for cells in (8 // degree, 16 // degree):
@@ -236,4 +247,4 @@ def test_a_standing_wave_on_a_square_has_order_two_in_every_element_family(choic
         errors.append(float(np.sqrt(moment(domain) @ left**2)))
     order = np.log2(errors[0] / errors[1])
     print("SQUARE", choices, errors, order)
-    assert 1.6 < order < 2.4 and errors[1] < 0.01
+    assert 1.6 < order < 2.4 and errors[1] < largest
