@@ -35,6 +35,9 @@ from hydrodl.discretisation.heat_kernels import heat_lines
 LEAST = 1 / 32
 """b is this part of t at least."""
 
+EQUAL = 1 + 1e-9
+"""Layers that are as thick but for rounding have the same k."""
+
 
 @dataclass(frozen=True, eq=False)
 class NoiseSplit:
@@ -85,10 +88,13 @@ class AxisHeat:
         if time == 0:
             return cls((), 0.0)
         k = 1
-        while (amount := _amount(time, k)) > k**2 / 2:
+        while (amount := _amount(time, k)) > k**2 / 2 * EQUAL:
             k *= 2
         rest = time - (k**2 - 1) / 12
-        amount, halves = min(amount, rest - LEAST * time), tuple((2**j, 0.25) for j in range(k.bit_length() - 1))
+        amount, halves = (
+            min(amount, k**2 / 2, rest - LEAST * time),
+            tuple((2**j, 0.25) for j in range(k.bit_length() - 1)),
+        )
         return cls((*halves, (k, amount / k**2)), rest - amount)
 
     @property

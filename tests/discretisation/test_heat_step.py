@@ -162,6 +162,15 @@ def test_a_layer_has_the_mean_and_variance_of_the_network(noise: float, degree: 
     assert masses[0] @ x**2 - (masses[0] @ x) ** 2 == pytest.approx(2 * step * split.effective[0], rel=1e-10)
 
 
+def test_layers_as_thick_but_for_rounding_have_the_same_factors() -> None:
+    """Also where one stride ends, t = 5/6, and then none of them is negative."""
+    for time in 5 / 6 * (1 + np.array([-1e-13, 0.0, 1e-13])):
+        axis = AxisHeat.of(float(time))
+        ((stride, share),) = axis.explicit
+        assert stride == 1 and share <= 0.5 and axis.implicit == pytest.approx(1 / 3) and axis.time == time
+    assert len(AxisHeat.of(5 / 6 + 1e-8).explicit) == 2
+
+
 @pytest.mark.parametrize("d", SHAPES)
 def test_walks_have_the_law_of_the_heat_step(d: int) -> None:
     noise, paths = NOISE[:d], 20000
