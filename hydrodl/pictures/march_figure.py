@@ -16,7 +16,7 @@ from hydrodl.pictures.canvas import Picture, colour
 def march_figure(march: Mapping[str, Any], times: Floats, nodes: Floats, density: Floats) -> Figure:
     """From what march.json holds, layer times (N + 1,), nodes (n, d) and density (N + 1, C, n).
 
-    Left the total density over x_1 and depth, a mean over other directions; right N and E of the estimate and what
+    Left the total density over x_1 and depth, at the lower end of other directions; right N and E of the estimate and what
     bounds E, relative to E at the start, where there is an estimate.
     """
     estimate = march["estimate"]
@@ -29,16 +29,15 @@ def march_figure(march: Mapping[str, Any], times: Floats, nodes: Floats, density
 
 
 def _density(ax: Axes, times: Floats, nodes: Floats, total: Floats) -> None:
-    """Over the first direction and depth."""
-    tolerance = 1e-9 * max(float(np.ptp(nodes[:, 0])), 1e-300)
-    column = np.r_[0, np.cumsum(np.diff(nodes[:, 0]) > tolerance)]  # nodes are sorted by x_1
-    places = np.bincount(column, nodes[:, 0]) / np.bincount(column)
-    means = np.array([np.bincount(column, layer) / np.bincount(column) for layer in total])
-    middle = float(f"{means.mean():.6g}")
-    drawing = ax.pcolormesh(places, times, means - middle, shading="gouraud", cmap="cividis", rasterized=True)
+    """Over the first direction and depth, at the lower end of the others: means would cancel what is a wave there."""
+    line = (nodes[:, 1:] <= nodes[:, 1:].min(axis=0) + 1e-9 * np.ptp(nodes)).all(axis=1)
+    places, values = nodes[line, 0], total[:, line]
+    middle = float(f"{values.mean():.6g}")
+    drawing = ax.pcolormesh(places, times, values - middle, shading="gouraud", cmap="cividis", rasterized=True)
     ax.figure.colorbar(drawing, ax=ax)
-    rest = ", mean over the other directions" if nodes.shape[1] > 1 else ""
-    ax.set(xlabel="$x_1$", ylabel="depth t", title=f"density less {middle:g}{rest}")
+    where = "" if nodes.shape[1] == 1 else ", others at their lower end"
+    ax.set(xlabel=f"$x_1${where}", ylabel="depth t")
+    ax.set_title(f"density less {middle:g}", loc="left")
 
 
 def _estimate(ax: Axes, march: Mapping[str, Any], times: Floats) -> None:
