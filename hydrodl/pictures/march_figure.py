@@ -16,8 +16,8 @@ from hydrodl.pictures.canvas import Picture, colour
 def march_figure(march: Mapping[str, Any], times: Floats, nodes: Floats, density: Floats) -> Figure:
     """From what march.json holds, layer times (N + 1,), nodes (n, d) and density (N + 1, C, n).
 
-    Left the total density over x_1 and depth, at the lower end of other directions; right N and E of the estimate and what
-    bounds E, relative to E at the start, where there is an estimate.
+    Left the total density over x_1 and depth, at the lower end of other directions; right N and E of the estimate and
+    what bounds E, relative to E at the start, where there is an estimate.
     """
     estimate = march["estimate"]
     figure = Picture(figsize=(7.2 if estimate else 3.8, 3.2), layout="constrained")
