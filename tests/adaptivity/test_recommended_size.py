@@ -74,6 +74,23 @@ def test_the_network_recommended_meets_the_tolerance_and_a_smaller_one_does_not(
         assert stable[1].bound == pytest.approx(hd.analysis.step_limit(around).limit, rel=1e-4)
 
 
+def test_coarse_tolerances_are_kept_among_few_layers() -> None:
+    """Three classes on a line, those of the demo's map: against 128 layers and 257 nodes."""
+    parts = [hd.Gaussian(mean, std=0.4, label=label) for mean, label in ((-1.0, 0), (0.2, 1), (1.0, 0))]
+
+    def trained(layers: int, nodes: int) -> hd.Solution:
+        line = hd.Domain.interval(-2.5, 2.5, nodes)
+        physics = hd.Lagrangian(0.1, decay=0.05, smoothness=0.2)
+        return hd.train(hd.Problem(line, hd.layers(layers), hd.mixture(parts, line), physics, hd.Classification(10.0)))
+
+    small, limit = trained(4, 25), trained(128, 257)
+    points, weights = data_points(limit.flow)
+    there = end(limit, points)
+    for tolerance in (0.03, 0.02):
+        advice = hd.recommend(small, tolerance)
+        assert size(end(trained(advice.layers, advice.nodes), points) - there, weights) < tolerance, advice
+
+
 @pytest.mark.slow
 def test_networks_that_fold_are_found_out() -> None:
     """Classes that change sides jump over each other where layers are few: another kind of network, 0.07 and more
